@@ -1,0 +1,73 @@
+"""A Jupyter toolkit for Vidu Q1 Reference to Video: from a prompt and pictures to a clip that plays inline.
+
+>>> import vidu_nb as vidu
+>>> vidu.generate("A cat naps. Then it looks up.", "cat.jpg")     # doctest: +SKIP
+
+With no API key the free local preview engine answers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import errors as errors
+    from .archive import Archive as Archive
+    from .client import Client as Client
+    from .client import generate as generate
+    from .client import preview as preview
+    from .keys import login as login
+    from .keys import logout as logout
+    from .player import show as show
+    from .references import Reference as Reference
+    from .request import VideoRequest as VideoRequest
+    from .video import Receipt as Receipt
+    from .video import Video as Video
+    from .video import load as load
+
+#: Where each public name lives; importing a name imports its module, so that `import vidu_nb` itself costs nothing.
+_HOMES = {
+    "Archive": "archive",
+    "Client": "client",
+    "Receipt": "video",
+    "Reference": "references",
+    "Video": "video",
+    "VideoRequest": "request",
+    "errors": "errors",
+    "generate": "client",
+    "load": "video",
+    "login": "keys",
+    "logout": "keys",
+    "preview": "client",
+    "show": "player",
+}
+
+__all__ = [
+    "Archive",
+    "Client",
+    "Receipt",
+    "Reference",
+    "Video",
+    "VideoRequest",
+    "errors",
+    "generate",
+    "load",
+    "login",
+    "logout",
+    "preview",
+    "show",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{_HOMES[name]}", __name__)
+    value = module if name == _HOMES[name] else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

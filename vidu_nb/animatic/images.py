@@ -1,0 +1,121 @@
+"""References to decoded pictures; URLs are fetched under guard, since whoever wrote the request chose them.
+
+A URL may point anywhere: at this machine's own services, at a cloud's metadata address, at a host whose name resolves to
+another address the second time. So only public addresses are connected to, the address that was checked is the one that is
+used, and each redirect starts over.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from ..errors import InvalidRequest, OutcomeUnknown, Unreachable
+from ..pictures import MAX_FILE_BYTES, decode
+from ..request import VideoRequest
+from ..transport import Call
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FETCH_TIMEOUT = 20.0  # s for one picture
+MAX_REDIRECTS = 3
+
+AddressRule = Callable[[str], bool]
+"""Whether an IP address, given as text, may be connected to."""
+
+#: Prefixes that carry an IPv4 address inside a global IPv6 one (NAT64, RFC 6052 and 8215).
+_NAT64 = tuple(ipaddress.ip_network(prefix) for prefix in ("64:ff9b::/96", "64:ff9b:1::/48"))
+
+
+def is_public(address: str) -> bool:
+    """True for an address of the public internet.
+
+    >>> [is_public(one) for one in ("93.184.215.14", "127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1")]
+    [True, False, False, False]
+    """
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and (
+        ip.ipv4_mapped or ip.sixtofour or ip.teredo or any(ip in network for network in _NAT64)
+    ):
+        return False
+    return ip.is_global and not ip.is_multicast
+
+
+def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> list[np.ndarray]:
+    """A request's references as uint8 RGB arrays (height, width, 3), in order.
+
+    Raises
+    ------
+    InvalidRequest
+        A picture is damaged or can't be fetched; the message names it.
+    """
+    import numpy as np
+
+    pictures = []
+    for i, reference in enumerate(request.references):
+        problem = ""
+        try:
+            image = decode(fetch(reference.url, allow=allow)) if reference.is_url else reference.open()
+            pictures.append(np.asarray(image))
+        except InvalidRequest as error:
+            problem = error.message
+        if problem:
+            raise InvalidRequest(f"image_urls[{i}]: {problem}", field=f"image_urls[{i}]")
+    return pictures
+
+
+def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TIMEOUT) -> bytes:
+    """The bytes behind an ``http(s)://`` URL.
+
+    Parameters
+    ----------
+    url
+        Where; redirects are followed at most three times, each checked anew.
+    allow
+        Which addresses may be connected to.
+    timeout
+        Seconds for each hop.
+
+    Raises
+    ------
+    InvalidRequest
+        The address is not allowed, or no picture-sized answer came.
+    """
+    for _ in range(MAX_REDIRECTS + 1):
+        address, problem = _checked_address(url, allow), ""
+        try:
+            answer = Call(timeout=timeout, max_bytes=MAX_FILE_BYTES, address=address).request("GET", url)
+        except (Unreachable, OutcomeUnknown) as error:
+            problem = error.message
+        if problem:
+            raise InvalidRequest(f"the picture can't be fetched: {problem}; pass the file instead")
+        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
+            url = urljoin(url, answer.headers["Location"])
+            continue
+        if answer.status != 200:  # noqa: PLR2004
+            raise InvalidRequest(f"the picture's URL answered {answer.status}; pass the file instead")
+        return answer.body
+    raise InvalidRequest(f"the picture's URL redirects more than {MAX_REDIRECTS} times; pass the file instead")
+
+
+def _checked_address(url: str, allow: AddressRule) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidRequest("only http:// and https:// URLs are fetched")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError, ValueError):
+        found = set()
+    if not found:
+        raise InvalidRequest(f"the host {parts.hostname[:80]!r} is not known here; pass the file instead of its URL")
+    if not all(allow(address) for address in found):
+        raise InvalidRequest(f"{parts.hostname[:80]!r} is not a public address; pass the file instead of its URL")
+    return sorted(found, key=lambda address: (":" in address, address))[0]  # IPv4 first: it works in more places

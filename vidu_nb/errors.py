@@ -1,0 +1,285 @@
+"""Everything that can go wrong, as one tree.
+
+    ViduError
+    ├── InvalidRequest (ValueError)   a parameter is wrong; nothing was sent
+    ├── Unreachable                   the service could not be reached; nothing was sent
+    ├── APIError                      the service answered with an error status
+    │   ├── BadRequest                400, 413, 415
+    │   │   └── MethodNotAllowed      405
+    │   ├── Unauthorized              401
+    │   ├── Forbidden                 403
+    │   ├── NotFound                  404
+    │   ├── InsufficientCredits       406 about credits or a spend limit
+    │   ├── Rejected                  406 about anything else
+    │   │   └── JobFailed             422
+    │   ├── RateLimited               429
+    │   ├── Retired                   410
+    │   ├── ServerError               500
+    │   └── Unavailable               502, 503, 504 (also an OutcomeUnknown)
+    ├── OutcomeUnknown                sent, but no usable answer: may be billed
+    ├── BudgetExceeded                the next call would cost more than allowed
+    └── ArchiveError                  a kept result can't be read or written
+
+Each error says what happened, whether it was billed and what to do next: ``.message``, ``.billed`` and
+``.remedy``; ``str()`` joins the three in one line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+Billed = Literal["no", "yes", "unknown"]
+
+_BILLED_WORDS: dict[Billed, str] = {
+    "no": "Not billed.",
+    "yes": "Probably billed.",
+    "unknown": "May be billed.",
+}
+
+
+class ViduError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What happened, in one line.
+    remedy
+        What to do next, in one line; may be empty.
+    billed
+        ``"no"``, ``"yes"`` or ``"unknown"``.
+
+    >>> raise_ = ViduError("the disk is full", remedy="Free some room.")
+    >>> str(raise_)
+    'the disk is full. Free some room.'
+    """
+
+    #: Only errors of a call speak of the bill in their text.
+    _speaks_of_bill = False
+
+    def __init__(self, message: str, *, remedy: str = "", billed: Billed = "no") -> None:
+        super().__init__(message)
+        self.message = one_line(message)
+        self.remedy = remedy
+        self.billed: Billed = billed
+
+    def __str__(self) -> str:
+        parts = [self.message.rstrip(".") + "."] if self._speaks_of_bill or self.remedy else [self.message]
+        if self._speaks_of_bill:
+            parts.append(_BILLED_WORDS[self.billed])
+        return " ".join([*parts, self.remedy]).strip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments don't survive Exception's own pickling, and sweeps send errors between processes.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[ViduError], args: tuple[Any, ...], state: dict[str, Any]) -> ViduError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidRequest(ViduError, ValueError):
+    """A parameter is wrong. Nothing was sent and nothing was written.
+
+    ``.field`` names the first wrong parameter, ``.problems`` lists all of them as ``(field, sentence)``.
+    """
+
+    def __init__(self, message: str, *, field: str = "", problems: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.field = field
+        self.problems = problems or ((field, message),)
+
+
+class Unreachable(ViduError):
+    """No connection was made, so nothing was sent: the call may safely be repeated."""
+
+    _speaks_of_bill = True
+
+
+class OutcomeUnknown(ViduError):
+    """The request left this machine and no usable answer came back: it may have been billed."""
+
+    _speaks_of_bill = True
+
+    def __init__(
+        self, message: str, *, remedy: str = "", billed: Billed = "unknown", request_id: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy, billed=billed)
+        self.request_id = request_id
+
+
+class APIError(ViduError):
+    """The service answered with an error status.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    message : str
+        What the service said, in one line of at most 300 characters.
+    request_id : str or None
+        The service's name for this call, worth quoting to its support.
+    billed : {"no", "yes", "unknown"}
+    remedy : str
+        What to do next.
+    """
+
+    _speaks_of_bill = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        request_id: str | None = None,
+        billed: Billed = "no",
+        remedy: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        ViduError.__init__(self, message, remedy=remedy, billed=billed)
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.status}: {super().__str__()}"
+
+
+class BadRequest(APIError):
+    """400: the body is malformed, or a field is missing or invalid."""
+
+
+class MethodNotAllowed(BadRequest):
+    """405: the route exists, but not for this HTTP method."""
+
+
+class Unauthorized(APIError):
+    """401: the key is missing, wrong or expired."""
+
+
+class Forbidden(APIError):
+    """403: this account or team may not use the model."""
+
+
+class NotFound(APIError):
+    """404: no such model, or a request id that has expired."""
+
+
+class InsufficientCredits(APIError):
+    """406 about money: the account or the team's spend limit is used up."""
+
+
+class Rejected(APIError):
+    """406 about anything else: the service refused a value or the content type."""
+
+
+class JobFailed(Rejected):
+    """422: the job was accepted, ran and failed."""
+
+
+class RateLimited(APIError):
+    """429: too many requests; ``.retry_after`` is in seconds where the service told it."""
+
+
+class Retired(APIError):
+    """410: the model was taken out of service."""
+
+
+class ServerError(APIError):
+    """500: the service broke; often a parameter it can't digest."""
+
+
+class Unavailable(APIError, OutcomeUnknown):
+    """502, 503, 504: a gateway gave up, but the worker behind it may go on and bill."""
+
+
+class BudgetExceeded(ViduError):
+    """The next call would cost more than was allowed; it was not made."""
+
+
+class ArchiveError(ViduError):
+    """A kept result can't be read or written; the message names the file."""
+
+
+_REMEDIES: dict[type[APIError], tuple[Billed, str]] = {
+    BadRequest: ("no", "Fix the named parameter and call again."),
+    MethodNotAllowed: ("no", "Check base_url: it must be the service's root, with or without /v1."),
+    Unauthorized: ("no", "Set SEGMIND_API_KEY or call vidu.login(); keys are made in the Segmind console."),
+    Forbidden: ("no", "Ask the owner of the account or team to permit this model."),
+    NotFound: ("no", "Check base_url and the model's name; the model may have left the catalogue."),
+    Rejected: ("no", "Change the value that the service names; credits are not the problem."),
+    JobFailed: ("no", "Change the prompt or the references; the same job would fail again."),
+    RateLimited: ("no", "Wait, then call again."),
+    Retired: ("no", "Name another model: this one is no longer served."),
+    ServerError: ("no", "Check the parameters and the credit balance before calling again."),
+    Unavailable: ("unknown", "Check the credit balance: the clip may still be made and billed. Don't pay twice blindly."),
+}
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound, 405: MethodNotAllowed, 406: Rejected,
+    410: Retired, 413: BadRequest, 415: BadRequest, 422: JobFailed, 429: RateLimited, 500: ServerError,
+    502: Unavailable, 503: Unavailable, 504: Unavailable,
+}  # fmt: skip
+
+#: One status for four troubles: only the text tells them apart, and each wants other advice.
+_TOLD_BY_TEXT: tuple[tuple[str, type[APIError], str], ...] = (
+    (r"spend|quota|budget", InsufficientCredits, "Ask the team's owner to raise its spend limit."),
+    (r"credit|balance|billing|payment", InsufficientCredits, "Top up the account, then call again."),
+    (r"content.?type|json|media type", Rejected, "Send the body as Content-Type: application/json."),
+)
+
+
+def api_error(
+    status: int, message: str, *, request_id: str | None = None, retry_after: float | None = None
+) -> APIError:
+    """The exception for an error status, with its advice.
+
+    Parameters
+    ----------
+    status
+        HTTP status, 300 to 599.
+    message
+        The service's own words; may be empty.
+    request_id
+        The service's name for the call.
+    retry_after
+        Seconds to wait, where the service told it.
+
+    >>> api_error(406, "Insufficient credits").billed
+    'no'
+    >>> api_error(503, "").billed
+    'unknown'
+    """
+    message = one_line(message) or f"the service answered {status} without a word"
+    kind = _BY_STATUS.get(status, APIError)
+    billed, remedy = _REMEDIES.get(kind) or _unlisted(status)
+    if status == 406:
+        for pattern, told, advice in _TOLD_BY_TEXT:
+            if re.search(pattern, message, re.IGNORECASE):
+                kind, remedy = told, advice
+                break
+    return kind(message, status=status, request_id=request_id, billed=billed, remedy=remedy, retry_after=retry_after)
+
+
+def _unlisted(status: int) -> tuple[Billed, str]:
+    if 300 <= status < 400:
+        # 301, 307 and 308 say "ask elsewhere"; 302 and 303 may follow work that was done.
+        billed: Billed = "no" if status in (301, 307, 308) else "unknown"
+        return billed, "Redirects are refused: they would carry the key to another place. Check base_url."
+    if 400 <= status < 500 and status != 408:
+        return "no", "The service refused the request: check it and call again."
+    return "unknown", "Check the credit balance before calling again."
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Text on one line without control characters, cut at `limit` characters.
+
+    >>> one_line("two\\nlines")
+    'two lines'
+    """
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,55 @@
+"""Files that are either whole or not there: write, fsync, rename, fsync the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a neighbouring file and put it in `target`'s place in one step.
+
+    A crash at any moment leaves the old file or the new one, never a torn one.
+
+    Parameters
+    ----------
+    target
+        The path to fill; its folder is made if missing.
+    write
+        Gets the path to write to.
+
+    Raises
+    ------
+    OSError
+        As the file system said it; `target` is untouched and nothing is left beside it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        write(part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    sync_folder(target.parent)
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """`write_atomically` for bytes at hand."""
+    write_atomically(target, lambda part: part.write_bytes(data))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable, where the system can (Windows can't open folders)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,288 @@
+"""Video files through PyAV: probe, frames, poster, small copy, recipe tags, and a look at the file's boxes.
+
+Nothing here knows of requests or receipts; paths go in, values or files come out.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ViduError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+POSTER_SIDE = 640  # px, the longer side
+PROXY_SIDE = 480  # px, the longer side
+PROXY_BYTES = 100_000  # in base64, with its poster, it stays below 150 kB of notebook
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a file holds: sizes in pixels, times in seconds, rates in Hz; `audio_codec` is None for a silent file."""
+
+    width: int
+    height: int
+    fps: float
+    frames: int
+    duration: float
+    video_codec: str
+    pix_fmt: str
+    audio_codec: str | None
+    sample_rate: int | None
+    channels: int | None
+    size_bytes: int
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Read a video file's facts from its headers.
+
+    Raises
+    ------
+    ViduError
+        The file is missing or holds no video.
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        audio = container.streams.audio[0] if container.streams.audio else None
+        duration = float(container.duration or 0) / 1_000_000
+        fps = float(stream.average_rate or 0)
+        return VideoInfo(
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            fps=fps,
+            frames=stream.frames or round(duration * fps),
+            duration=duration,
+            video_codec=stream.codec_context.name,
+            pix_fmt=str(stream.codec_context.pix_fmt),
+            audio_codec=audio.codec_context.name if audio else None,
+            sample_rate=audio.codec_context.sample_rate if audio else None,
+            channels=audio.codec_context.channels if audio else None,
+            size_bytes=Path(path).stat().st_size,
+        )
+
+
+def read_frames(path: str | os.PathLike[str], *, side: int | None = None) -> Iterator[np.ndarray]:
+    """Decode frame by frame.
+
+    Parameters
+    ----------
+    path
+        The file.
+    side
+        Longer side in pixels to shrink to; None keeps the size.
+
+    Yields
+    ------
+    numpy.ndarray
+        uint8 RGB of shape (height, width, 3).
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        width, height = _fit(stream.codec_context.width, stream.codec_context.height, side)
+        for frame in container.decode(stream):
+            yield frame.to_ndarray(format="rgb24", width=width, height=height)
+
+
+def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_SIDE) -> Image:
+    """One frame as a PIL image.
+
+    Parameters
+    ----------
+    path
+        The file.
+    at
+        Seconds from the start; the last frame where the clip is shorter.
+    side
+        Longer side in pixels at most.
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        found = None
+        for found in container.decode(stream):
+            if found.time is not None and found.time >= at:
+                break
+        if found is None:
+            raise ViduError(f"{Path(path).name} holds no picture")
+        width, height = _fit(found.width, found.height, side)
+        return found.to_image(width=width, height=height, interpolation="AREA")
+
+
+def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:
+    """A PIL image as JPEG of at most `max_bytes`, at the best quality that fits."""
+    for quality in (82, 74, 64, 52, 40, 28, 16):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, optimize=True)
+        if buffer.tell() <= max_bytes:
+            break
+    return buffer.getvalue()
+
+
+def proxy(path: str | os.PathLike[str], *, side: int = PROXY_SIDE, max_bytes: int = PROXY_BYTES) -> bytes:
+    """A small silent copy for places where a link can't play: H.264 MP4 of at most `max_bytes`.
+
+    Every second frame is kept; the bit rate follows from the clip's length.
+    """
+    info = probe(path)
+    rate = max_bytes * 8 / max(info.duration, 0.5) * 0.85
+    for _ in range(4):
+        data = _encode_proxy(path, info, side, round(rate))
+        if len(data) <= max_bytes:
+            return data
+        rate *= max_bytes / len(data) * 0.9
+    raise ViduError(f"{Path(path).name} can't be brought below {max_bytes} bytes")
+
+
+def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate: int) -> bytes:
+    import av
+
+    buffer = io.BytesIO()
+    width, height = _fit(info.width, info.height, side)
+    with _open(path) as source, av.open(buffer, "w", format="mp4") as target:
+        options = {"preset": "veryfast", "crf": "28", "maxrate": str(rate), "bufsize": str(rate)}
+        stream = target.add_stream("libx264", rate=max(1, round(info.fps / 2)), options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        source.streams.video[0].thread_type = "AUTO"
+        for i, frame in enumerate(source.decode(source.streams.video[0])):
+            if i % 2:
+                continue
+            small = frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")
+            small.pts, small.time_base = i // 2, None
+            target.mux(stream.encode(small))
+        target.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+# Recipe tags: text beside the streams, which ffprobe shows, and one box for what is no text for people.
+
+
+def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], tags: Mapping[str, str]) -> None:
+    """Copy an MP4 without re-encoding, with metadata tags added.
+
+    Parameters
+    ----------
+    source, target
+        Two different paths; `target` is overwritten.
+    tags
+        Names and texts, shown by ``ffprobe -show_format`` as ``TAG:name=text``.
+    """
+    import av
+
+    movflags = {"movflags": "+faststart+use_metadata_tags"}
+    with _open(source) as old, av.open(os.fspath(target), "w", format="mp4", options=movflags) as new:
+        new.metadata.update({**old.metadata, **tags})
+        streams = {stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)}
+        for packet in old.demux(list(old.streams.video) + list(old.streams.audio)):
+            if packet.dts is None:
+                continue
+            packet.stream = streams[packet.stream.index]
+            new.mux(packet)
+
+
+def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
+    """An MP4's metadata tags."""
+    with _open(path) as container:
+        return dict(container.metadata)
+
+
+def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> None:
+    """Append a ``uuid`` box to an MP4; players skip boxes that they don't know (ISO/IEC 14496-12, 4.2).
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        16 bytes that tell this kind of box from others.
+    payload
+        At most 4 GB.
+    """
+    with Path(path).open("ab") as file:
+        file.write(struct.pack(">I4s", 24 + len(payload), b"uuid") + name + payload)
+
+
+def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
+    """The payload of the last ``uuid`` box of this name, None where there is none."""
+    found = None
+    with Path(path).open("rb") as file:
+        for kind, start, end in _boxes(file, os.fstat(file.fileno()).st_size):
+            if kind == b"uuid" and end - start >= 16:
+                file.seek(start)
+                if file.read(16) == name:
+                    found = file.read(end - start - 16)
+    return found
+
+
+def what_is_wrong(data: bytes) -> str:
+    """Why bytes are not a whole MP4, in words; empty where they are.
+
+    A look at the first bytes accepts nearly every truncated file. A whole one consists of boxes that tile it to the last
+    byte, with ``ftyp``, ``moov`` and ``mdat`` among them.
+
+    >>> what_is_wrong(b"")
+    'it is empty'
+    >>> what_is_wrong(b"<html>")
+    'it is not an MP4'
+    """
+    if not data:
+        return "it is empty"
+    if data[4:8] != b"ftyp":
+        return "it is not an MP4"
+    kinds, reached = set(), 0
+    for kind, _, end in _boxes(io.BytesIO(data), len(data)):
+        kinds.add(kind)
+        reached = end
+    if reached != len(data):
+        return "it is cut off"
+    missing = {b"moov", b"mdat"} - kinds
+    return f"it has no {' and no '.join(sorted(kind.decode() for kind in missing))} box" if missing else ""
+
+
+def _boxes(file: Any, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Top-level boxes as (kind, payload start, end); stops at the first that doesn't fit in `size` bytes."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        start = at + 8
+        if length == 1:
+            length, start = int.from_bytes(file.read(8), "big"), at + 16
+        elif length == 0:
+            length = size - at
+        if at + length < start or at + length > size:
+            return
+        yield kind, start, at + length
+        at += length
+
+
+def _open(path: str | os.PathLike[str]) -> Any:
+    """PyAV's container for reading; one error for all that can be wrong with a file."""
+    import av
+
+    problem = ""
+    try:
+        container = av.open(os.fspath(path))
+        if container.streams.video:
+            return container
+        container.close()
+        problem = "holds no video"
+    except FileNotFoundError:
+        problem = "does not exist"
+    except (av.FFmpegError, OSError) as error:
+        problem = f"can't be read as a video ({error.strerror or type(error).__name__})"
+    raise ViduError(f"{os.fspath(path)} {problem}", remedy="Check the path.")
+
+
+def _fit(width: int, height: int, side: int | None) -> tuple[int, int]:
+    """Size with even sides whose longer one is at most `side`, in pixels."""
+    scale = min(1.0, side / max(width, height)) if side else 1.0
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

@@ -1,0 +1,244 @@
+"""What is asked of the model: the seven parameters, their limits, and the key of a request.
+
+This is the one place that knows the limits. The panel, the command line, the preview server and the documentation read them
+from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BeforeValidator, field_validator
+from pydantic_core import ErrorDetails
+
+from .errors import InvalidRequest
+from .references import Reference, as_references
+
+MODEL = "vidu-q1-reference-to-video"
+
+AspectRatio = Literal["16:9", "1:1", "9:16"]
+MovementAmplitude = Literal["auto", "small", "medium", "large"]
+
+#: Exact frame sizes in pixels (width, height), from Vidu's documentation of Q1 at 1080p.
+FRAME_SIZES: dict[str, tuple[int, int]] = {"16:9": (1920, 1080), "1:1": (1080, 1080), "9:16": (1080, 1920)}
+MAX_PROMPT = 1500  # characters, Vidu's own limit
+MAX_REFERENCES = 7
+MAX_SEED = 999_999
+DURATIONS = (5, 10)  # seconds
+PUBLISHED_DURATIONS = (5,)
+
+
+class VideoRequest(BaseModel):
+    """One request to Vidu Q1 Reference to Video: frozen, and valid once it exists.
+
+    All parameters are keywords; `image_urls` is accepted for `references`.
+
+    Raises
+    ------
+    InvalidRequest
+        Names the field, the bad value and what to pass instead; ``.problems`` lists every wrong field.
+
+    >>> VideoRequest(prompt="A cat in the rain", references="https://example.com/cat.png").seed
+    42
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=False)
+
+    prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT)] = Field(
+        description="What happens in the clip: subjects, action, camera, style. At most 1500 characters.",
+    )
+    references: Annotated[
+        tuple[Reference, ...], BeforeValidator(as_references), Field(min_length=1, max_length=MAX_REFERENCES)
+    ] = Field(
+        validation_alias=AliasChoices("references", "image_urls"),
+        description="One to seven pictures whose subjects the clip shows: paths, https:// URLs, data: URIs, bytes or PIL images.",
+    )
+    aspect_ratio: AspectRatio = Field(
+        default="16:9",
+        description="The frame: 16:9 is 1920x1080 pixels, 1:1 is 1080x1080, 9:16 is 1080x1920.",
+    )
+    duration: StrictInt = Field(
+        default=5,
+        description="Length in seconds. The published list of values holds only 5; its prose also speaks of 10.",
+        json_schema_extra={"enum": list(DURATIONS)},
+    )
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] = Field(
+        default=42,
+        description="0 to 999999. The same seed asks for the same clip; 0 means a random one, not reproducible.",
+    )
+    bgm: StrictBool = Field(default=True, description="Background music: True adds it, False leaves the clip silent.")
+    movement_amplitude: MovementAmplitude = Field(
+        default="auto", description="How far things and the camera move: auto, small, medium or large."
+    )
+
+    def __init__(self, **parameters: Any) -> None:
+        # Our own error is raised outside the except block, so that no traceback carries pydantic's.
+        problems: tuple[tuple[str, str], ...]
+        try:
+            super().__init__(**parameters)
+            problems = ()
+        except ValidationError as error:
+            problems = tuple(_problems(error.errors(include_url=False)))
+        if not problems:
+            if self.duration not in PUBLISHED_DURATIONS:
+                told = f"duration={self.duration}: the service's published list of values holds only 5; it may refuse this."
+                warnings.warn(told, stacklevel=2)
+            return
+        raise InvalidRequest("; ".join(text for _, text in problems), field=problems[0][0], problems=problems)
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt_says_something(cls, prompt: str) -> str:
+        if not prompt.strip():
+            raise ValueError("is empty: say what happens in the clip")
+        return prompt.strip()
+
+    @field_validator("duration")
+    @classmethod
+    def _duration_is_offered(cls, duration: int) -> int:
+        if duration not in DURATIONS:
+            raise ValueError(f"{duration} is not offered: pass 5")
+        return duration
+
+    @classmethod
+    def from_payload(cls, body: object) -> VideoRequest:
+        """A request from the API's JSON body, as a server gets it: only text in ``image_urls``, no file is ever read.
+
+        Raises
+        ------
+        InvalidRequest
+            As for the constructor; also for a body that is not an object.
+        """
+        if not isinstance(body, Mapping):
+            raise InvalidRequest(f"the body must be a JSON object, not {type(body).__name__}", field="body")
+        fields = dict(body)
+        if "references" in fields:
+            raise InvalidRequest("references: unknown parameter; the API calls it image_urls", field="references")
+        urls = fields.pop("image_urls", None)
+        if urls is not None:
+            fields["references"] = tuple(_from_wire(urls))
+        return cls(**{str(name): value for name, value in fields.items()})
+
+    def payload(self) -> dict[str, Any]:
+        """The API's JSON body.
+
+        >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
+        >>> request.payload()["image_urls"]
+        ['https://example.com/cat.png']
+        """
+        body = {name: getattr(self, name) for name in type(self).model_fields if name != "references"}
+        return {"prompt": body.pop("prompt"), "image_urls": [reference.url for reference in self.references], **body}
+
+    def key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
+        """What makes two requests the same: a hash over engine, model, parameters and the references' contents.
+
+        Parameters
+        ----------
+        engine
+            Who answers: ``"segmind"``, ``"preview"`` or another service's host.
+        model
+            The model's name in the URL.
+
+        Returns
+        -------
+        str
+            64 hex digits. Equal for the same pictures from a path, bytes or a PIL image; order counts.
+        """
+        said = self.payload() | {
+            "prompt": unicodedata.normalize("NFC", self.prompt),
+            "image_urls": [reference.sha256 for reference in self.references],
+        }
+        canonical = json.dumps({"engine": engine, "model": model, "request": said, "version": 1}, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def replace(self, **changes: Any) -> VideoRequest:
+        """A copy with some parameters changed, checked anew.
+
+        >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
+        >>> request.replace(seed=7).seed
+        7
+        """
+        return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height of the clip in pixels."""
+        return FRAME_SIZES[self.aspect_ratio]
+
+    def __repr__(self) -> str:
+        rest = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("aspect_ratio", "duration", "seed", "bgm"))
+        prompt = self.prompt if len(self.prompt) <= 60 else self.prompt[:59] + "…"
+        return (
+            f"VideoRequest({prompt!r}, references={list(self.references)}, {rest}, "
+            f"movement_amplitude={self.movement_amplitude!r})"
+        )
+
+    __str__ = __repr__
+
+
+def _from_wire(urls: object) -> Iterator[Reference]:
+    if not isinstance(urls, list):
+        raise InvalidRequest("image_urls: must be a list of strings", field="image_urls")
+    if len(urls) > MAX_REFERENCES:
+        raise InvalidRequest(f"image_urls: {len(urls)} given, at most {MAX_REFERENCES} are taken", field="image_urls")
+    for i, text in enumerate(urls):
+        try:
+            yield Reference.from_wire(text)
+        except InvalidRequest as error:
+            message = error.message
+        else:
+            continue
+        raise InvalidRequest(f"image_urls[{i}]: {message}", field=f"image_urls[{i}]")
+
+
+def _problems(errors: list[ErrorDetails]) -> Iterator[tuple[str, str]]:
+    for error in errors:
+        field = str(error["loc"][0]) if error["loc"] else "request"
+        own = error.get("ctx", {}).get("error")
+        yield field, own.message if isinstance(own, InvalidRequest) else f"{field}: {_sentence(field, error)}"
+
+
+def _sentence(field: str, error: ErrorDetails) -> str:
+    """What is wrong with one field, and what to pass instead."""
+    value, context = error["input"], error.get("ctx", {})
+    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:39] + "…"
+    kind = error["type"]
+    if kind == "missing":
+        return "is missing: pass one to seven pictures" if "references" in field else "is missing: say what happens in the clip"
+    if kind == "extra_forbidden":
+        return f"unknown parameter; known are {', '.join(VideoRequest.model_fields)}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "too_short":
+        return "is empty: pass one to seven pictures"
+    if kind == "too_long":
+        return f"{context['actual_length']} given: pass at most {MAX_REFERENCES}"
+    if kind == "string_too_long":
+        return f"has {len(value):,} characters: the limit is {MAX_PROMPT:,}"
+    if kind == "literal_error":
+        return f"{shown} is not one of {', '.join(str(choice) for choice in choices(field))}"
+    if field == "duration":
+        return f"{shown} is not offered: pass the whole number 5"
+    if field == "seed" and kind == "int_type":
+        return f"{shown} is not a whole number: pass one from 0 to {MAX_SEED}"
+    if field == "seed":
+        return f"{shown} is out of range: pass a whole number from 0 to {MAX_SEED}"
+    wanted = {"prompt": "text", "bgm": "True or False"}.get(field, error["msg"])
+    return f"{shown} is not {wanted}"
+
+
+def choices(field: str) -> tuple[Any, ...]:
+    """The values that a parameter may take, empty where it has a range.
+
+    >>> choices("aspect_ratio")
+    ('16:9', '1:1', '9:16')
+    """
+    if field == "duration":
+        return DURATIONS
+    return get_args(VideoRequest.model_fields[field].annotation)

@@ -1,0 +1,233 @@
+"""One HTTP call over one fresh connection: a total deadline, a size cap, no redirects, and it can be ended from outside.
+
+`requests` alone can't say whether a request left the machine, its time-outs are per read, and closing a session doesn't
+stop a call in flight. So the connection itself is watched: it notes when the first byte was handed to the socket, and a
+timer or another thread may shut the socket down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from .errors import OutcomeUnknown, Unreachable, ViduError
+from .keys import KeyHeader
+
+MAX_ANSWER_BYTES = 256_000_000  # a 5 s clip in 1080p takes 5 to 30 MB
+CONNECT_TIMEOUT = 10.0  # s
+_CHUNK = 1 << 16
+
+log = logging.getLogger("vidu_nb")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: status, headers (names without regard to case), body and the seconds it took."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed_s: float
+
+
+class Interrupted(OutcomeUnknown):
+    """The answer broke off: deadline, cut connection, or ended by `Call.abort`. `.partial` holds what had arrived."""
+
+    def __init__(self, message: str, *, remedy: str = "", partial: bytes = b"") -> None:
+        super().__init__(message, remedy=remedy)
+        self.partial = partial
+
+
+class Call:
+    """One request; make a new one for each.
+
+    Parameters
+    ----------
+    timeout
+        Seconds for the whole call, from connecting to the last byte.
+    max_bytes
+        Largest answer that is read.
+    address
+        The IP address to connect to instead of asking DNS for the URL's host; no proxy is used then.
+    """
+
+    def __init__(self, *, timeout: float, max_bytes: int = MAX_ANSWER_BYTES, address: str | None = None) -> None:
+        self.timeout = timeout
+        self.max_bytes = max_bytes
+        self.address = address
+        self.sent = False
+        self._reason = ""
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+
+    def abort(self, reason: str = "the call was cancelled") -> None:
+        """End the call from another thread, at once; the caller gets an error that tells `reason`."""
+        with self._lock:
+            self._reason = self._reason or reason
+            sockets = list(self._sockets)
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def request(
+        self, method: str, url: str, *, key: KeyHeader | None = None, body: bytes | None = None, accept: str = "*/*"
+    ) -> Answer:
+        """Send and read to the end.
+
+        Raises
+        ------
+        Unreachable
+            Nothing was sent.
+        Interrupted
+            The request was sent, and no whole answer came back.
+        """
+        timer = threading.Timer(self.timeout, self.abort, [f"no whole answer within {self.timeout:g} s"])
+        timer.daemon = True
+        timer.start()
+        received = bytearray()
+        interrupted = False
+        problem = ""
+        try:
+            return self._exchange(method, url, key or KeyHeader(None), body, accept, received)
+        except (requests.RequestException, OSError, ValueError, zlib.error, ViduError) as error:
+            problem = self._reason or _in_words(error)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            timer.cancel()
+            self.abort()
+        # Raised here, outside the except block: the frames of requests hold the key in their variables.
+        host = urlsplit(url).hostname
+        if interrupted:
+            raise KeyboardInterrupt
+        if not self.sent:
+            raise Unreachable(f"{host} could not be reached: {problem}", remedy="Nothing was sent; call again.")
+        raise Interrupted(
+            f"{host} took the request, then: {problem}",
+            remedy="Check the credit balance before asking again: a second call may be a second bill.",
+            partial=bytes(received),
+        )
+
+    def _exchange(
+        self, method: str, url: str, key: KeyHeader, body: bytes | None, accept: str, received: bytearray
+    ) -> Answer:
+        started = time.monotonic()
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "vidu-nb"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        with requests.Session() as session:
+            adapter = _WatchedAdapter(self)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            session.trust_env = not is_loopback(url) and not self.address  # no proxy for this machine's own servers
+            with session.request(
+                method, url, data=body, headers=headers, auth=key, stream=True, allow_redirects=False,
+                timeout=(min(CONNECT_TIMEOUT, self.timeout), self.timeout),
+            ) as response:  # fmt: skip
+                while chunk := response.raw.read(_CHUNK, decode_content=False):
+                    received += chunk
+                    if len(received) > self.max_bytes:
+                        raise ViduError(f"the answer is larger than {self.max_bytes // 1_000_000} MB")
+                if self._reason:
+                    raise ViduError(self._reason)
+                plain = _decoded(bytes(received), response.headers.get("Content-Encoding", ""), self.max_bytes)
+                return Answer(response.status_code, response.headers, plain, time.monotonic() - started)
+
+    def _watch(self, one: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(one)
+            late = bool(self._reason)
+        if late:
+            one.close()
+            raise OSError(self._reason)
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Makes connections that report to a `Call`: their sockets, and the moment when the first byte leaves."""
+
+    def __init__(self, call: Call) -> None:
+        class Watched:
+            sock: Any
+            _dns_host: str
+
+            def _new_conn(self) -> socket.socket:
+                if call.address:
+                    self._dns_host = call.address  # the URL's host still goes into Host, SNI and the certificate check
+                made: socket.socket = super()._new_conn()  # type: ignore[misc]
+                call._watch(made)  # noqa: SLF001
+                return made
+
+            def connect(self) -> None:
+                super().connect()  # type: ignore[misc]
+                call._watch(self.sock)  # noqa: SLF001  TLS wraps it in a new object
+                call.sent = False  # a proxy's CONNECT is not the request
+
+            def send(self, data: Any) -> None:
+                if self.sock is None:  # http.client connects on the first send
+                    self.connect()
+                call.sent = True
+                super().send(data)  # type: ignore[misc]
+
+        http = type("WatchedHTTP", (Watched, HTTPConnection), {})
+        https = type("WatchedHTTPS", (Watched, HTTPSConnection), {})
+        self._pools = {
+            "http": type("HTTPPool", (HTTPConnectionPool,), {"ConnectionCls": http}),
+            "https": type("HTTPSPool", (HTTPSConnectionPool,), {"ConnectionCls": https}),
+        }
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)  # type: ignore[no-untyped-call]
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def is_loopback(url: str) -> bool:
+    """True for a URL of this machine's own servers."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _decoded(data: bytes, encoding: str, limit: int) -> bytes:
+    """A body whose server compressed it against our word; a bomb of a thousandth of its size stops at `limit`."""
+    if encoding.lower() in ("", "identity"):
+        return data
+    if encoding.lower() not in ("gzip", "deflate"):
+        raise ViduError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for")
+    machine = zlib.decompressobj(wbits=47 if encoding.lower() == "gzip" else 15)
+    plain = machine.decompress(data, limit)
+    if not machine.eof:
+        raise ViduError("the compressed answer is cut off or too large")
+    return plain
+
+
+def _in_words(error: BaseException) -> str:
+    """What went wrong, from the innermost cause that says something; never the request's headers."""
+    text, seen = "", 0
+    cause: BaseException | None = error
+    while cause is not None and seen < 8:
+        text = getattr(cause, "strerror", None) or (cause.message if isinstance(cause, ViduError) else "") or text
+        inner = getattr(cause, "reason", None)
+        args = [arg for arg in cause.args if isinstance(arg, BaseException)]
+        cause = inner if isinstance(inner, BaseException) else args[0] if args else cause.__cause__ or cause.__context__
+        seen += 1
+    if text:
+        return str(text)
+    names = {"ReadTimeout": "no answer in time", "ConnectTimeout": "connecting took too long", "SSLError": "TLS failed"}
+    return names.get(type(error).__name__, "the connection was cut")

@@ -23,8 +23,8 @@ class Archive:
     Parameters
     ----------
     folder
-        Where; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working folder, beside the notebook. Made when the
-        first clip is kept.
+        Where; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working folder, beside the notebook. Made
+        when the first clip is kept.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:

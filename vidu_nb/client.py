@@ -7,15 +7,15 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 from . import media
 from .archive import Archive
 from .errors import InvalidRequest, OutcomeUnknown, api_error
 from .keys import KeyHeader, Secret, find_key
-from .request import MODEL, AspectRatio, MovementAmplitude, VideoRequest
 from .references import Source
+from .request import MODEL, AspectRatio, MovementAmplitude, VideoRequest
 from .transport import Answer, Call, is_loopback
 from .video import Receipt, Video, number
 
@@ -37,7 +37,7 @@ class Credits(float):
     paid: float
     free: float
 
-    def __new__(cls, paid: float, free: float = 0.0) -> Credits:
+    def __new__(cls, paid: float, free: float = 0.0) -> Self:
         """Make the sum of both parts."""
         self = super().__new__(cls, paid + free)
         self.paid, self.free = paid, free
@@ -53,12 +53,13 @@ class Client:
     Parameters
     ----------
     api_key
-        The Segmind API key; defaults to `login`'s, else to ``SEGMIND_API_KEY``. With neither a key nor a base URL, the free local
-        preview engine answers.
+        The Segmind API key; defaults to `login`'s, else to ``SEGMIND_API_KEY``. With neither a key nor a base URL,
+        the free local preview engine answers.
     base_url
         The service's root, with or without ``/v1``; defaults to ``SEGMIND_BASE_URL``, else the hosted service.
     archive
-        Folder (or `Archive`) for the clips; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working folder.
+        Folder (or `Archive`) for the clips; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working
+        folder.
     price_usd
         Expected US dollars a clip, for estimates; defaults to ``VIDU_NB_PRICE_USD``, else 0.50.
     timeout
@@ -101,7 +102,7 @@ class Client:
     def from_env(cls, **settings: Any) -> Client:
         """A client from the environment alone: the hosted service with a key, the free local preview engine without.
 
-        Says so once on standard error when it is the preview engine.
+        Says so once when it is the preview engine.
         """
         client = cls(**settings)
         if client.engine == "preview":
@@ -143,7 +144,7 @@ class Client:
         url = f"{self.base_url}/v1/{self.model}"
         body = json.dumps(request.payload()).encode()
         answer = Call(timeout=self.timeout).request("POST", url, key=KeyHeader(self._key), body=body)
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise api_error(answer.status, error_text(answer), request_id=answer.headers.get("x-request-id"))
         data = self._clip_in(answer)
         receipt = Receipt.from_headers(
@@ -165,7 +166,7 @@ class Client:
         """
         url = f"{self.base_url}/v1/get-user-credits"
         answer = Call(timeout=_FREE_CALL_TIMEOUT, max_bytes=1_000_000).request("GET", url, key=KeyHeader(self._key))
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise api_error(answer.status, error_text(answer), request_id=answer.headers.get("x-request-id"))
         said = _json(answer.body)
         said = said if isinstance(said, dict) else {}
@@ -187,7 +188,9 @@ class Client:
         if link:
             # No key goes with this call: the result lies on public storage, often another company's.
             fetched = Call(timeout=self.timeout).request("GET", urljoin(self.base_url, link))
-            problem = media.what_is_wrong(fetched.body) if fetched.status == 200 else f"its URL answered {fetched.status}"  # noqa: PLR2004
+            problem = (
+                media.what_is_wrong(fetched.body) if fetched.status == 200 else f"its URL answered {fetched.status}"
+            )
             if not problem:
                 return fetched.body
         elif not problem:
@@ -218,7 +221,8 @@ def generate(
 ) -> Video:
     """Make a clip from a prompt and one to seven pictures.
 
-    With a key this is a paid call of about two minutes and half a dollar. Without one, the free local preview engine answers.
+    With a key this is a paid call of about two minutes and half a dollar. Without one, the free local preview engine
+    answers.
 
     Parameters
     ----------
@@ -319,7 +323,9 @@ def _embedded_engine() -> tuple[str, Secret]:
 
 def _engine_name(url: str) -> str:
     host = urlsplit(url).hostname or ""
-    return "segmind" if host == "segmind.com" or host.endswith(".segmind.com") else urlsplit(url).netloc.rpartition("@")[2]
+    return (
+        "segmind" if host == "segmind.com" or host.endswith(".segmind.com") else urlsplit(url).netloc.rpartition("@")[2]
+    )
 
 
 def _checked_base(url: str, *, has_key: bool) -> str:
@@ -347,6 +353,9 @@ _said: set[str] = set()
 
 
 def _say_once(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
-        print(text, file=sys.stderr)  # noqa: T201
+    """Tell a person once a process; a notebook shows standard error as if something had failed, so not there."""
+    if text in _said:
+        return
+    _said.add(text)
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    print(text, file=sys.stdout if shell else sys.stderr)

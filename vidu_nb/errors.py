@@ -216,7 +216,10 @@ _REMEDIES: dict[type[APIError], tuple[Billed, str]] = {
     RateLimited: ("no", "Wait, then call again."),
     Retired: ("no", "Name another model: this one is no longer served."),
     ServerError: ("no", "Check the parameters and the credit balance before calling again."),
-    Unavailable: ("unknown", "Check the credit balance: the clip may still be made and billed. Don't pay twice blindly."),
+    Unavailable: (
+        "unknown",
+        "Check the credit balance: the clip may still be made and billed. Don't pay twice blindly.",
+    ),
 }
 
 _BY_STATUS: dict[int, type[APIError]] = {
@@ -276,9 +279,9 @@ def _unlisted(status: int) -> tuple[Billed, str]:
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Text on one line without control characters, cut at `limit` characters.
+    r"""Text on one line without control characters, cut at `limit` characters.
 
-    >>> one_line("two\\nlines")
+    >>> one_line("two\nlines")
     'two lines'
     """
     text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())

@@ -53,3 +53,9 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def shown_path(path: Path) -> str:
+    """A path as people write it: relative to the working folder, absolute where it lies outside."""
+    here, target = Path.cwd().resolve(), Path(path).resolve()
+    return str(target.relative_to(here)) if target.is_relative_to(here) else str(target)

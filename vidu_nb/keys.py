@@ -57,6 +57,7 @@ class KeyHeader:
         self.key = key
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """What `requests` calls with the request that it is about to send."""
         if self.key:
             request.headers["x-api-key"] = self.key.reveal()
         return request

@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 POSTER_SIDE = 640  # px, the longer side
 PROXY_SIDE = 480  # px, the longer side
+#: FFmpeg also opens pictures, playlists that name other files, and URLs; a clip is none of these.
+_ONLY_FILES = {"format_whitelist": "mov,matroska,webm", "protocol_whitelist": "file"}
 PROXY_BYTES = 100_000  # in base64, with its poster, it stays below 150 kB of notebook
 
 
@@ -114,7 +117,8 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         if found is None:
             raise ViduError(f"{Path(path).name} holds no picture")
         width, height = _fit(found.width, found.height, side)
-        return found.to_image(width=width, height=height, interpolation="AREA")
+        image: Image = found.to_image(width=width, height=height, interpolation="AREA")
+        return image
 
 
 def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:
@@ -147,16 +151,17 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
 
     buffer = io.BytesIO()
     width, height = _fit(info.width, info.height, side)
+    fps = max(1, round(info.fps / 2))
     with _open(path) as source, av.open(buffer, "w", format="mp4") as target:
         options = {"preset": "veryfast", "crf": "28", "maxrate": str(rate), "bufsize": str(rate)}
-        stream = target.add_stream("libx264", rate=max(1, round(info.fps / 2)), options=options)
+        stream = target.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         source.streams.video[0].thread_type = "AUTO"
         for i, frame in enumerate(source.decode(source.streams.video[0])):
             if i % 2:
                 continue
             small = frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")
-            small.pts, small.time_base = i // 2, None
+            small.pts, small.time_base = i // 2, Fraction(1, fps)
             target.mux(stream.encode(small))
         target.mux(stream.encode(None))
     return buffer.getvalue()
@@ -180,7 +185,9 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     movflags = {"movflags": "+faststart+use_metadata_tags"}
     with _open(source) as old, av.open(os.fspath(target), "w", format="mp4", options=movflags) as new:
         new.metadata.update({**old.metadata, **tags})
-        streams = {stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)}
+        streams = {
+            stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)
+        }
         for packet in old.demux(list(old.streams.video) + list(old.streams.audio)):
             if packet.dts is None:
                 continue
@@ -225,8 +232,8 @@ def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
 def what_is_wrong(data: bytes) -> str:
     """Why bytes are not a whole MP4, in words; empty where they are.
 
-    A look at the first bytes accepts nearly every truncated file. A whole one consists of boxes that tile it to the last
-    byte, with ``ftyp``, ``moov`` and ``mdat`` among them.
+    A look at the first bytes accepts nearly every truncated file. A whole one consists of boxes that tile it to the
+    last byte, with ``ftyp``, ``moov`` and ``mdat`` among them.
 
     >>> what_is_wrong(b"")
     'it is empty'
@@ -270,7 +277,7 @@ def _open(path: str | os.PathLike[str]) -> Any:
 
     problem = ""
     try:
-        container = av.open(os.fspath(path))
+        container = av.open(str(Path(path).absolute()), options=_ONLY_FILES)
         if container.streams.video:
             return container
         container.close()

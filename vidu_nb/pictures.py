@@ -1,7 +1,7 @@
 """Pixels: encoded bytes of a stranger to an upright 8-bit RGB picture, and back to bytes that the API takes.
 
-The limits are those of Vidu's own documentation for reference-to-video: PNG, JPEG or WebP, at least 128 px a side, between
-1:4 and 4:1, at most 50 MB, and a request body of at most 20 MB.
+The limits are those of Vidu's own documentation for reference-to-video: PNG, JPEG or WebP, at least 128 px a side,
+between 1:4 and 4:1, at most 50 MB, and a request body of at most 20 MB.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _save(image: Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-class opened:
+class opened:  # noqa: N801
     """A picture opened by its header, with every check that needs no pixels; closes it."""
 
     def __init__(self, data: bytes) -> None:
@@ -83,7 +83,8 @@ class opened:
         problem = "not a picture in PNG, JPEG, WebP or GIF format: convert it to one of these"
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below, against our own limit
+                # Bombs are refused below, by our own limit; what else Pillow says of odd EXIF or MPO helps nobody here.
+                warnings.simplefilter("ignore")
                 self.image = Image.open(io.BytesIO(data), formats=FORMATS)
             problem = ""
         except Image.DecompressionBombError:
@@ -101,6 +102,14 @@ class opened:
 
     def __exit__(self, *_: object) -> None:
         self.image.close()
+
+
+def is_animated(image: Image) -> bool:
+    """True where frames follow the first one; an MPO's are other views of the same moment, not an animation."""
+    try:
+        return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+    except Exception:  # noqa: BLE001 - damage behind the first frame, which is the one that counts
+        return False
 
 
 def upright_size(image: Image) -> tuple[int, int]:
@@ -179,7 +188,5 @@ def from_array(source: Any) -> Image:
         return Image.fromarray(source)
     what = f"an array of {kind} with shape {shape}" if shape is not None else f"a {type(source).__name__}"
     raise InvalidRequest(
-        f"{what} is not a picture: pass a path, an https:// URL, a data: URI, bytes, a PIL image or a uint8 array (H, W, 3)"
+        f"{what} is not a picture: pass a path, an https:// URL, a data: URI, bytes, a PIL image or a uint8 array"
     )
-
-

@@ -1,7 +1,7 @@
 """Videos to HTML: one player or a labelled grid, small enough to live in a notebook.
 
-A link to the file and a JPEG poster is what JupyterLab plays best (82 kB a clip against 11.7 MB for the whole file as a data
-URI). Where a relative link can't play, a small silent copy is embedded instead, and the caption says so.
+A link to the file and a JPEG poster is what JupyterLab plays best (82 kB a clip against 11.7 MB for the whole file as
+a data URI). Where a relative link can't play, a small silent copy is embedded instead, and the caption says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from . import media
 from .errors import InvalidRequest
+from .files import shown_path
 from .video import Video, caption
 
 _WIDTH, _HEIGHT = 640, 480  # px, the box that one player fits into
@@ -75,7 +76,10 @@ class Player:
         return self.bundle()
 
     def __repr__(self) -> str:
-        named = (f"{label}: {video!r}" if label else repr(video) for video, label in zip(self.videos, self.labels, strict=True))
+        named = (
+            f"{label}: {video!r}" if label else repr(video)
+            for video, label in zip(self.videos, self.labels, strict=True)
+        )
         return "\n".join(named)
 
 
@@ -98,13 +102,14 @@ def _figure(video: Video, label: str, *, embed: bool, many: bool) -> str:
     info = video.info
     scale = min(_WIDTH / info.width, _HEIGHT / info.height) * (0.5 if many else 1)
     width, height = round(info.width * scale), round(info.height * scale)
-    source, poster, word = _source(video, embed=embed)
+    source, poster, word = _source(video, embed=embed, side=min(max(width, height), media.POSTER_SIDE))
     prompt = video.request.prompt if video.request else ""
     prompt = prompt if len(prompt) <= _PROMPT_SHOWN else prompt[: _PROMPT_SHOWN - 1] + "…"
+    told = "" if many else prompt  # beside each other, labels tell clips apart; the prompt would only repeat itself
     head = f'<div style="font-weight:600;margin-bottom:4px">{escape(label)}</div>' if label else ""
     badge = f'<span style="{_BADGE}">PREVIEW</span>' if video.is_preview else ""
     poster = f' poster="{poster}"' if poster else ""
-    lines = [f"{badge}{escape(caption(video))}", *(escape(text) for text in (prompt, word) if text)]
+    lines = [f"{badge}{escape(caption(video))}", *(escape(text) for text in (told, word) if text)]
     return (
         f'<div class="vidu-player" style="width:{width}px;max-width:100%;margin:4px 0">{head}'
         f'<video controls preload="metadata" width="{width}" height="{height}" src="{escape(source)}"{poster} '
@@ -114,13 +119,13 @@ def _figure(video: Video, label: str, *, embed: bool, many: bool) -> str:
     )
 
 
-def _source(video: Video, *, embed: bool) -> tuple[str, str, str]:
+def _source(video: Video, *, embed: bool, side: int) -> tuple[str, str, str]:
     """The video's src, its poster's src, and a word where the picture is not the whole file."""
     if embed:
         return _data_uri("video/mp4", video.bytes), "", ""
     if link := _link(video.path):
-        return link, _data_uri("image/jpeg", media.jpeg(video.poster())), ""
-    word = f"A small silent copy: the clip itself, with sound where it has some, is {_shown(video.path)}"
+        return link, _data_uri("image/jpeg", media.jpeg(video.poster(side=side))), ""
+    word = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)}"
     return _data_uri("video/mp4", media.proxy(video.path)), "", word
 
 
@@ -128,15 +133,8 @@ def _link(path: Path) -> str:
     """A relative link that the notebook's front end can play, empty where none can."""
     if _front_end_plays_no_links():
         return ""
-    shown = _shown(path)
-    return "" if os.path.isabs(shown) else quote(Path(shown).as_posix())
-
-
-def _shown(path: Path) -> str:
-    """A path as seen from the working folder, absolute where it lies outside."""
-    here = Path.cwd().resolve()
-    target = Path(path).resolve()
-    return str(target.relative_to(here)) if target.is_relative_to(here) else str(target)
+    shown = shown_path(path)
+    return "" if Path(shown).is_absolute() else quote(Path(shown).as_posix())
 
 
 def _front_end_plays_no_links() -> bool:

@@ -1,6 +1,7 @@
 """Reference pictures: whatever a person has at hand, made into what the API takes.
 
-A local picture is sent as a ``data:`` URI of at most `pictures.SENT_BYTES`, so that seven of them always fit in one body.
+A local picture is sent as a ``data:`` URI of at most `pictures.SENT_BYTES`, so that seven of them always fit in one
+body.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .pictures import (
     decode,
     encode,
     from_array,
+    is_animated,
     media_type,
     normalised,
     opened,
@@ -42,10 +44,10 @@ Source = Any
 class Reference:
     """One reference picture, checked and ready to be sent.
 
-    Local pictures (path, bytes, base64 text, ``data:`` URI, PIL image, uint8 array of shape (H, W), (H, W, 3) or
-    (H, W, 4)) are decoded, turned upright, stripped of metadata such as GPS, brought to 8-bit sRGB (transparency on
-    white) and encoded anew: PNG where that fits in `SENT_BYTES`, else JPEG, shrunk only as far as needed. A URL is passed on
-    as it is; the service fetches it.
+    Local pictures (path, bytes, base64 text, ``data:`` URI, PIL image, uint8 array of shape (H, W), (H, W, 3) or (H,
+    W, 4)) are decoded, turned upright, stripped of metadata such as GPS, brought to 8-bit sRGB (transparency on
+    white) and encoded anew: PNG where that fits in `SENT_BYTES`, else JPEG, shrunk only as far as needed. A URL is
+    passed on as it is; the service fetches it.
 
     Parameters
     ----------
@@ -63,8 +65,8 @@ class Reference:
     size : (int, int) or None
         Width and height in pixels as sent; None for a URL.
     sha256 : str
-        Hash of the upright 8-bit pixels, so that the same picture counts as the same whatever its container; of the text
-        for a URL.
+        Hash of the upright 8-bit pixels, so that the same picture counts as the same whatever its container; of the
+        text for a URL.
     notes : tuple of str
         What was done to the picture that its owner might want to know.
 
@@ -215,7 +217,9 @@ def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
                     problem = f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB"
                     break
     except requests.RequestException as error:
-        problem = type(error).__name__ if error.response is None else f"the server answered {error.response.status_code}"
+        problem = (
+            type(error).__name__ if error.response is None else f"the server answered {error.response.status_code}"
+        )
     if problem:
         raise Unreachable(f"{_shorten(image_url)} could not be fetched: {problem}", remedy="Check the URL.")
     return base64.b64encode(data).decode("ascii")
@@ -256,7 +260,7 @@ def _read(source: Source) -> _Made:
 
 def _encode_bytes(data: bytes, name: str) -> _Made:
     with opened(data) as image:
-        animated = getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
+        animated = is_animated(image)
     notes = ("only the first frame of the animation is used",) if animated else ()
     return _encoded(decode(data), name, notes)
 
@@ -317,7 +321,7 @@ def _as_path(text: str) -> Path | None:
         raise InvalidRequest("the path holds a NUL character") from None
     if len(text) >= 64 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", text):
         return None
-    raise InvalidRequest(f"there is no file {_shorten(text)!r}: check the path (looked in {_shorten(os.getcwd())})")
+    raise InvalidRequest(f"there is no file {_shorten(text)!r}: check the path (looked in {_shorten(str(Path.cwd()))})")
 
 
 def _read_file(path: Path) -> bytes:

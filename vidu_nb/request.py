@@ -1,7 +1,7 @@
 """What is asked of the model: the seven parameters, their limits, and the key of a request.
 
-This is the one place that knows the limits. The panel, the command line, the preview server and the documentation read them
-from here.
+This is the one place that knows the limits. The panel, the command line, the preview server and the documentation
+read them from here.
 """
 
 from __future__ import annotations
@@ -13,8 +13,18 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
-from pydantic import BeforeValidator, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from .errors import InvalidRequest
@@ -32,6 +42,7 @@ MAX_REFERENCES = 7
 MAX_SEED = 999_999
 DURATIONS = (5, 10)  # seconds
 PUBLISHED_DURATIONS = (5,)
+_SHOWN = 40  # characters of a bad value that an error shows
 
 
 class VideoRequest(BaseModel):
@@ -57,7 +68,7 @@ class VideoRequest(BaseModel):
         tuple[Reference, ...], BeforeValidator(as_references), Field(min_length=1, max_length=MAX_REFERENCES)
     ] = Field(
         validation_alias=AliasChoices("references", "image_urls"),
-        description="One to seven pictures whose subjects the clip shows: paths, https:// URLs, data: URIs, bytes or PIL images.",
+        description="One to seven pictures of what is shown: paths, https:// URLs, data: URIs, bytes or PIL images.",
     )
     aspect_ratio: AspectRatio = Field(
         default="16:9",
@@ -87,7 +98,7 @@ class VideoRequest(BaseModel):
             problems = tuple(_problems(error.errors(include_url=False)))
         if not problems:
             if self.duration not in PUBLISHED_DURATIONS:
-                told = f"duration={self.duration}: the service's published list of values holds only 5; it may refuse this."
+                told = f"duration={self.duration}: the service's published list holds only 5; it may refuse this."
                 warnings.warn(told, stacklevel=2)
             return
         raise InvalidRequest("; ".join(text for _, text in problems), field=problems[0][0], problems=problems)
@@ -204,33 +215,37 @@ def _problems(errors: list[ErrorDetails]) -> Iterator[tuple[str, str]]:
         yield field, own.message if isinstance(own, InvalidRequest) else f"{field}: {_sentence(field, error)}"
 
 
+#: pydantic's names for what can be wrong, in words; the first that fits is told: by field and kind, by kind, by field.
+_SENTENCES: dict[str, str] = {
+    "prompt missing": "is missing: say what happens in the clip",
+    "missing": f"is missing: pass one to {MAX_REFERENCES} pictures",
+    "too_short": f"is empty: pass one to {MAX_REFERENCES} pictures",
+    "too_long": f"{{actual_length}} given: pass at most {MAX_REFERENCES}",
+    "string_too_long": f"has {{length:,}} characters: the limit is {MAX_PROMPT:,}",
+    "literal_error": "{shown} is not one of {choices}",
+    "value_error": "{error}",
+    "extra_forbidden": "unknown parameter; known are {known}",
+    "seed int_type": f"{{shown}} is not a whole number: pass one from 0 to {MAX_SEED}",
+    "seed": f"{{shown}} is out of range: pass a whole number from 0 to {MAX_SEED}",
+    "duration": "{shown} is not offered: pass the whole number 5",
+    "prompt": "{shown} is not text",
+    "bgm": "{shown} is not True or False",
+}
+
+
 def _sentence(field: str, error: ErrorDetails) -> str:
     """What is wrong with one field, and what to pass instead."""
-    value, context = error["input"], error.get("ctx", {})
-    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:39] + "…"
-    kind = error["type"]
-    if kind == "missing":
-        return "is missing: pass one to seven pictures" if "references" in field else "is missing: say what happens in the clip"
-    if kind == "extra_forbidden":
-        return f"unknown parameter; known are {', '.join(VideoRequest.model_fields)}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "too_short":
-        return "is empty: pass one to seven pictures"
-    if kind == "too_long":
-        return f"{context['actual_length']} given: pass at most {MAX_REFERENCES}"
-    if kind == "string_too_long":
-        return f"has {len(value):,} characters: the limit is {MAX_PROMPT:,}"
-    if kind == "literal_error":
-        return f"{shown} is not one of {', '.join(str(choice) for choice in choices(field))}"
-    if field == "duration":
-        return f"{shown} is not offered: pass the whole number 5"
-    if field == "seed" and kind == "int_type":
-        return f"{shown} is not a whole number: pass one from 0 to {MAX_SEED}"
-    if field == "seed":
-        return f"{shown} is out of range: pass a whole number from 0 to {MAX_SEED}"
-    wanted = {"prompt": "text", "bgm": "True or False"}.get(field, error["msg"])
-    return f"{shown} is not {wanted}"
+    kind, value = error["type"], error["input"]
+    names = (f"{field} {kind}", kind, field)
+    template = next((_SENTENCES[name] for name in names if name in _SENTENCES), "{error_says}")
+    return template.format(
+        **error.get("ctx", {}),
+        error_says=error["msg"],
+        shown=repr(value) if len(repr(value)) <= _SHOWN else repr(value)[: _SHOWN - 1] + "…",
+        length=len(value) if isinstance(value, str) else 0,
+        choices=", ".join(str(choice) for choice in choices(field)) if field in VideoRequest.model_fields else "",
+        known=", ".join(VideoRequest.model_fields),
+    )
 
 
 def choices(field: str) -> tuple[Any, ...]:

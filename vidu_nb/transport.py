@@ -1,4 +1,4 @@
-"""One HTTP call over one fresh connection: a total deadline, a size cap, no redirects, and it can be ended from outside.
+"""One HTTP call over one fresh connection: a total deadline, a size cap, no redirects, and an end from outside.
 
 `requests` alone can't say whether a request left the machine, its time-outs are per read, and closing a session doesn't
 stop a call in flight. So the connection itself is watched: it notes when the first byte was handed to the socket, and a
@@ -190,11 +190,11 @@ class _WatchedAdapter(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)  # type: ignore[no-untyped-call]
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
 

@@ -1,4 +1,4 @@
-"""A clip and its papers: `Video` is the file, what was asked and what it cost; `Receipt` is what the service said of it."""
+"""A clip and its papers: `Video` is the file and what was asked, `Receipt` what the service said of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__, media
 from .errors import ViduError
-from .files import write_atomically
+from .files import shown_path, write_atomically
 from .references import Reference
 from .request import MODEL, VideoRequest
 
@@ -67,7 +67,9 @@ class Receipt:
     replayed: bool = False
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str], *, engine: str, model: str, elapsed_s: float, sha256: str) -> Receipt:
+    def from_headers(
+        cls, headers: Mapping[str, str], *, engine: str, model: str, elapsed_s: float, sha256: str
+    ) -> Receipt:
         """A receipt from an answer's headers; anything missing, not a number or negative counts as unknown."""
         seed = number(headers.get("x-seed-value"))
         return cls(
@@ -126,7 +128,7 @@ class Video:
         return self.receipt is not None and self.receipt.engine == "preview"
 
     def frames(self, *, side: int | None = None) -> Iterator[np.ndarray]:
-        """Decode frame by frame: uint8 RGB arrays (height, width, 3), shrunk to `side` px on the longer side if given."""
+        """Decode frame by frame: uint8 RGB arrays (height, width, 3), of at most `side` px on the longer side."""
         return media.read_frames(self.path, side=side)
 
     def poster(self, *, at: float = 1.0, side: int = media.POSTER_SIDE) -> Image:
@@ -192,7 +194,7 @@ class Video:
         return Player([self]).bundle()
 
     def __repr__(self) -> str:
-        return f"Video({caption(self)}, {str(self.path)!r})"
+        return f"Video({caption(self)}, {shown_path(self.path)!r})"
 
 
 def caption(video: Video) -> str:
@@ -202,7 +204,11 @@ def caption(video: Video) -> str:
     'clip.mp4'
     """
     request, receipt = video.request, video.receipt
-    parts = [video.path.name] if request is None else [request.aspect_ratio, f"{request.duration} s", _seed(request, receipt)]
+    parts = (
+        [video.path.name]
+        if request is None
+        else [request.aspect_ratio, f"{request.duration} s", _seed(request, receipt)]
+    )
     if receipt:
         parts.append("preview, free" if video.is_preview else f"{receipt.engine}, {price(receipt)}")
     return " · ".join(parts)

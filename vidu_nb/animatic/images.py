@@ -1,8 +1,8 @@
 """References to decoded pictures; URLs are fetched under guard, since whoever wrote the request chose them.
 
-A URL may point anywhere: at this machine's own services, at a cloud's metadata address, at a host whose name resolves to
-another address the second time. So only public addresses are connected to, the address that was checked is the one that is
-used, and each redirect starts over.
+A URL may point anywhere: at this machine's own services, at a cloud's metadata address, at a host whose name resolves
+to another address the second time. So only public addresses are connected to, the address that was checked is the one
+that is used, and each redirect starts over.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TI
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
             url = urljoin(url, answer.headers["Location"])
             continue
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise InvalidRequest(f"the picture's URL answered {answer.status}; pass the file instead")
         return answer.body
     raise InvalidRequest(f"the picture's URL redirects more than {MAX_REDIRECTS} times; pass the file instead")
@@ -118,4 +118,4 @@ def _checked_address(url: str, allow: AddressRule) -> str:
         raise InvalidRequest(f"the host {parts.hostname[:80]!r} is not known here; pass the file instead of its URL")
     if not all(allow(address) for address in found):
         raise InvalidRequest(f"{parts.hostname[:80]!r} is not a public address; pass the file instead of its URL")
-    return sorted(found, key=lambda address: (":" in address, address))[0]  # IPv4 first: it works in more places
+    return min(found, key=lambda address: (":" in address, address))  # IPv4 first: it works in more places

@@ -1,12 +1,13 @@
 """The service's HTTP API on 127.0.0.1, answered by the preview engine.
 
-    POST /v1/vidu-q1-reference-to-video   a clip: MP4 bytes, or JSON naming a URL where only JSON is accepted (or ?format=json)
+    POST /v1/vidu-q1-reference-to-video   a clip: MP4 bytes; with ?format=json, or where only JSON is accepted, a URL
     GET  /v1/get-user-credits             {"credits": ..., "free-credits": ...}
     GET  /v1/files/NAME.mp4               a clip that a JSON answer named; no key, an unguessable name
     GET  /health                          {"status": "ok", ...}; no key
 
-A web page in the same person's browser can reach this machine's ports. Against that stand the key, the content type, no CORS
-headers, and an allow-list for Host (DNS rebinding makes a stranger's page same-origin with us, but not the Host it sends).
+A web page in the same person's browser can reach this machine's ports. Against that stand the key, the content type,
+no CORS headers, and an allow-list for Host (DNS rebinding makes a stranger's page same-origin with us, but can't change
+the Host that it sends).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import anyio
@@ -100,7 +101,9 @@ class API:
             raise HTTPException(404, f"no model {request.path_params['model'][:80]!r} here; there is {MODEL!r}")
         wanted = VideoRequest.from_payload(await _json_body(request))
         if not self.purse.take():
-            raise HTTPException(406, f"Insufficient credits: {self.purse.left:g} left, a clip costs {self.purse.cost:g}")
+            raise HTTPException(
+                406, f"Insufficient credits: {self.purse.left:g} left, a clip costs {self.purse.cost:g}"
+            )
         started, made = time.monotonic(), False
         seed = wanted.seed or secrets.randbelow(MAX_SEED) + 1
         try:
@@ -121,7 +124,9 @@ class API:
         while len(self.files) > _KEPT_FILES:
             self.files.popitem(last=False)
         url = str(request.url.replace(path=f"/v1/files/{name}", query=""))
-        return JSONResponse({"video": {"url": url, "content_type": "video/mp4", "file_size": len(clip)}}, headers=headers)
+        return JSONResponse(
+            {"video": {"url": url, "content_type": "video/mp4", "file_size": len(clip)}}, headers=headers
+        )
 
     async def _render(self, wanted: VideoRequest, seed: int, request: Request) -> bytes:
         """Render in a worker thread; a caller that hangs up ends the work."""
@@ -273,9 +278,9 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
     message = str(error.detail)
-    if error.status_code == 404 and message == "Not Found":  # noqa: PLR2004
+    if error.status_code == 404 and message == "Not Found":
         message = f"nothing at {request.url.path[:80]!r}"
-    elif error.status_code == 405:  # noqa: PLR2004
+    elif error.status_code == 405:
         message = f"{request.method} is not allowed here"
     return _error(error.status_code, message, dict(error.headers or {}))
 
@@ -334,7 +339,7 @@ class PreviewServer:
         """Serve in this thread until SIGINT or SIGTERM."""
         self._server.run(sockets=[self._socket])
 
-    def start(self) -> PreviewServer:
+    def start(self) -> Self:
         """Serve in a thread of its own; returns when it answers."""
         self._thread = threading.Thread(target=self.run, name="vidu-nb preview server", daemon=True)
         self._thread.start()
@@ -349,7 +354,7 @@ class PreviewServer:
             self._thread.join(timeout=10)
         self._socket.close()
 
-    def __enter__(self) -> PreviewServer:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -357,7 +362,7 @@ class PreviewServer:
 
 
 def embedded() -> PreviewServer:
-    """This process's own server, started at the first call and shared from then on."""
+    """The process's own server, started at the first call and shared from then on."""
     return _embedded(os.getpid())
 
 

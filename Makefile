@@ -1,0 +1,66 @@
+# Everything that a person needs, one target each; `make help` lists them.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
+
+.PHONY: help demo lab test unit notebooks outputs browser lint format bench build clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.lab  ## a real clip and the quickstart notebook, executed, with no key
+	$(BIN)/vidu-nb demo demo
+
+lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+test: lint unit notebooks  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
+
+unit: $(VENV)/.test browser
+	$(BIN)/pytest -q
+
+notebooks: $(VENV)/.test  ## every notebook's outputs, compared with what is stored in it
+	$(NBVAL) -q notebooks
+
+outputs: $(VENV)/.test  ## run every notebook and store its outputs
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/*.ipynb
+	$(BIN)/python notebooks/tidy.py notebooks/*.ipynb
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python notebooks/tidy.py --check notebooks/*.ipynb
+
+format: $(VENV)/.test  ## let ruff arrange the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.test  ## performance figures, as ratios of medians
+	$(BIN)/python -m benchmarks
+
+build: $(VENV)/.test  ## the wheel
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+# The browser tests drive a Chromium, and ffprobe is the judge of every clip. Where this is Debian and we are root, they are installed;
+# elsewhere the tests say what is missing.
+browser:
+	@if { ! command -v chromium || ! command -v ffprobe; } >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium ffmpeg >/dev/null; fi
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[lab]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/.lab
+
+clean:  ## remove what was made here, but neither notebooks nor kept clips
+	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache $(VENV)

@@ -1,0 +1,66 @@
+"""What the browser tests share: a Chromium, and a JupyterLab of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+def find_chromium() -> str | None:
+    """A Chromium on this machine; None leaves the choice to Playwright, which has its own where it was installed."""
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def jupyter_lab(folder: Path, *, base_url: str = "/", seconds: float = 60) -> Iterator[str]:
+    """JupyterLab on a folder; gives its URL, ended by its own process id."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={base_url}", "--IdentityProvider.token=",
+        "--ServerApp.password=", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    log = (folder / "jupyter.log").open("wb")
+    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}{base_url}"
+    try:
+        _wait_for(f"{url}api/status", server, seconds)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        log.close()
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert server.poll() is None, "JupyterLab ended by itself; see jupyter.log"
+        try:
+            with urlopen(url, timeout=2):  # noqa: S310  our own server
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)  # between two looks at a bounded wait
+    raise AssertionError(f"JupyterLab did not answer within {seconds} s")

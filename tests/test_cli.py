@@ -1,0 +1,146 @@
+"""The command line, as its own process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+
+RUN = [sys.executable, "-m", "vidu_nb"]
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEGMIND", "VIDU_NB"))}
+    return subprocess.run(
+        [*RUN, *arguments], cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 60).convert("RGB").save(tmp_path / "cat.png")
+    return "cat.png"
+
+
+def test_preview_makes_a_clip_and_tells_where(tmp_path: Path, picture: str):
+    """`preview -o` leaves a clip with its recipe, which `show` reads back."""
+    made = run("preview", "A cat. Zoom in.", "-r", picture, "--seed", "7", "--no-bgm", "-o", "out.mp4", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines() == [str(tmp_path / "out.mp4"), "16:9 · 5 s · seed 7 · preview, free"]
+    shown = run("show", "out.mp4", "--json", cwd=tmp_path)
+    told = json.loads(shown.stdout)
+    assert told["request"]["prompt"] == "A cat. Zoom in."
+    assert told["request"]["bgm"] is False
+    assert told["info"]["audio_codec"] is None
+    assert told["receipt"]["engine"] == "preview"
+    assert "seed 7" in run("show", "out.mp4", cwd=tmp_path).stdout
+
+
+def test_generate_without_a_key_previews_and_says_so(tmp_path: Path, picture: str):
+    """With no key `generate` uses the local engine, says so on standard error, and prints pure JSON."""
+    made = run("generate", "A cat", "-r", picture, "--aspect-ratio", "1:1", "--json", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["receipt"]["engine"] == "preview"
+    assert Path(told["path"]).is_file()
+    assert "No SEGMIND_API_KEY" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "word"),
+    [
+        (["preview", "A cat", "-r", "missing.png"], 2, "references[0]: there is no file 'missing.png'"),
+        (["preview", "A cat"], 2, "references: is empty"),
+        (["preview", "", "-r", "cat.png"], 2, "prompt: is empty"),
+        (["preview", "A cat", "-r", "cat.png", "--seed", "1000000"], 2, "seed: 1000000 is out of range"),
+        (["preview", "A cat", "-r", "cat.png", "--seed", "-1"], 2, "seed: -1 is out of range"),
+        (["preview", "A cat", "-r", "cat.png", "--duration", "7"], 2, "duration: 7 is not offered"),
+        (["preview", "A cat", "-r", "cat.png", "--aspect-ratio", "4:3"], 2, "aspect_ratio: '4:3' is not one of"),
+        (["preview", "A cat", "-r", "cat.png", "--frames", "3"], 2, "unrecognized arguments"),
+        (["show", "missing.mp4"], 1, "does not exist"),
+        (["show", "cat.png"], 1, "can't be read"),
+        (["dance"], 2, "invalid choice"),
+        ([], 2, "required"),
+        (["serve", "--port", "70000"], 2, "must be 0 to 65535"),
+    ],
+)
+def test_wrong_usage_and_failures_are_told_in_one_line(
+    tmp_path: Path, picture: str, arguments: list[str], status: int, word: str
+):
+    """Exit 2 for wrong usage and 1 for a failure, the reason on the last line of standard error, nothing written."""
+    ended = run(*arguments, cwd=tmp_path)
+    assert ended.returncode == status
+    assert word in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.png"]
+
+
+def test_every_command_has_help(tmp_path: Path):
+    """`--help` of the program and of each command ends well and names its options."""
+    assert run("--help", cwd=tmp_path).returncode == 0
+    for command in ("generate", "preview", "show", "credits", "serve", "demo"):
+        helped = run(command, "--help", cwd=tmp_path)
+        assert helped.returncode == 0
+        assert "usage: vidu-nb" in helped.stdout
+
+
+def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(tmp_path: Path, picture: str):
+    """After `serving URL` the API answers, also to `vidu-nb` itself; SIGTERM ends it with status 0."""
+    server = subprocess.Popen(
+        [*RUN, "serve", "--key", "K", "--credits", "0.5"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        ready = server.stdout.readline()
+        assert ready.startswith("serving http://127.0.0.1:")
+        url = ready.split()[1]
+        assert requests.get(f"{url}/health", timeout=5).json()["engine"] == "preview"
+        there = {"SEGMIND_BASE_URL": f"{url}/v1/", "SEGMIND_API_KEY": "K"}
+        assert json.loads(run("credits", "--json", cwd=tmp_path, **there).stdout)["credits"] == 0.5
+        first = run("generate", "A cat", "-r", picture, cwd=tmp_path, **there)
+        assert first.returncode == 0, first.stderr
+        second = run("generate", "Another cat", "-r", picture, cwd=tmp_path, **there)
+        assert second.returncode == 1
+        assert "InsufficientCredits 406" in second.stderr
+        assert "Not billed" in second.stderr
+        assert run("credits", cwd=tmp_path, SEGMIND_BASE_URL=url, SEGMIND_API_KEY="wrong").returncode == 1
+        server.send_signal(signal.SIGTERM)
+        rest, _ = server.communicate(timeout=20)
+        assert rest == ""
+        assert server.returncode == 0
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def test_both_of_the_service_s_own_samples_run_as_they_stand(tmp_path: Path, picture: str):
+    """The two samples of the service's page, changed only in URL, key and pictures, print JSON and MP4 bytes."""
+    server = subprocess.Popen([*RUN, "serve", "--key", "K"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        url = f"{server.stdout.readline().split()[1]}/v1/vidu-q1-reference-to-video"
+        lines = [
+            "import requests, json, base64",
+            "picture = base64.b64encode(open('cat.png', 'rb').read()).decode('utf-8')",
+            "data = {'prompt': 'A man sits on a bench', 'image_urls': [picture] * 3, 'aspect_ratio': '16:9', 'duration': 5,",
+            "        'seed': 42, 'bgm': True, 'movement_amplitude': 'auto'}",
+            f"response = requests.post({url!r} + FORM, headers={{'x-api-key': 'K', 'Content-Type': 'application/json'}}, json=data)",
+        ]
+        (tmp_path / "raw.py").write_text("\n".join(["FORM = ''", *lines, "print(response.content)"]))
+        (tmp_path / "told.py").write_text(
+            "\n".join(["FORM = '?format=json'", *lines, "print(json.dumps(response.json(), indent=2))"])
+        )
+        raw = subprocess.run([sys.executable, "raw.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        assert "ftyp" in raw.stdout[:40]
+        told = subprocess.run([sys.executable, "told.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        clip = requests.get(json.loads(told.stdout)["video"]["url"], timeout=10)
+        assert clip.content[4:8] == b"ftyp"
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)

@@ -1,0 +1,274 @@
+"""The command line: ``vidu-nb generate | preview | show | credits | serve | demo``.
+
+Facts go to standard output (as JSON with ``--json``), progress and errors to standard error. Exit status: 0 success,
+1 a failure told in one line, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .errors import InvalidRequest, ViduError
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .video import Video
+
+PREVIEW_SECONDS = 3.0  # what a preview takes on two cores, for the progress bar
+PAID_SECONDS = 120.0  # what the service's documentation says
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Words after the program's name; defaults to the process's own.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except InvalidRequest as error:
+        _complain(error)
+        return 2
+    except ViduError as error:
+        _complain(error)
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; don't complain at exit
+    return 0
+
+
+def _complain(what: object) -> None:
+    print(f"vidu-nb: {what}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vidu-nb",
+        description="Vidu Q1 Reference to Video. Without SEGMIND_API_KEY, a free local preview engine answers.",
+    )
+    parser.add_argument("--version", action="version", version=f"vidu-nb {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(commands, "generate", _generate, "make a clip (paid with a key, a free preview without)", _request_options)
+    _add(commands, "preview", _preview, "make a free local preview of the same request", _request_options)
+    _add(commands, "show", _show, "tell what a clip holds: its streams, request and receipt", _show_options)
+    _add(commands, "credits", _credits, "tell the account's balance", _json_option)
+    _add(commands, "serve", _serve, "answer the service's HTTP API on 127.0.0.1 with previews", _serve_options)
+    _add(commands, "demo", _demo, "make a clip and run the quickstart notebook, with no key", _demo_options)
+    return parser
+
+
+def _add(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    help_text: str,
+    options: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    command = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+    options(command)
+    command.set_defaults(run=run)
+
+
+def _json_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print facts as JSON")
+
+
+def _request_options(command: argparse.ArgumentParser) -> None:
+    """One option for each parameter, with the help that the request model gives."""
+    from .request import VideoRequest, choices
+
+    command.add_argument("prompt", help=_help("prompt"))
+    command.add_argument(
+        "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references",
+        help="a path, https:// URL or data: URI; repeat it for up to seven pictures",
+    )  # fmt: skip
+    for name, field in VideoRequest.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        if name in ("prompt", "references"):
+            continue
+        if isinstance(field.default, bool):
+            command.add_argument(option, action=argparse.BooleanOptionalAction, default=field.default, help=_help(name))
+            continue
+        shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
+        command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
+    command.add_argument("-o", "--output", metavar="FILE", help="also save a copy that carries its recipe")
+    _json_option(command)
+
+
+def _help(name: str) -> str:
+    from .request import VideoRequest
+
+    field = VideoRequest.model_fields[name]
+    default = "" if field.is_required() else f" Default: {field.default}."
+    return f"{field.description}{default}".replace("%", "%%")
+
+
+def _show_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", help="an MP4")
+    _json_option(command)
+
+
+def _serve_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=_port, default=0, help="a port of 127.0.0.1; 0 takes a free one (default)")
+    command.add_argument(
+        "--key", help="what callers send as x-api-key; a random one by default, told on standard error"
+    )
+    command.add_argument("--credits", type=float, metavar="N", help="play money to run down, half a credit a clip")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("must be 0 to 65535")
+    return port
+
+
+def _demo_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", nargs="?", default="demo", help="where everything goes (default: demo)")
+    _json_option(command)
+
+
+def _generate(chosen: argparse.Namespace) -> None:
+    from .client import Client
+
+    _make(chosen, Client.from_env())
+
+
+def _preview(chosen: argparse.Namespace) -> None:
+    from .client import Client
+
+    _make(chosen, Client.preview())
+
+
+def _make(chosen: argparse.Namespace, client: Client) -> None:
+    from .request import VideoRequest
+
+    request = VideoRequest(**{name: getattr(chosen, name) for name in VideoRequest.model_fields})
+    for reference in request.references:
+        for note in reference.notes:
+            _complain(f"note: {reference.label}: {note}")
+    with _progress("preview" if client.engine == "preview" else "generating", client):
+        video = client.generate(request)
+    if chosen.output:
+        video = type(video)(video.save(chosen.output), video.request, video.receipt)
+    _tell(video, as_json=chosen.json)
+
+
+def _tell(video: Video, *, as_json: bool) -> None:
+    from .video import caption
+
+    if as_json:
+        print(json.dumps({"path": str(video.path), **video.recipe()}, indent=1))
+    else:
+        print(video.path)
+        print(caption(video))
+
+
+@contextmanager
+def _progress(what: str, client: Client) -> Iterator[None]:
+    """A bar on standard error that follows the clock: the service tells nothing until it is done."""
+    from tqdm import tqdm
+
+    expected = PREVIEW_SECONDS if client.engine == "preview" else PAID_SECONDS
+    done = threading.Event()
+    style = "{desc} {percentage:3.0f}% |{bar}| {elapsed} of about " + f"{expected:.0f} s"
+    bar = tqdm(total=expected, desc=what, bar_format=style, file=sys.stderr, disable=None, leave=False)
+
+    def follow() -> None:
+        started = time.monotonic()
+        while not done.wait(0.1):
+            bar.n = min(time.monotonic() - started, expected * 0.99)
+            bar.refresh()
+
+    clock = threading.Thread(target=follow, daemon=True)
+    clock.start()
+    try:
+        yield
+    finally:
+        done.set()
+        clock.join()
+        bar.close()
+
+
+def _show(chosen: argparse.Namespace) -> None:
+    from .video import caption, load
+
+    video = load(chosen.file)
+    info = asdict(video.info)
+    if chosen.json:
+        print(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))
+        return
+    sound = f"{info['audio_codec']} {info['sample_rate']} Hz" if info["audio_codec"] else "no sound"
+    print(
+        f"{video.path.name}: {info['width']}x{info['height']}, {info['fps']:g} fps, {info['duration']:.2f} s, {sound}"
+    )
+    print(caption(video))
+    if video.request:
+        print(f"prompt: {video.request.prompt}")
+        for i, reference in enumerate(video.request.references, start=1):
+            print(f"reference {i}: {reference.label} ({reference.size[0]}x{reference.size[1]})" if reference.size else
+                  f"reference {i}: {reference.url}")  # fmt: skip
+
+
+def _credits(chosen: argparse.Namespace) -> None:
+    from .client import Client
+
+    left = Client.from_env().credits()
+    if chosen.json:
+        print(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
+    else:
+        print(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
+
+
+def _serve(chosen: argparse.Namespace) -> None:
+    from .animatic.server import PreviewServer
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    problem = ""
+    try:
+        server = PreviewServer(port=chosen.port, key=chosen.key, credits=chosen.credits)
+    except OSError as error:
+        problem = error.strerror or "it is taken"
+    if problem:
+        raise ViduError(f"port {chosen.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
+    with server:
+        if not chosen.key:
+            print(f"x-api-key: {server.key}", file=sys.stderr, flush=True)
+        print(f"serving {server.base_url}", flush=True)
+        stop.wait()
+
+
+def _demo(chosen: argparse.Namespace) -> None:
+    from .demo import run_demo
+
+    made = run_demo(Path(chosen.folder), say=lambda text: print(text, file=sys.stderr))
+    if chosen.json:
+        print(json.dumps({name: str(path) for name, path in made.items()}))
+    else:
+        for name, path in made.items():
+            print(f"{name:9} {path}")

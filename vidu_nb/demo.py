@@ -1,0 +1,99 @@
+"""The demo: a clip from three photographs, and the quickstart notebook executed, with no key and no network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from .archive import Archive
+from .client import Client
+from .errors import ViduError
+from .references import Reference
+from .request import VideoRequest
+
+QUICKSTART = "01_quickstart.ipynb"
+PROMPT = (
+    "A woman in an orange space suit smiles at the camera, slow push in. Then close-up on a cup of coffee, pan right. "
+    "Finally a rocket starts, tilt up, wide."
+)
+_CELL_TIMEOUT = 300  # s
+
+
+def sample_references() -> list[Reference]:
+    """Three photographs that scikit-image ships: an astronaut, a cup of coffee and a rocket (public domain and CC0)."""
+    from skimage import data
+
+    return [Reference(getattr(data, name)(), name=name) for name in ("astronaut", "coffee", "rocket")]
+
+
+def example_notebooks() -> Path:
+    """The folder with the example notebooks: in the installed package, or beside it in a checkout.
+
+    Raises
+    ------
+    ViduError
+        Neither is there.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "notebooks", here.parent / "notebooks"):
+        if (folder / QUICKSTART).is_file():
+            return folder
+    raise ViduError("the example notebooks are not installed", remedy="Install vidu-nb from a wheel or a checkout.")
+
+
+def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Make a clip and an executed copy of the quickstart notebook.
+
+    Parameters
+    ----------
+    folder
+        Where everything goes; made if missing.
+    say
+        Gets a line for each step.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        ``clip``, ``notebook`` and ``html``.
+
+    Raises
+    ------
+    ViduError
+        JupyterLab's packages are missing, or a cell of the notebook failed.
+    """
+    folder = folder.expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    say("Making a five-second clip from three photographs with the free local preview engine ...")
+    video = Client.preview(archive=Archive(folder / "vidu_archive")).generate(
+        VideoRequest(prompt=PROMPT, references=sample_references())
+    )
+    clip = video.save(folder / "demo.mp4")
+    say("Executing the quickstart notebook ...")
+    notebook = folder / QUICKSTART
+    shutil.copyfile(example_notebooks() / QUICKSTART, notebook)
+    return {"clip": clip, "notebook": notebook, "html": _execute(notebook)}
+
+
+def _execute(path: Path) -> Path:
+    """Run a notebook in its own folder and in place; returns its HTML form, whose clips play from beside it."""
+    try:
+        import nbformat
+        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
+        from nbconvert import HTMLExporter
+    except ImportError:
+        raise ViduError("the demo runs a notebook", remedy="Install it with: pip install 'vidu-nb[lab]'") from None
+    notebook = nbformat.read(path, as_version=4)
+    runner = NotebookClient(notebook, timeout=_CELL_TIMEOUT, resources={"metadata": {"path": str(path.parent)}})
+    problem = ""
+    try:
+        runner.execute()
+    except CellExecutionError as error:
+        problem = f"{error.ename}: {error.evalue}"
+    if problem:
+        raise ViduError(f"a cell of {path.name} failed: {problem}")
+    nbformat.write(notebook, path)
+    page = path.with_suffix(".html")
+    page.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    return page

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from . import errors as errors
     from .archive import Archive as Archive
     from .client import Client as Client
-    from .client import generate as generate
-    from .client import preview as preview
     from .keys import login as login
     from .keys import logout as logout
     from .player import show as show
     from .references import Reference as Reference
     from .request import VideoRequest as VideoRequest
+    from .shorthand import generate as generate
+    from .shorthand import preview as preview
     from .video import Receipt as Receipt
     from .video import Video as Video
     from .video import load as load
@@ -35,11 +35,11 @@ _HOMES = {
     "Video": "video",
     "VideoRequest": "request",
     "errors": "errors",
-    "generate": "client",
+    "generate": "shorthand",
     "load": "video",
     "login": "keys",
     "logout": "keys",
-    "preview": "client",
+    "preview": "shorthand",
     "show": "player",
 }
 

@@ -1,30 +1,29 @@
-"""The client: one paid POST for each `generate`, its answer checked and kept; and the public functions on top of it."""
+"""The client: asks once, keeps what comes, replays what is kept, and never pays twice behind anybody's back."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
+import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
 
-from . import media
-from .archive import Archive
-from .errors import InvalidRequest, OutcomeUnknown, api_error
-from .keys import KeyHeader, Secret, find_key
-from .references import Source
-from .request import MODEL, AspectRatio, MovementAmplitude, VideoRequest
-from .transport import Answer, Call, is_loopback
-from .video import Receipt, Video, number
+from .answers import as_json
+from .archive import Archive, Entry
+from .budget import Budget
+from .engines import Engine, choose_engine, preview_engine
+from .errors import ArchiveError, InvalidRequest, NotKept, OutcomeUnknown, ViduError
+from .exchange import Exchange
+from .journal import Attempt
+from .locks import hold, is_held
+from .request import MODEL, PREVIEW, VideoRequest
+from .video import Video, describe, number
 
-BASE_URL = "https://api.segmind.com"
-ENV_BASE_URL = "SEGMIND_BASE_URL"
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth
 TIMEOUT = 600.0  # s; a clip takes about 120
-_FREE_CALL_TIMEOUT = 30.0  # s
 
 
 class Credits(float):
@@ -47,25 +46,66 @@ class Credits(float):
         return f"Credits({float(self):.2f} USD: {self.paid:.2f} paid, {self.free:.2f} free)"
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A call that is not closed.
+
+    Attributes
+    ----------
+    id : str
+        For `Client.settle`.
+    state : str
+        ``"unknown"``: it may have been billed. ``"fetchable"``: paid, and `Client.resume` brings the clip at no cost.
+    prompt : str
+    seed : int
+    engine : str
+    since : str
+        UTC, ISO 8601.
+    price_usd : float
+        What it may have cost.
+    credits_before, credits_now : float or None
+        US dollars on the account before the call and now, where known.
+    reason : str
+        What happened.
+    """
+
+    id: str
+    state: str
+    prompt: str
+    seed: int
+    engine: str
+    since: str
+    price_usd: float
+    credits_before: float | None
+    credits_now: float | None
+    reason: str
+
+
 class Client:
     """Talks to one engine: a base URL and a key.
 
     Parameters
     ----------
     api_key
-        The Segmind API key; defaults to `login`'s, else to ``SEGMIND_API_KEY``. With neither a key nor a base URL,
-        the free local preview engine answers.
+        The Segmind API key; defaults to `login`'s, else to ``SEGMIND_API_KEY``, else to a keyring's. With neither a key
+        nor a base URL, the free local preview engine answers.
     base_url
         The service's root, with or without ``/v1``; defaults to ``SEGMIND_BASE_URL``, else the hosted service.
     archive
         Folder (or `Archive`) for the clips; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working
         folder.
     price_usd
-        Expected US dollars a clip, for estimates; defaults to ``VIDU_NB_PRICE_USD``, else 0.50.
+        Expected US dollars a clip, for estimates and budgets; defaults to ``VIDU_NB_PRICE_USD``, else 0.50.
     timeout
         Seconds for one call, from connecting to the last byte.
     model
         The model's name in the URL.
+    engine
+        In place of the key, the base URL and the model.
+    budget
+        What the paid calls may cost together; None for no limit.
+    notify
+        Gets a line when something takes its time (a rate limit, another kernel's call); defaults to printing it.
 
     Raises
     ------
@@ -84,19 +124,19 @@ class Client:
         price_usd: float | None = None,
         timeout: float = TIMEOUT,
         model: str = MODEL,
+        *,
+        engine: Engine | None = None,
+        budget: Budget | None = None,
+        notify: Callable[[str], object] | None = None,
     ) -> None:
-        self._key = Secret.from_text(api_key) if api_key is not None else find_key()
-        url = base_url or os.environ.get(ENV_BASE_URL)
-        if url is None and self._key is None:
-            url, self._key = _embedded_engine()
-            self.engine = "preview"
-        else:
-            self.engine = _engine_name(url or BASE_URL)
-        self.base_url = _checked_base(url or BASE_URL, has_key=self._key is not None)
-        self.archive = archive if isinstance(archive, Archive) else Archive(archive)
-        self.price_usd = _price() if price_usd is None else float(price_usd)
-        self.timeout = timeout
-        self.model = model
+        self._exchange = Exchange(
+            engine or choose_engine(api_key, base_url, model=model),
+            archive if isinstance(archive, Archive) else Archive(archive),
+            price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
+            timeout=timeout,
+            budget=budget,
+            notify=notify or _tell,
+        )
 
     @classmethod
     def from_env(cls, **settings: Any) -> Client:
@@ -105,56 +145,101 @@ class Client:
         Says so once when it is the preview engine.
         """
         client = cls(**settings)
-        if client.engine == "preview":
+        if client.engine == PREVIEW:
             _say_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
         return client
 
     @classmethod
     def preview(cls, **settings: Any) -> Client:
         """A client of the free local preview engine, whatever the environment says."""
-        url, key = _embedded_engine()
-        client = cls(api_key=key.reveal(), base_url=url, **settings)
-        client.engine = "preview"
-        return client
+        return cls(engine=preview_engine(), **settings)
 
-    def generate(self, request: VideoRequest) -> Video:
-        """Make a clip: one POST, never repeated here.
+    @property
+    def engine(self) -> str:
+        """Who answers: ``"segmind"``, ``"preview"``, or another service's host."""
+        return self._exchange.engine.name
+
+    @property
+    def base_url(self) -> str:
+        """The service's root."""
+        return self._exchange.engine.base_url
+
+    @property
+    def model(self) -> str:
+        """The model's name in the URL."""
+        return self._exchange.engine.model
+
+    @property
+    def archive(self) -> Archive:
+        """Where clips are kept."""
+        return self._exchange.archive
+
+    @property
+    def price_usd(self) -> float:
+        """Expected US dollars a clip."""
+        return self._exchange.price_usd
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one call."""
+        return self._exchange.timeout
+
+    @property
+    def is_free(self) -> bool:
+        """True for the local preview engine, whose calls cost nothing."""
+        return self._exchange.engine.is_free
+
+    def generate(
+        self, request: VideoRequest, *, fresh: bool = False, again: bool = False, offline: bool = False
+    ) -> Video:
+        """Make a clip, or replay it from the archive: the same request (with a seed other than 0) is paid for once.
 
         Parameters
         ----------
         request
             What to make.
+        fresh
+            Pay for another take, though one may be kept; both are kept then.
+        again
+            Pay again, though an earlier call of the same request has an unknown outcome and may have been billed.
+        offline
+            Replay or fail; never call out. Also replays a request with seed 0.
 
         Returns
         -------
         Video
-            Kept in the archive before this returns.
+            Kept in the archive before this returns; ``.receipt.replayed`` tells a replay.
 
         Raises
         ------
         Unreachable
-            Nothing was sent, nothing is billed.
+            Nothing was sent (after three tries), nothing is billed.
         APIError
-            The service refused; `.billed`, `.remedy` and the class say more.
+            The service refused; `.billed`, `.remedy` and the class say more. A 429 was retried as the service asked.
         OutcomeUnknown
-            The request was sent and no usable clip came back.
+            The request was sent and no usable clip came back, now or at an earlier call; it may have been billed.
+        BudgetExceeded
+            The budget holds less than the price; nothing was sent.
         ArchiveError
-            The clip came and can't be kept.
+            Something kept can't be read, or there is no room to keep the result (nothing was sent), or it came and
+            could not be kept (``.data`` has it).
+        NotKept
+            `offline`, and nothing is kept for this request.
         """
-        url = f"{self.base_url}/v1/{self.model}"
-        body = json.dumps(request.payload()).encode()
-        answer = Call(timeout=self.timeout).request("POST", url, key=KeyHeader(self._key), body=body)
-        if answer.status != 200:
-            raise api_error(answer.status, error_text(answer), request_id=answer.headers.get("x-request-id"))
-        data = self._clip_in(answer)
-        receipt = Receipt.from_headers(
-            answer.headers,
-            engine=self._who_answered(answer),
-            model=self.model,
-            elapsed_s=answer.elapsed_s,
-            sha256=hashlib.sha256(data).hexdigest(),
-        )
-        return self.archive.keep(data, request, receipt)
+        key = request.key(engine=self.engine, model=self.model)
+        replays = not fresh and (request.seed != 0 or offline)
+        if replays and (kept := self._kept(key, request)):
+            return kept
+        if offline:
+            raise NotKept(self._nearest(request), remedy="Ask without offline=True to make it.")
+        alone = replays  # others who ask the same wait for this call's clip; other takes run side by side
+        lock = key if alone else f"{key}-{secrets.token_hex(4)}"
+        with self._holding(lock):
+            if replays and (kept := self._kept(key, request)):
+                return kept
+            if finished := self._look_at_earlier(key, lock, request, again=again):
+                return finished
+            return self._exchange.ask(request, key, lock)
 
     def credits(self) -> Credits:
         """The account's balance in US dollars; a free call.
@@ -164,188 +249,174 @@ class Client:
         Unreachable, APIError
             As for `generate`.
         """
-        url = f"{self.base_url}/v1/get-user-credits"
-        answer = Call(timeout=_FREE_CALL_TIMEOUT, max_bytes=1_000_000).request("GET", url, key=KeyHeader(self._key))
+        answer = self._exchange.get(self._exchange.engine.credits_url)
         if answer.status != 200:
-            raise api_error(answer.status, error_text(answer), request_id=answer.headers.get("x-request-id"))
-        said = _json(answer.body)
+            raise self._exchange.refusal(answer)
+        said = as_json(answer.body)
         said = said if isinstance(said, dict) else {}
         paid, free = number(said.get("credits")), number(said.get("free-credits"))
         if paid is None and free is None:
-            raise OutcomeUnknown("the balance's answer names no credits", billed="no", remedy="Look in the console.")
-        return Credits(paid or 0.0, free or 0.0)
+            raise ViduError("the balance's answer names no credits", remedy="Look in the Segmind console.")
+        found = Credits(paid or 0.0, free or 0.0)
+        self._exchange.balance = float(found)
+        return found
 
-    def _who_answered(self, answer: Answer) -> str:
-        """The engine for the receipt: a preview server under any address is a preview, and nobody else may say so."""
-        claims = answer.headers.get("x-vidu-engine") == "preview"
-        return "preview" if claims and self.engine != "segmind" else self.engine
+    def pending(self) -> list[Pending]:
+        """Paid calls that are not closed: of unknown outcome, or paid and not fetched yet."""
+        open_ones = [attempt for attempt in self.archive.journal if self._is_left_open(attempt)]
+        now: float | None = None
+        if any(attempt.facts["engine"] == self.engine for attempt in open_ones):
+            with contextlib.suppress(ViduError):
+                now = float(self.credits())
+        return [self._as_pending(attempt, now) for attempt in open_ones]
 
-    def _clip_in(self, answer: Answer) -> bytes:
-        """The MP4 in an answer with status 200, or behind the URL that it names."""
-        problem = media.what_is_wrong(answer.body)
-        said = _json(answer.body) if problem else None
-        link = next(urls_in(said), "")
-        if link:
-            # No key goes with this call: the result lies on public storage, often another company's.
-            fetched = Call(timeout=self.timeout).request("GET", urljoin(self.base_url, link))
-            problem = (
-                media.what_is_wrong(fetched.body) if fetched.status == 200 else f"its URL answered {fetched.status}"
-            )
-            if not problem:
-                return fetched.body
-        elif not problem:
-            return answer.body
-        elif said is not None:
-            problem = f"the service said: {error_text(answer)}"
-        raise OutcomeUnknown(
-            f"the service answered 200, but no whole clip: {problem}",
-            billed="yes",
-            remedy="Check the credit balance before asking again: a second call may be a second bill.",
-            request_id=answer.headers.get("x-request-id"),
-        )
+    def settle(self, call: Pending | str, *, billed: bool) -> None:
+        """Close a call of unknown outcome, after a look at the service's bill.
 
-    def __repr__(self) -> str:
-        return f"Client(engine={self.engine!r}, base_url={self.base_url!r}, key={'set' if self._key else 'none'})"
+        Parameters
+        ----------
+        call
+            From `pending`, or its id.
+        billed
+            What the bill says; False also gives the reservation back to the budget.
 
+        Raises
+        ------
+        InvalidRequest
+            No such open call.
+        """
+        name = call.id if isinstance(call, Pending) else call
+        for attempt in self.archive.journal:
+            if attempt.id == name and self._is_left_open(attempt):
+                attempt.add("settled", billed=billed)
+                if self._exchange.budget and not billed:
+                    self._exchange.budget.correct(attempt.id, 0.0)
+                return
+        raise InvalidRequest(f"call: {name!r} is not an open call; client.pending() lists them", field="call")
 
-def generate(
-    prompt: str,
-    references: Source,
-    *,
-    aspect_ratio: AspectRatio = "16:9",
-    duration: int = 5,
-    seed: int = 42,
-    bgm: bool = True,
-    movement_amplitude: MovementAmplitude = "auto",
-    client: Client | None = None,
-) -> Video:
-    """Make a clip from a prompt and one to seven pictures.
+    def resume(self) -> list[Video]:
+        """Bring in every clip that was paid for and not kept yet; costs nothing.
 
-    With a key this is a paid call of about two minutes and half a dollar. Without one, the free local preview engine
-    answers.
+        Returns
+        -------
+        list of Video
+            What could be had. The others stay in `pending`.
+        """
+        found = []
+        for attempt in self.archive.journal:
+            if self._is_left_open(attempt) and self._is_fetchable(attempt):
+                try:
+                    with self._holding(str(attempt.facts["lock"])):
+                        found.append(self._exchange.finish(attempt, None))
+                except (ViduError, OSError) as error:
+                    self._exchange.notify(f"{attempt.id}: {error}")
+        return found
 
-    Parameters
-    ----------
-    prompt
-        What happens in the clip; at most 1500 characters.
-    references
-        One or many of: path, ``https://`` URL, ``data:`` URI, bytes, PIL image, uint8 array (H, W, 3).
-    aspect_ratio
-        ``"16:9"`` (1920x1080), ``"1:1"`` (1080x1080) or ``"9:16"`` (1080x1920).
-    duration
-        Seconds; 5.
-    seed
-        0 to 999999; 0 means a random one, not reproducible.
-    bgm
-        Background music.
-    movement_amplitude
-        ``"auto"``, ``"small"``, ``"medium"`` or ``"large"``.
-    client
-        Who to ask; defaults to `Client.from_env()`.
+    def cancel(self) -> None:
+        """End every call of this client in flight, at once; each that had been sent raises OutcomeUnknown."""
+        self._exchange.cancel()
 
-    Raises
-    ------
-    InvalidRequest
-        A parameter is wrong; nothing was sent.
-    ViduError
-        See `Client.generate`.
+    # What is there already.
 
-    >>> generate("A cat naps. Then it looks up.", "cat.jpg", seed=7)      # doctest: +SKIP
-    """
-    request = _request(locals())
-    return (client or Client.from_env()).generate(request)
+    def _kept(self, key: str, request: VideoRequest) -> Video | None:
+        try:
+            entry = self.archive.find(key, engine=self.engine)
+            return self.archive.open(entry, request=request) if entry else None
+        except ArchiveError:
+            if self.is_free:
+                return None  # a damaged preview is simply made again
+            raise
 
-
-def preview(
-    prompt: str,
-    references: Source,
-    *,
-    aspect_ratio: AspectRatio = "16:9",
-    duration: int = 5,
-    seed: int = 42,
-    bgm: bool = True,
-    movement_amplitude: MovementAmplitude = "auto",
-    client: Client | None = None,
-) -> Video:
-    """Make a free animatic of the same request on the local preview engine, in seconds; no key, no network.
-
-    Parameters are those of `generate`. The result is a moving storyboard of the references, never the model's work.
-
-    >>> preview("A cat naps. Then it looks up.", "cat.jpg", seed=7)       # doctest: +SKIP
-    """
-    request = _request(locals())
-    return (client or Client.preview()).generate(request)
-
-
-def _request(arguments: dict[str, Any]) -> VideoRequest:
-    return VideoRequest(**{name: arguments[name] for name in VideoRequest.model_fields})
-
-
-def error_text(answer: Answer) -> str:
-    """What an error answer says: the JSON's words, an HTML page's title, or nothing."""
-    said = _json(answer.body)
-    if isinstance(said, dict):
-        words = [said.get(name) for name in ("error", "error_description", "message", "detail")]
-        flat = [word if isinstance(word, str) else json.dumps(word) for word in words if word]
-        return ": ".join(dict.fromkeys(flat))
-    text = answer.body[:4000].decode("utf-8", "replace")
-    if "<" not in text:
-        return text
-    title = text.lower().find("<title>")
-    return text[title + 7 :].split("<")[0] if title >= 0 else ""
-
-
-def urls_in(said: Any) -> Iterator[str]:
-    """The result's URLs in a JSON answer, in the places where services put them."""
-    if isinstance(said, str) and said.startswith(("http://", "https://")):
-        yield said
-    elif isinstance(said, list):
-        for one in said:
-            yield from urls_in(one)
-    elif isinstance(said, dict):
-        for name in ("video", "output", "video_url", "url", "urls", "data"):
-            yield from urls_in(said.get(name))
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+    def _look_at_earlier(self, key: str, lock: str, request: VideoRequest, *, again: bool) -> Video | None:
+        """Finish an earlier call that brought a clip; refuse where one of unknown outcome stands in the way."""
+        for attempt in self.archive.journal.of(key):
+            if not attempt.is_open or self._is_running(attempt, lock):
+                continue
+            if self._is_fetchable(attempt):
+                return self._exchange.finish(attempt, request)
+            if attempt.state == "sent":
+                attempt.add("unknown", reason="the process ended before an answer came")
+            if not again and not self.is_free:
+                raise OutcomeUnknown(
+                    f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
+                    remedy=(
+                        "It is not sent again by itself: see client.pending() and the credit balance, then call with "
+                        f"again=True to pay again, or close it with client.settle({attempt.id!r}, billed=...)."
+                    ),
+                )
         return None
 
+    def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
+        lock = str(attempt.facts["lock"])
+        return lock != held_by_us and is_held(self.archive.lock_path(lock))
 
-def _embedded_engine() -> tuple[str, Secret]:
-    from .animatic.server import embedded  # starts a server: only when it is needed
+    def _is_left_open(self, attempt: Attempt) -> bool:
+        return attempt.is_open and attempt.facts["engine"] != PREVIEW and not self._is_running(attempt)
 
-    server = embedded()
-    return server.base_url, Secret.from_text(server.key)
+    def _is_fetchable(self, attempt: Attempt) -> bool:
+        return attempt.state == "linked" or (
+            attempt.state in ("sent", "received") and self.archive.received(attempt) is not None
+        )
+
+    def _as_pending(self, attempt: Attempt, now: float | None) -> Pending:
+        said = attempt.facts["request"]
+        return Pending(
+            id=attempt.id,
+            state="fetchable" if self._is_fetchable(attempt) else "unknown",
+            prompt=str(said["prompt"]),
+            seed=said["seed"],
+            engine=str(attempt.facts["engine"]),
+            since=str(attempt.facts["events"][0]["at"]),
+            price_usd=float(attempt.facts["price_usd"]),
+            credits_before=attempt.facts.get("credits_before"),
+            credits_now=now if attempt.facts["engine"] == self.engine else None,
+            reason=str(attempt.told("reason") or "the process ended before an answer came"),
+        )
+
+    def _nearest(self, request: VideoRequest) -> str:
+        """Which kept request comes closest, and in what it differs."""
+        wanted = describe(request)
+        best: tuple[int, str] | None = None
+        for entry in self.archive.entries():
+            said = entry.facts.get("request") if isinstance(entry, Entry) else None
+            if isinstance(entry, Entry) and isinstance(said, dict) and entry.path.parent.name == self.engine:
+                differing = [name for name in wanted if _comparable(said.get(name)) != _comparable(wanted[name])]
+                if best is None or len(differing) < best[0]:
+                    best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
+        return f"nothing is kept for this request; the nearest is: {best[1]}" if best else "nothing is kept here"
+
+    @contextlib.contextmanager
+    def _holding(self, lock: str) -> Iterator[None]:
+        """Hold a request's lock; one who waits for another's call is told so."""
+        told = "The same request is being made by another thread or kernel; waiting for its clip."
+        problem = ""
+        path = self.archive.lock_path(lock)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(hold(path, timeout=2 * self.timeout, waiting=lambda: self._exchange.notify(told)))
+            except TimeoutError:
+                problem = "another thread or kernel has been making the same request for too long"
+            except OSError as error:
+                problem = f"{path} can't be locked ({error.strerror})"
+            if problem:
+                raise ArchiveError(f"nothing was sent: {problem}", remedy="End the other kernel, then ask again.")
+            yield
+
+    def __repr__(self) -> str:
+        key = "set" if self._exchange.engine.key else "none"
+        return f"Client(engine={self.engine!r}, base_url={self.base_url!r}, key={key})"
 
 
-def _engine_name(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    return (
-        "segmind" if host == "segmind.com" or host.endswith(".segmind.com") else urlsplit(url).netloc.rpartition("@")[2]
-    )
+def _comparable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [one.get("sha256") if isinstance(one, dict) else one for one in value]
+    return value
 
 
-def _checked_base(url: str, *, has_key: bool) -> str:
-    parts = urlsplit(url.strip())
-    problem = ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        problem = "must be an http(s):// URL"
-    elif parts.username or parts.password:
-        problem = "must not hold a user name or password"
-    elif parts.scheme == "http" and has_key and not is_loopback(url):
-        problem = "is plain http: the key would travel unencrypted; use https://"
-    if problem:
-        raise InvalidRequest(f"base_url: {problem}", field="base_url")
-    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-
-
-def _price() -> float:
-    price = number(os.environ.get(ENV_PRICE) or PRICE_USD)
+def _price(said: object) -> float:
+    price = number(said)
     if price is None:
-        raise InvalidRequest(f"{ENV_PRICE} is not a price: set it to US dollars such as 0.5", field="price_usd")
+        raise InvalidRequest(f"price_usd: {said!r} is not a price: pass US dollars such as 0.5", field="price_usd")
     return price
 
 
@@ -353,9 +424,12 @@ _said: set[str] = set()
 
 
 def _say_once(text: str) -> None:
-    """Tell a person once a process; a notebook shows standard error as if something had failed, so not there."""
-    if text in _said:
-        return
-    _said.add(text)
+    if text not in _said:
+        _said.add(text)
+        _tell(text)
+
+
+def _tell(text: str) -> None:
+    """Print for a person; a notebook shows standard error as if something had failed, so not there."""
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     print(text, file=sys.stdout if shell else sys.stderr)

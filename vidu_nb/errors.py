@@ -17,8 +17,10 @@
     │   ├── ServerError               500
     │   └── Unavailable               502, 503, 504 (also an OutcomeUnknown)
     ├── OutcomeUnknown                sent, but no usable answer: may be billed
+    │   └── CallInterrupted           the same by an interrupt (also a KeyboardInterrupt)
     ├── BudgetExceeded                the next call would cost more than allowed
     └── ArchiveError                  a kept result can't be read or written
+        └── NotKept                   nothing kept for this request, and calling out was not allowed
 
 Each error says what happened, whether it was billed and what to do next: ``.message``, ``.billed`` and
 ``.remedy``; ``str()`` joins the three in one line.
@@ -95,9 +97,13 @@ class InvalidRequest(ViduError, ValueError):
 
 
 class Unreachable(ViduError):
-    """No connection was made, so nothing was sent: the call may safely be repeated."""
+    """Nothing was sent: the call may safely be repeated. ``.transient`` tells whether the trouble may pass."""
 
     _speaks_of_bill = True
+
+    def __init__(self, message: str, *, remedy: str = "", transient: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.transient = transient
 
 
 class OutcomeUnknown(ViduError):
@@ -110,6 +116,10 @@ class OutcomeUnknown(ViduError):
     ) -> None:
         super().__init__(message, remedy=remedy, billed=billed)
         self.request_id = request_id
+
+
+class CallInterrupted(OutcomeUnknown, KeyboardInterrupt):
+    """A person interrupted a call that had been sent: it goes on at the service and may be billed."""
 
 
 class APIError(ViduError):
@@ -202,7 +212,16 @@ class BudgetExceeded(ViduError):
 
 
 class ArchiveError(ViduError):
-    """A kept result can't be read or written; the message names the file."""
+    """A kept result can't be read or written; the message names the file.
+
+    ``.data`` holds the bytes of a clip that was paid for and could not be kept, else None.
+    """
+
+    data: bytes | None = None
+
+
+class NotKept(ArchiveError):
+    """The archive holds no clip for a request that may not call out; the message names the nearest one."""
 
 
 _REMEDIES: dict[type[APIError], tuple[Billed, str]] = {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, ViduError
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -41,6 +45,14 @@ class Secret:
         """The key itself; only for the header of the call."""
         return self._text
 
+    def scrub(self, said: bytes) -> bytes:
+        """Bytes from outside with every plain copy of the key blotted out, for a service that echoes what it got."""
+        raw = self._text.encode()
+        coded = base64.b64encode(raw).rstrip(b"=")
+        for form in {raw, coded, raw.hex().encode(), raw.hex().upper().encode(), quote(self._text, safe="").encode()}:
+            said = said.replace(form, b"***")
+        return said
+
     def __repr__(self) -> str:
         return "Secret(hidden)"
 
@@ -65,9 +77,10 @@ class KeyHeader:
 
 #: What `login` was told, for this process alone: the environment would pass it on to every child process.
 _remembered: dict[str, Secret] = {}
+_KEYRING = ("vidu-nb", "segmind")  # service and user name in the system's keyring
 
 
-def login(key: str | None = None) -> None:
+def login(key: str | None = None, *, keyring: bool = False) -> None:
     """Ask for the Segmind API key and keep it in this process.
 
     The key is typed into a hidden field; it goes neither into the notebook nor into the environment.
@@ -76,22 +89,71 @@ def login(key: str | None = None) -> None:
     ----------
     key
         Leave it out to be asked. A key written in a cell is saved with the notebook.
+    keyring
+        Also keep it in the system's keyring, for later kernels; needs the `keyring` package.
+
+    Raises
+    ------
+    InvalidRequest
+        Not a key.
+    ViduError
+        There is no keyring.
     """
     if key is None:
         from getpass import getpass
 
         key = getpass("Segmind API key (hidden): ")
-    _remembered["key"] = Secret.from_text(key)
+    secret = Secret.from_text(key)
+    if keyring:
+        _keep_in_keyring(secret)
+    _remembered["key"] = secret
 
 
 def logout() -> None:
-    """Forget what `login` was told."""
+    """Forget what `login` was told in this process; a keyring keeps its copy."""
     _remembered.clear()
 
 
 def find_key() -> Secret | None:
-    """The key from `login`, else from ``SEGMIND_API_KEY``, else None."""
+    """The key from `login`, else ``SEGMIND_API_KEY``, else Colab's secrets, else the system's keyring, else None."""
     if "key" in _remembered:
         return _remembered["key"]
-    text = os.environ.get(ENV_KEY, "")
-    return Secret.from_text(text) if text.strip() else None
+    text = (os.environ.get(ENV_KEY) or "").strip() or _from_colab() or _from_keyring()
+    return Secret.from_text(text) if text else None
+
+
+def _from_colab() -> str | None:
+    if "google.colab" not in sys.modules:
+        return None
+    try:
+        from google.colab import userdata
+
+        return str(userdata.get(ENV_KEY) or "")
+    except Exception:  # Colab raises its own classes where the secret is missing or access was not granted
+        return None
+
+
+def _from_keyring() -> str | None:
+    if importlib.util.find_spec("keyring") is None:
+        return None
+    try:
+        import keyring
+
+        text: str | None = keyring.get_password(*_KEYRING)
+    except Exception:  # no keyring daemon, a locked one: whatever the system's backend raises
+        return None
+    return text
+
+
+def _keep_in_keyring(secret: Secret) -> None:
+    problem = ""
+    try:
+        import keyring
+
+        keyring.set_password(*_KEYRING, secret.reveal())
+    except ImportError:
+        problem = "the keyring package is not installed"
+    except Exception as error:  # the backend's own classes; their text may hold the key, so only the class is told
+        problem = type(error).__name__
+    if problem:
+        raise ViduError(f"the key was not kept: {problem}", remedy="Install it with: pip install keyring")

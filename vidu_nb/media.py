@@ -183,7 +183,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     import av
 
     movflags = {"movflags": "+faststart+use_metadata_tags"}
-    with _open(source) as old, av.open(os.fspath(target), "w", format="mp4", options=movflags) as new:
+    with _open(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
         new.metadata.update({**old.metadata, **tags})
         streams = {
             stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)

@@ -108,7 +108,7 @@ def is_animated(image: Image) -> bool:
     """True where frames follow the first one; an MPO's are other views of the same moment, not an animation."""
     try:
         return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-    except Exception:  # noqa: BLE001 - damage behind the first frame, which is the one that counts
+    except Exception:
         return False
 
 

@@ -11,13 +11,14 @@ import binascii
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from .errors import InvalidRequest, Unreachable
+from .errors import InvalidRequest, Unreachable, one_line
 from .pictures import (
     MAX_FILE_BYTES,
     check_size,
@@ -34,6 +35,7 @@ from .pictures import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MAX_REFERENCES = 7
 _MAX_URL = 2048  # characters; what browsers and proxies agree on
 
 Source = Any
@@ -93,8 +95,8 @@ class Reference:
             made = _read(source)
         for key, value in zip(("url", "sha256", "name", "size", "notes"), made, strict=True):
             object.__setattr__(self, key, value)
-        if name is not None:
-            object.__setattr__(self, "name", name)
+        # A file's name may hold line breaks, or bytes that are no text: neither can go into a recipe or a header.
+        object.__setattr__(self, "name", one_line(self.name if name is None else name))
 
     @classmethod
     def from_wire(cls, text: str, *, name: str = "", sha256: str | None = None) -> Reference:
@@ -114,7 +116,13 @@ class Reference:
             if not text.startswith("data:"):
                 url = f"data:image/{media_type(data)};base64,{text}"
         self = cls.__new__(cls)
-        for key, value in {"url": url, "sha256": sha256 or digest, "name": name, "size": size, "notes": ()}.items():
+        for key, value in {
+            "url": url,
+            "sha256": sha256 or digest,
+            "name": one_line(name),
+            "size": size,
+            "notes": (),
+        }.items():
             object.__setattr__(self, key, value)
         return self
 
@@ -168,8 +176,12 @@ def as_references(value: Source) -> tuple[Reference, ...]:
     many = isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | memoryview | Reference)
     if many and (hasattr(value, "__array_interface__") or isinstance(value, os.PathLike)):
         many = False
+    sources = list(islice(value, MAX_REFERENCES + 1)) if many else [value]
+    if len(sources) > MAX_REFERENCES:  # told before any is read: it may be a folder of thousands
+        given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
+        raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
     found = []
-    for i, source in enumerate(value if many else [value]):
+    for i, source in enumerate(sources):
         try:
             found.append(Reference(source))
         except InvalidRequest as error:
@@ -297,7 +309,7 @@ def _checked_url(text: str) -> str:
             problem = "names no host"
     except ValueError:
         problem = "is not well formed"
-    if re.search(r"[\s\x00-\x1f\x7f]", text):
+    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", text):
         problem = "holds spaces or control characters: percent-encode them"
     if len(text) > _MAX_URL:
         problem = f"is longer than {_MAX_URL} characters"

@@ -10,7 +10,7 @@ import hashlib
 import json
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -28,9 +28,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from .errors import InvalidRequest
-from .references import Reference, as_references
+from .references import MAX_REFERENCES, Reference, as_references
 
 MODEL = "vidu-q1-reference-to-video"
+PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
+NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
 
 AspectRatio = Literal["16:9", "1:1", "9:16"]
 MovementAmplitude = Literal["auto", "small", "medium", "large"]
@@ -38,7 +40,6 @@ MovementAmplitude = Literal["auto", "small", "medium", "large"]
 #: Exact frame sizes in pixels (width, height), from Vidu's documentation of Q1 at 1080p.
 FRAME_SIZES: dict[str, tuple[int, int]] = {"16:9": (1920, 1080), "1:1": (1080, 1080), "9:16": (1080, 1920)}
 MAX_PROMPT = 1500  # characters, Vidu's own limit
-MAX_REFERENCES = 7
 MAX_SEED = 999_999
 DURATIONS = (5, 10)  # seconds
 PUBLISHED_DURATIONS = (5,)
@@ -88,7 +89,7 @@ class VideoRequest(BaseModel):
         default="auto", description="How far things and the camera move: auto, small, medium or large."
     )
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         # Our own error is raised outside the except block, so that no traceback carries pydantic's.
         problems: tuple[tuple[str, str], ...]
         try:
@@ -118,8 +119,15 @@ class VideoRequest(BaseModel):
         return duration
 
     @classmethod
-    def from_payload(cls, body: object) -> VideoRequest:
+    def from_payload(cls, body: object, *, names: Sequence[str] = ()) -> VideoRequest:
         """A request from the API's JSON body, as a server gets it: only text in ``image_urls``, no file is ever read.
+
+        Parameters
+        ----------
+        body
+            The parsed JSON.
+        names
+            The pictures' names, where they are known.
 
         Raises
         ------
@@ -128,13 +136,16 @@ class VideoRequest(BaseModel):
         """
         if not isinstance(body, Mapping):
             raise InvalidRequest(f"the body must be a JSON object, not {type(body).__name__}", field="body")
+        known = ["image_urls" if name == "references" else name for name in cls.model_fields]
+        strange = next((str(name) for name in body if name not in known), None)
+        if strange is not None:  # only one is told: a stranger's body may hold a million of them
+            told = f"{strange[:80]}: unknown parameter; known are {', '.join(known)}"
+            raise InvalidRequest(told, field=strange[:80])
         fields = dict(body)
-        if "references" in fields:
-            raise InvalidRequest("references: unknown parameter; the API calls it image_urls", field="references")
         urls = fields.pop("image_urls", None)
-        if urls is not None:
-            fields["references"] = tuple(_from_wire(urls))
-        return cls(**{str(name): value for name, value in fields.items()})
+        if urls is None or urls == []:
+            raise InvalidRequest("image_urls: is missing: pass one to seven pictures", field="image_urls")
+        return cls(references=tuple(_from_wire(urls, names)), **fields)
 
     def payload(self) -> dict[str, Any]:
         """The API's JSON body.
@@ -165,6 +176,8 @@ class VideoRequest(BaseModel):
             "prompt": unicodedata.normalize("NFC", self.prompt),
             "image_urls": [reference.sha256 for reference in self.references],
         }
+        if engine == PREVIEW:
+            said["names"] = [reference.name for reference in self.references]  # the preview engine reads them
         canonical = json.dumps({"engine": engine, "model": model, "request": said, "version": 1}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -193,14 +206,14 @@ class VideoRequest(BaseModel):
     __str__ = __repr__
 
 
-def _from_wire(urls: object) -> Iterator[Reference]:
+def _from_wire(urls: object, names: Sequence[str]) -> Iterator[Reference]:
     if not isinstance(urls, list):
         raise InvalidRequest("image_urls: must be a list of strings", field="image_urls")
     if len(urls) > MAX_REFERENCES:
         raise InvalidRequest(f"image_urls: {len(urls)} given, at most {MAX_REFERENCES} are taken", field="image_urls")
     for i, text in enumerate(urls):
         try:
-            yield Reference.from_wire(text)
+            yield Reference.from_wire(text, name=names[i] if i < len(names) else "")
         except InvalidRequest as error:
             message = error.message
         else:

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,13 +22,15 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from .errors import OutcomeUnknown, Unreachable, ViduError
+from .errors import ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable, ViduError
 from .keys import KeyHeader
 
 MAX_ANSWER_BYTES = 256_000_000  # a 5 s clip in 1080p takes 5 to 30 MB
 CONNECT_TIMEOUT = 10.0  # s
 _CHUNK = 1 << 16
+_UNSURE = "Check the credit balance before asking again: a second call may be a second bill."
 
 log = logging.getLogger("vidu_nb")
 
@@ -44,11 +46,16 @@ class Answer:
 
 
 class Interrupted(OutcomeUnknown):
-    """The answer broke off: deadline, cut connection, or ended by `Call.abort`. `.partial` holds what had arrived."""
+    """The answer broke off: deadline, cut connection, or `Call.abort`. `.answer` holds what had arrived, if any."""
 
-    def __init__(self, message: str, *, remedy: str = "", partial: bytes = b"") -> None:
+    def __init__(self, message: str, *, remedy: str = "", answer: Answer | None = None) -> None:
         super().__init__(message, remedy=remedy)
-        self.partial = partial
+        self.answer = answer
+
+    @property
+    def partial(self) -> bytes:
+        """What had arrived of the body."""
+        return self.answer.body if self.answer else b""
 
 
 class Call:
@@ -62,14 +69,25 @@ class Call:
         Largest answer that is read.
     address
         The IP address to connect to instead of asking DNS for the URL's host; no proxy is used then.
+    on_send
+        Called after connecting and before the first byte of the request leaves; if it raises, nothing is sent.
     """
 
-    def __init__(self, *, timeout: float, max_bytes: int = MAX_ANSWER_BYTES, address: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        address: str | None = None,
+        on_send: Callable[[], object] | None = None,
+    ) -> None:
         self.timeout = timeout
         self.max_bytes = max_bytes
         self.address = address
+        self.on_send = on_send
         self.sent = False
         self._reason = ""
+        self._head: tuple[int, Mapping[str, str]] | None = None
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
 
@@ -83,49 +101,63 @@ class Call:
                 one.shutdown(socket.SHUT_RDWR)
 
     def request(
-        self, method: str, url: str, *, key: KeyHeader | None = None, body: bytes | None = None, accept: str = "*/*"
+        self,
+        method: str,
+        url: str,
+        *,
+        key: KeyHeader | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send and read to the end.
 
         Raises
         ------
         Unreachable
-            Nothing was sent.
+            Nothing was sent; `.transient` tells whether that may pass.
         Interrupted
             The request was sent, and no whole answer came back.
+        CallInterrupted
+            The same by Ctrl-C (a plain KeyboardInterrupt where nothing was sent).
         """
         timer = threading.Timer(self.timeout, self.abort, [f"no whole answer within {self.timeout:g} s"])
         timer.daemon = True
         timer.start()
         received = bytearray()
-        interrupted = False
+        own: ArchiveError | None = None
+        interrupted = transient = False
         problem = ""
         try:
-            return self._exchange(method, url, key or KeyHeader(None), body, accept, received)
+            return self._exchange(method, url, key or KeyHeader(None), body, dict(headers or {}), received)
+        except ArchiveError as error:  # from on_send
+            own = error
         except (requests.RequestException, OSError, ValueError, zlib.error, ViduError) as error:
             problem = self._reason or _in_words(error)
+            transient = not self._reason and _may_pass(error)
         except KeyboardInterrupt:
             interrupted = True
         finally:
             timer.cancel()
             self.abort()
         # Raised here, outside the except block: the frames of requests hold the key in their variables.
+        if own:
+            raise own.with_traceback(None)
         host = urlsplit(url).hostname
+        if interrupted and self.sent:
+            raise CallInterrupted(f"{host} took the request, then you interrupted the call", remedy=_UNSURE)
         if interrupted:
             raise KeyboardInterrupt
         if not self.sent:
-            raise Unreachable(f"{host} could not be reached: {problem}", remedy="Nothing was sent; call again.")
-        raise Interrupted(
-            f"{host} took the request, then: {problem}",
-            remedy="Check the credit balance before asking again: a second call may be a second bill.",
-            partial=bytes(received),
-        )
+            told = f"{host} could not be reached: {problem}"
+            raise Unreachable(told, remedy="Nothing was sent; call again.", transient=transient)
+        broken = Answer(*self._head, bytes(received), 0.0) if self._head else None
+        raise Interrupted(f"{host} took the request, then: {problem}", remedy=_UNSURE, answer=broken)
 
     def _exchange(
-        self, method: str, url: str, key: KeyHeader, body: bytes | None, accept: str, received: bytearray
+        self, method: str, url: str, key: KeyHeader, body: bytes | None, headers: dict[str, str], received: bytearray
     ) -> Answer:
         started = time.monotonic()
-        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "vidu-nb"}
+        headers |= {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "vidu-nb"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         with requests.Session() as session:
@@ -137,6 +169,7 @@ class Call:
                 method, url, data=body, headers=headers, auth=key, stream=True, allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT, self.timeout), self.timeout),
             ) as response:  # fmt: skip
+                self._head = response.status_code, response.headers
                 while chunk := response.raw.read(_CHUNK, decode_content=False):
                     received += chunk
                     if len(received) > self.max_bytes:
@@ -145,6 +178,12 @@ class Call:
                     raise ViduError(self._reason)
                 plain = _decoded(bytes(received), response.headers.get("Content-Encoding", ""), self.max_bytes)
                 return Answer(response.status_code, response.headers, plain, time.monotonic() - started)
+
+    def _leave(self) -> None:
+        if not self.sent:
+            if self.on_send:
+                self.on_send()
+            self.sent = True
 
     def _watch(self, one: socket.socket) -> None:
         with self._lock:
@@ -162,6 +201,7 @@ class _WatchedAdapter(HTTPAdapter):
         class Watched:
             sock: Any
             _dns_host: str
+            _connecting = False
 
             def _new_conn(self) -> socket.socket:
                 if call.address:
@@ -171,14 +211,16 @@ class _WatchedAdapter(HTTPAdapter):
                 return made
 
             def connect(self) -> None:
+                self._connecting = True
                 super().connect()  # type: ignore[misc]
+                self._connecting = False
                 call._watch(self.sock)  # noqa: SLF001  TLS wraps it in a new object
-                call.sent = False  # a proxy's CONNECT is not the request
 
             def send(self, data: Any) -> None:
                 if self.sock is None:  # http.client connects on the first send
                     self.connect()
-                call.sent = True
+                if not self._connecting:  # a proxy's CONNECT is not the request
+                    call._leave()  # noqa: SLF001
                 super().send(data)  # type: ignore[misc]
 
         http = type("WatchedHTTP", (Watched, HTTPConnection), {})
@@ -217,17 +259,26 @@ def _decoded(data: bytes, encoding: str, limit: int) -> bytes:
     return plain
 
 
+def _may_pass(error: BaseException) -> bool:
+    """True for what another try may mend: refused, no such host, slow to connect; not a certificate that is wrong."""
+    return any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in _causes(error))
+
+
 def _in_words(error: BaseException) -> str:
     """What went wrong, from the innermost cause that says something; never the request's headers."""
-    text, seen = "", 0
-    cause: BaseException | None = error
-    while cause is not None and seen < 8:
+    text = ""
+    for cause in _causes(error):
         text = getattr(cause, "strerror", None) or (cause.message if isinstance(cause, ViduError) else "") or text
-        inner = getattr(cause, "reason", None)
-        args = [arg for arg in cause.args if isinstance(arg, BaseException)]
-        cause = inner if isinstance(inner, BaseException) else args[0] if args else cause.__cause__ or cause.__context__
-        seen += 1
-    if text:
-        return str(text)
     names = {"ReadTimeout": "no answer in time", "ConnectTimeout": "connecting took too long", "SSLError": "TLS failed"}
-    return names.get(type(error).__name__, "the connection was cut")
+    return str(text) or names.get(type(error).__name__, "the connection was cut")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it wraps, outermost first; urllib3 wraps in attributes and arguments as well."""
+    cause: BaseException | None = error
+    for _ in range(8):
+        if cause is None:
+            return
+        yield cause
+        inside = [getattr(cause, "reason", None), *cause.args, cause.__cause__, cause.__context__]
+        cause = next((one for one in inside if isinstance(one, BaseException)), None)

@@ -6,8 +6,8 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RECIPE_TAG = "vidu_nb_recipe"
 RECIPE_FORMAT = 1
+_FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
 _PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
 
 
@@ -86,8 +87,18 @@ class Receipt:
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Receipt:
-        """A receipt from JSON; names that this version doesn't know are passed over."""
-        return cls(**{field.name: said[field.name] for field in fields(cls) if field.name in said})
+        """A receipt from JSON; unknown names and values of a wrong kind are passed over."""
+        words: dict[str, Any] = {name: str(said[name]) for name in ("model", "created_at", "sha256") if name in said}
+        figures: dict[str, Any] = {name: number(said.get(name)) for name in _FIGURES}
+        seed, request_id = said.get("seed"), said.get("request_id")
+        return cls(
+            engine=str(said.get("engine") or "unknown"),
+            request_id=None if request_id is None else str(request_id),
+            seed=seed if isinstance(seed, int) else None,
+            replayed=said.get("replayed") is True,
+            **words,
+            **figures,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The receipt as JSON-ready values."""
@@ -168,13 +179,7 @@ class Video:
         """Request and receipt as JSON-ready values; the pictures by name, size and hash."""
         said: dict[str, Any] = {"format": RECIPE_FORMAT, "made_with": f"vidu-nb {__version__}"}
         if self.request:
-            said["request"] = {
-                **self.request.payload(),
-                "image_urls": [
-                    {"name": one.name, "size": one.size, "sha256": one.sha256, "url": one.url if one.is_url else None}
-                    for one in self.request.references
-                ],
-            }
+            said["request"] = describe(self.request)
         if self.receipt:
             said["receipt"] = self.receipt.to_dict()
         return said
@@ -247,33 +252,64 @@ def load(path: str | os.PathLike[str]) -> Video:
         return Video(path.resolve())
     try:
         said = json.loads(text)
-        version = said["format"]
-    except (ValueError, TypeError, KeyError):
+        version = int(said["format"])
+    except (ValueError, TypeError, KeyError, RecursionError):
         return Video(path.resolve())
-    if version != RECIPE_FORMAT:
+    if version > RECIPE_FORMAT:
         raise ViduError(f"{path.name} has a recipe of format {version}", remedy="Upgrade vidu-nb to read it.")
     receipt = Receipt.from_dict(said["receipt"]) if isinstance(said.get("receipt"), dict) else None
-    return Video(path.resolve(), _request_from(said.get("request"), media.read_box(path, _PICTURES_BOX)), receipt)
+    return Video(path.resolve(), request_from(said.get("request"), _pictures_in(path)), receipt)
 
 
-def _request_from(said: Any, pictures: bytes | None) -> VideoRequest | None:
-    """The request of a recipe, None where its pictures were left out or the recipe makes no sense."""
+def describe(request: VideoRequest) -> dict[str, Any]:
+    """A request as JSON-ready values for people and recipes: the pictures by name, size and hash, not by content."""
+    pictures = [
+        {"name": one.name, "size": one.size, "sha256": one.sha256, "url": one.url if one.is_url else None}
+        for one in request.references
+    ]
+    return {**request.payload(), "image_urls": pictures}
+
+
+def request_from(said: Any, pictures: Sequence[str | None] | None) -> VideoRequest | None:
+    """A request from what `describe` wrote and its pictures as ``data:`` URIs.
+
+    Parameters
+    ----------
+    said
+        What a file tells; it may be anything.
+    pictures
+        One for each reference, None for a URL's; None where all are URLs.
+
+    Returns
+    -------
+    VideoRequest or None
+        None where a picture is missing or the recipe makes no sense: a clip is worth showing without it.
+    """
     try:
         notes = said["image_urls"]
-        urls = json.loads(pictures) if pictures else [note["url"] for note in notes]
+        urls = pictures or [None] * len(notes)
         references = [
-            Reference.from_wire(url, name=str(note["name"]), sha256=note["sha256"])
+            Reference.from_wire(str(note["url"] or url), name=str(note["name"]), sha256=str(note["sha256"]))
             for url, note in zip(urls, notes, strict=True)
         ]
         return VideoRequest(**{**said, "image_urls": references})
     except (ViduError, ValueError, TypeError, KeyError):
-        return None  # the clip itself is fine: a recipe that can't be read must not hide it
+        return None
+
+
+def _pictures_in(path: Path) -> list[str] | None:
+    box = media.read_box(path, _PICTURES_BOX)
+    try:
+        said = json.loads(box) if box else None
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, list) else None
 
 
 def number(text: object) -> float | None:
     """A figure that a service told; None (unknown) where it is missing, not a number, infinite or negative."""
     try:
         value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) and value >= 0 else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FETCH_TIMEOUT = 20.0  # s for one picture
+_USEFUL_SIDE = 4096  # px; twice the frame's: no crop shows more, and seven huge pictures would take gigabytes
 MAX_REDIRECTS = 3
 
 AddressRule = Callable[[str], bool]
@@ -63,6 +65,7 @@ def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> l
         problem = ""
         try:
             image = decode(fetch(reference.url, allow=allow)) if reference.is_url else reference.open()
+            image.thumbnail((_USEFUL_SIDE, _USEFUL_SIDE))
             pictures.append(np.asarray(image))
         except InvalidRequest as error:
             problem = error.message
@@ -81,28 +84,38 @@ def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TI
     allow
         Which addresses may be connected to.
     timeout
-        Seconds for each hop.
+        Seconds for all hops together.
 
     Raises
     ------
     InvalidRequest
         The address is not allowed, or no picture-sized answer came.
     """
+    end = time.monotonic() + timeout
     for _ in range(MAX_REDIRECTS + 1):
         address, problem = _checked_address(url, allow), ""
         try:
-            answer = Call(timeout=timeout, max_bytes=MAX_FILE_BYTES, address=address).request("GET", url)
+            left = max(0.1, end - time.monotonic())
+            answer = Call(timeout=left, max_bytes=MAX_FILE_BYTES, address=address).request("GET", url)
         except (Unreachable, OutcomeUnknown) as error:
             problem = error.message
         if problem:
             raise InvalidRequest(f"the picture can't be fetched: {problem}; pass the file instead")
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
-            url = urljoin(url, answer.headers["Location"])
+            url = _next_hop(url, answer.headers["Location"])
             continue
         if answer.status != 200:
             raise InvalidRequest(f"the picture's URL answered {answer.status}; pass the file instead")
         return answer.body
     raise InvalidRequest(f"the picture's URL redirects more than {MAX_REDIRECTS} times; pass the file instead")
+
+
+def _next_hop(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        pass
+    raise InvalidRequest("the picture's URL redirects to something that is no URL; pass the file instead")
 
 
 def _checked_address(url: str, allow: AddressRule) -> str:

@@ -16,6 +16,7 @@ import functools
 import hmac
 import json
 import os
+import re
 import secrets
 import socket
 import threading
@@ -24,7 +25,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import anyio
 import anyio.to_thread
@@ -39,7 +40,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .. import __version__
 from ..errors import InvalidRequest, ViduError
 from ..pictures import MAX_BODY_BYTES
-from ..request import MAX_SEED, MODEL, VideoRequest
+from ..request import MAX_SEED, MODEL, NAMES_HEADER, VideoRequest
 from .engine import make_clip
 from .images import AddressRule, is_public
 from .render import Cancelled
@@ -99,7 +100,7 @@ class API:
         self._check_key(request)
         if request.path_params["model"] != MODEL:
             raise HTTPException(404, f"no model {request.path_params['model'][:80]!r} here; there is {MODEL!r}")
-        wanted = VideoRequest.from_payload(await _json_body(request))
+        wanted = VideoRequest.from_payload(await _json_body(request), names=_names(request))
         if not self.purse.take():
             raise HTTPException(
                 406, f"Insufficient credits: {self.purse.left:g} left, a clip costs {self.purse.cost:g}"
@@ -225,11 +226,10 @@ class _Guard:
         await self.app(scope, receive, signed)
 
 
-def _host_of(header: str) -> str | None:
-    try:
-        return urlsplit(f"//{header}").hostname
-    except ValueError:
-        return None
+def _host_of(header: str) -> str:
+    """The host in a Host header, empty for anything but a host and a port (a user name or a path, say)."""
+    found = re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", header)
+    return found[1].strip("[]").lower() if found else ""
 
 
 async def _json_body(request: Request) -> Any:
@@ -247,6 +247,8 @@ async def _json_body(request: Request) -> Any:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     raise HTTPException(413, too_large, headers={"connection": "close"})
+    except ClientDisconnect:
+        raise HTTPException(499, "the caller hung up") from None
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT:g} s") from None
     try:
@@ -262,6 +264,11 @@ class _NotJSON(ValueError):
 
 def _no_constant(name: str) -> None:
     raise _NotJSON(f"{name} is no JSON value")
+
+
+def _names(request: Request) -> list[str]:
+    """The pictures' names, which our own client tells beside the API's body; prompts refer to pictures by them."""
+    return [unquote(name) for name in request.headers.get(NAMES_HEADER, "").split("/")]
 
 
 def _wants_json(request: Request) -> bool:
@@ -292,7 +299,7 @@ async def _own_error(_request: Request, error: ViduError) -> Response:
 
 
 async def _bug(_request: Request, error: Exception) -> Response:
-    return _error(499 if isinstance(error, ClientDisconnect) else 500, f"internal error: {type(error).__name__}")
+    return _error(500, f"internal error: {type(error).__name__}")
 
 
 class PreviewServer:
@@ -331,6 +338,7 @@ class PreviewServer:
         config = uvicorn.Config(
             self.api.app(self.ready), log_level="warning", access_log=False, server_header=False, date_header=False,
             timeout_graceful_shutdown=2, lifespan="on",
+            proxy_headers=False,  # a caller must not choose the scheme of the URLs that we hand out
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -1,0 +1,102 @@
+"""A budget between threads and processes: the price is reserved before each call, not checked and spent later."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from .errors import ArchiveError, BudgetExceeded, InvalidRequest
+from .files import write_bytes
+from .locks import hold
+
+_TIMEOUT = 30.0  # s; a reservation takes milliseconds
+_CENT = 1e-9  # binary fractions: ten times 0.1 is not quite 1
+
+
+class Budget:
+    """An amount of US dollars that a number of calls may spend together.
+
+    Each call reserves its expected price, then corrects it by what it really cost, or gives it back when it is certain
+    that nothing was billed. A call whose outcome is unknown keeps its reservation.
+
+    Parameters
+    ----------
+    limit_usd
+        US dollars, 0 or more.
+    file
+        Where the amounts stand; every process that names the same file shares the budget.
+
+    Raises
+    ------
+    InvalidRequest
+        The limit is not a price.
+
+    >>> import tempfile
+    >>> budget = Budget(1.0, Path(tempfile.mkdtemp()) / "class.json")
+    >>> budget.reserve("call-1", 0.75)
+    >>> budget.left
+    0.25
+    >>> budget.correct("call-1", 0.5)
+    >>> budget.left
+    0.5
+    """
+
+    def __init__(self, limit_usd: float, file: str | os.PathLike[str]) -> None:
+        if isinstance(limit_usd, bool) or not isinstance(limit_usd, int | float) or not 0 <= limit_usd < float("inf"):
+            raise InvalidRequest(f"budget_usd: {limit_usd!r} is not an amount of US dollars", field="budget_usd")
+        self.limit_usd = float(limit_usd)
+        self.file = Path(file).absolute()
+
+    def reserve(self, call: str, usd: float) -> None:
+        """Set an amount aside for a call.
+
+        Raises
+        ------
+        BudgetExceeded
+            Less than that is left; nothing was set aside.
+        """
+        with self._lock():
+            amounts = self._read()
+            left = self.limit_usd - sum(amounts.values())
+            if usd > left + _CENT:
+                raise BudgetExceeded(
+                    f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
+                    remedy="Raise the budget if you want to go on.",
+                )
+            self._write({**amounts, call: usd})
+
+    def correct(self, call: str, usd: float) -> None:
+        """Replace a call's reservation by what it cost; 0 gives it back."""
+        with self._lock():
+            self._write({**self._read(), call: usd})
+
+    @property
+    def spent(self) -> float:
+        """US dollars spent, reserved, or of unknown outcome."""
+        return round(sum(self._read().values()), 9)
+
+    @property
+    def left(self) -> float:
+        """US dollars that further calls may spend."""
+        return round(max(0.0, self.limit_usd - self.spent), 9)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return hold(self.file.with_suffix(".lock"), timeout=_TIMEOUT)
+
+    def _read(self) -> dict[str, float]:
+        problem = ""
+        try:
+            return {str(call): float(usd) for call, usd in json.loads(self.file.read_text())["amounts"].items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            problem = str(error)
+        raise ArchiveError(f"the budget's {self.file} can't be read: {problem}", remedy="Mend or move it.")
+
+    def _write(self, amounts: dict[str, float]) -> None:
+        write_bytes(self.file, json.dumps({"limit_usd": self.limit_usd, "amounts": amounts}, indent=1).encode())
+
+    def __repr__(self) -> str:
+        return f"Budget(${self.spent:.2f} of ${self.limit_usd:.2f} spent)"

@@ -1,0 +1,94 @@
+"""Who answers: an engine is a base URL, a key and a model. The client doesn't know what is behind it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .errors import InvalidRequest
+from .keys import Secret, find_key
+from .request import MODEL, PREVIEW
+from .transport import is_loopback
+
+BASE_URL = "https://api.segmind.com"
+ENV_BASE_URL = "SEGMIND_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A service that speaks the API.
+
+    Attributes
+    ----------
+    name : str
+        ``"segmind"``, ``"preview"``, or the host (with its port) of another service.
+    base_url : str
+        The service's root, without ``/v1``.
+    key : Secret or None
+    model : str
+        The model's name in the URL.
+    """
+
+    name: str
+    base_url: str
+    key: Secret | None
+    model: str = MODEL
+
+    @property
+    def is_free(self) -> bool:
+        """True for the local preview engine, whose calls cost nothing."""
+        return self.name == PREVIEW
+
+    @property
+    def generate_url(self) -> str:
+        """Where a clip is asked for."""
+        return f"{self.base_url}/v1/{self.model}"
+
+    @property
+    def credits_url(self) -> str:
+        """Where the balance is told."""
+        return f"{self.base_url}/v1/get-user-credits"
+
+
+def choose_engine(api_key: str | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine:
+    """The engine that arguments and environment name: with neither a key nor a base URL, the local preview engine.
+
+    Raises
+    ------
+    InvalidRequest
+        The key or the base URL is malformed, or a key would travel over plain http.
+    """
+    key = Secret.from_text(api_key) if api_key is not None else find_key()
+    url = base_url or os.environ.get(ENV_BASE_URL)
+    if url is None and key is None:
+        return preview_engine(model=model)
+    base = _checked_base(url or BASE_URL, has_key=key is not None)
+    return Engine(_name_of(base), base, key, model)
+
+
+def preview_engine(*, model: str = MODEL) -> Engine:
+    """The process's own preview server, started at the first call."""
+    from .animatic.server import embedded
+
+    server = embedded()
+    return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model)
+
+
+def _name_of(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    return "segmind" if host == "segmind.com" or host.endswith(".segmind.com") else urlsplit(url).netloc
+
+
+def _checked_base(url: str, *, has_key: bool) -> str:
+    parts = urlsplit(url.strip())
+    problem = ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        problem = "must be an http(s):// URL"
+    elif parts.username or parts.password:
+        problem = "must not hold a user name or password"
+    elif parts.scheme == "http" and has_key and not is_loopback(url):
+        problem = "is plain http: the key would travel unencrypted; use https://"
+    if problem:
+        raise InvalidRequest(f"base_url: {problem}", field="base_url")
+    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")

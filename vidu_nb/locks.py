@@ -1,0 +1,91 @@
+"""Locks on files, between threads and processes; where the file system has none, between threads, with a warning."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_POLL = 0.05  # s between two looks at a lock that another holds
+
+#: One for each path: threads of one process exclude each other even where the file system's locks fail.
+_threads: dict[str, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+@contextmanager
+def hold(path: Path, *, timeout: float, waiting: Callable[[], object] | None = None) -> Iterator[None]:
+    """Hold a lock while the block runs.
+
+    Parameters
+    ----------
+    path
+        The lock's file; made with its folder.
+    timeout
+        Seconds to wait for another holder; 0 tries once.
+    waiting
+        Called once if another holder makes us wait.
+
+    Raises
+    ------
+    TimeoutError
+        Another holder kept it for longer.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _guard:
+        thread = _threads.setdefault(str(path), threading.Lock())
+    end = time.monotonic() + timeout
+    if not thread.acquire(blocking=False):
+        if waiting and timeout:
+            waiting()
+            waiting = None
+        while not thread.acquire(timeout=_POLL):  # in slices, so that an interrupt gets through on every system
+            if time.monotonic() >= end:
+                raise TimeoutError(path.name)
+    try:
+        file = _acquire(path, end, waiting if timeout else None)
+        try:
+            yield
+        finally:
+            if file:
+                file.release()
+    finally:
+        thread.release()
+
+
+def is_held(path: Path) -> bool:
+    """True while some thread or process holds the lock."""
+    if not path.exists():
+        return False
+    try:
+        with hold(path, timeout=0):
+            return False
+    except TimeoutError:
+        return True
+
+
+def _acquire(path: Path, end: float, waiting: Callable[[], object] | None) -> FileLock | None:
+    lock = FileLock(path, fallback_to_soft=False)
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if time.monotonic() >= end:
+                raise TimeoutError(path.name) from None
+            if waiting:
+                waiting()
+                waiting = None
+            time.sleep(_POLL)
+        except (OSError, NotImplementedError) as error:
+            warnings.warn(
+                f"{path.parent} has no file locks ({error}): two kernels may pay for the same request at once.",
+                stacklevel=4,
+            )
+            return None
+        else:
+            return lock

@@ -1,0 +1,83 @@
+"""`generate` and `preview`: one call from a prompt and pictures to a clip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .client import Client
+from .references import Source
+from .request import AspectRatio, MovementAmplitude, VideoRequest
+from .video import Video
+
+
+def generate(
+    prompt: str,
+    references: Source,
+    *,
+    aspect_ratio: AspectRatio = "16:9",
+    duration: int = 5,
+    seed: int = 42,
+    bgm: bool = True,
+    movement_amplitude: MovementAmplitude = "auto",
+    client: Client | None = None,
+) -> Video:
+    """Make a clip from a prompt and one to seven pictures.
+
+    With a key this is a paid call of about two minutes and half a dollar. Without one, the free local preview engine
+    answers.
+
+    Parameters
+    ----------
+    prompt
+        What happens in the clip; at most 1500 characters.
+    references
+        One or many of: path, ``https://`` URL, ``data:`` URI, bytes, PIL image, uint8 array (H, W, 3).
+    aspect_ratio
+        ``"16:9"`` (1920x1080), ``"1:1"`` (1080x1080) or ``"9:16"`` (1080x1920).
+    duration
+        Seconds; 5.
+    seed
+        0 to 999999; 0 means a random one, not reproducible.
+    bgm
+        Background music.
+    movement_amplitude
+        ``"auto"``, ``"small"``, ``"medium"`` or ``"large"``.
+    client
+        Who to ask; defaults to `Client.from_env()`.
+
+    Raises
+    ------
+    InvalidRequest
+        A parameter is wrong; nothing was sent.
+    ViduError
+        See `Client.generate`.
+
+    >>> generate("A cat naps. Then it looks up.", "cat.jpg", seed=7)      # doctest: +SKIP
+    """
+    request = _request(locals())
+    return (client or Client.from_env()).generate(request)
+
+
+def preview(
+    prompt: str,
+    references: Source,
+    *,
+    aspect_ratio: AspectRatio = "16:9",
+    duration: int = 5,
+    seed: int = 42,
+    bgm: bool = True,
+    movement_amplitude: MovementAmplitude = "auto",
+    client: Client | None = None,
+) -> Video:
+    """Make a free animatic of the same request on the local preview engine, in seconds; no key, no network.
+
+    Parameters are those of `generate`. The result is a moving storyboard of the references, never the model's work.
+
+    >>> preview("A cat naps. Then it looks up.", "cat.jpg", seed=7)       # doctest: +SKIP
+    """
+    request = _request(locals())
+    return (client or Client.preview()).generate(request)
+
+
+def _request(arguments: dict[str, Any]) -> VideoRequest:
+    return VideoRequest(**{name: arguments[name] for name in VideoRequest.model_fields})

@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "preview", _preview, "make a free local preview of the same request", _request_options)
     _add(commands, "show", _show, "tell what a clip holds: its streams, request and receipt", _show_options)
     _add(commands, "credits", _credits, "tell the account's balance", _json_option)
+    _add(commands, "archive", _archive, "list, verify, export or prune what is kept", _archive_options)
     _add(commands, "serve", _serve, "answer the service's HTTP API on 127.0.0.1 with previews", _serve_options)
     _add(commands, "demo", _demo, "make a clip and run the quickstart notebook, with no key", _demo_options)
     return parser
@@ -128,6 +129,17 @@ def _help(name: str) -> str:
 
 def _show_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", help="an MP4")
+    _json_option(command)
+
+
+def _archive_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("list", "verify", "export", "prune"), help="what to do")
+    command.add_argument(
+        "names", nargs="*", metavar="NAME",
+        help="clips by their file names, as list prints them; export takes all by default, prune only what is named",
+    )  # fmt: skip
+    command.add_argument("--to", metavar="FOLDER", help="where export copies clips to, each with its recipe inside")
+    command.add_argument("--folder", metavar="FOLDER", help="the archive (default: VIDU_NB_ARCHIVE, else vidu_archive)")
     _json_option(command)
 
 
@@ -241,6 +253,33 @@ def _credits(chosen: argparse.Namespace) -> None:
         print(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
     else:
         print(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
+
+
+def _archive(chosen: argparse.Namespace) -> None:
+    from .archive import Archive
+    from .upkeep import export, listing, prune, verify
+
+    archive = Archive(chosen.folder)
+    if chosen.action == "list":
+        rows = listing(archive)
+    elif chosen.action == "verify":
+        rows = verify(archive)
+    elif chosen.action == "export":
+        if not chosen.to:
+            raise InvalidRequest("--to: name the folder to export to", field="to")
+        rows = export(archive, Path(chosen.to), chosen.names)
+    else:
+        rows = prune(archive, chosen.names)
+    if chosen.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        for row in rows:
+            print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+    bad = sum(1 for row in rows if row.get("problem"))
+    if bad:
+        raise ViduError(
+            f"{bad} of {len(rows)} can't be used", remedy="They are left as they are; the lines above name them."
+        )
 
 
 def _serve(chosen: argparse.Namespace) -> None:

@@ -7,16 +7,15 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from .answers import as_json
+from .account import Credits, Pending
 from .archive import Archive, Entry
 from .budget import Budget
 from .engines import Engine, choose_engine, preview_engine
 from .errors import ArchiveError, InvalidRequest, NotKept, OutcomeUnknown, ViduError
 from .exchange import Exchange
-from .journal import Attempt
+from .journal import Attempt, State
 from .locks import hold, is_held
 from .request import MODEL, PREVIEW, VideoRequest
 from .video import Video, describe, number
@@ -24,61 +23,6 @@ from .video import Video, describe, number
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth
 TIMEOUT = 600.0  # s; a clip takes about 120
-
-
-class Credits(float):
-    """US dollars left on the account; `.paid` and `.free` tell the two parts.
-
-    >>> Credits(2.0, 0.5)
-    Credits(2.50 USD: 2.00 paid, 0.50 free)
-    """
-
-    paid: float
-    free: float
-
-    def __new__(cls, paid: float, free: float = 0.0) -> Self:
-        """Make the sum of both parts."""
-        self = super().__new__(cls, paid + free)
-        self.paid, self.free = paid, free
-        return self
-
-    def __repr__(self) -> str:
-        return f"Credits({float(self):.2f} USD: {self.paid:.2f} paid, {self.free:.2f} free)"
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A call that is not closed.
-
-    Attributes
-    ----------
-    id : str
-        For `Client.settle`.
-    state : str
-        ``"unknown"``: it may have been billed. ``"fetchable"``: paid, and `Client.resume` brings the clip at no cost.
-    prompt : str
-    seed : int
-    engine : str
-    since : str
-        UTC, ISO 8601.
-    price_usd : float
-        What it may have cost.
-    credits_before, credits_now : float or None
-        US dollars on the account before the call and now, where known.
-    reason : str
-        What happened.
-    """
-
-    id: str
-    state: str
-    prompt: str
-    seed: int
-    engine: str
-    since: str
-    price_usd: float
-    credits_before: float | None
-    credits_now: float | None
-    reason: str
 
 
 class Client:
@@ -252,12 +196,9 @@ class Client:
         answer = self._exchange.get(self._exchange.engine.credits_url)
         if answer.status != 200:
             raise self._exchange.refusal(answer)
-        said = as_json(answer.body)
-        said = said if isinstance(said, dict) else {}
-        paid, free = number(said.get("credits")), number(said.get("free-credits"))
-        if paid is None and free is None:
+        found = Credits.from_answer(answer.body)
+        if found is None:
             raise ViduError("the balance's answer names no credits", remedy="Look in the Segmind console.")
-        found = Credits(paid or 0.0, free or 0.0)
         self._exchange.balance = float(found)
         return found
 
@@ -268,7 +209,14 @@ class Client:
         if any(attempt.facts["engine"] == self.engine for attempt in open_ones):
             with contextlib.suppress(ViduError):
                 now = float(self.credits())
-        return [self._as_pending(attempt, now) for attempt in open_ones]
+        return [
+            Pending.from_attempt(
+                attempt,
+                fetchable=self._is_fetchable(attempt),
+                credits_now=now if attempt.facts["engine"] == self.engine else None,
+            )
+            for attempt in open_ones
+        ]
 
     def settle(self, call: Pending | str, *, billed: bool) -> None:
         """Close a call of unknown outcome, after a look at the service's bill.
@@ -288,7 +236,8 @@ class Client:
         name = call.id if isinstance(call, Pending) else call
         for attempt in self.archive.journal:
             if attempt.id == name and self._is_left_open(attempt):
-                attempt.add("settled", billed=billed)
+                with self._holding(str(attempt.facts["lock"])):
+                    self.archive.journal.read_again(attempt).add("settled", billed=billed)
                 if self._exchange.budget and not billed:
                     self._exchange.budget.correct(attempt.id, 0.0)
                 return
@@ -306,11 +255,10 @@ class Client:
         for attempt in self.archive.journal:
             if self._is_left_open(attempt) and self._is_fetchable(attempt):
                 try:
-                    with self._holding(str(attempt.facts["lock"])):
-                        found.append(self._exchange.finish(attempt, None))
+                    found.append(self._bring_in(attempt, None))
                 except (ViduError, OSError) as error:
                     self._exchange.notify(f"{attempt.id}: {error}")
-        return found
+        return [video for video in found if video]
 
     def cancel(self) -> None:
         """End every call of this client in flight, at once; each that had been sent raises OutcomeUnknown."""
@@ -332,10 +280,11 @@ class Client:
         for attempt in self.archive.journal.of(key):
             if not attempt.is_open or self._is_running(attempt, lock):
                 continue
-            if self._is_fetchable(attempt):
-                return self._exchange.finish(attempt, request)
+            if self._is_fetchable(attempt) and (video := self._bring_in(attempt, request, lock)):
+                return video
             if attempt.state == "sent":
-                attempt.add("unknown", reason="the process ended before an answer came")
+                state: State = "not charged" if self.is_free else "unknown"
+                attempt.add(state, reason="the process ended before an answer came")
             if not again and not self.is_free:
                 raise OutcomeUnknown(
                     f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
@@ -345,6 +294,13 @@ class Client:
                     ),
                 )
         return None
+
+    def _bring_in(self, attempt: Attempt, request: VideoRequest | None, held: str = "") -> Video | None:
+        """Finish an attempt under its lock; None where somebody else did so meanwhile."""
+        lock = str(attempt.facts["lock"])
+        with contextlib.nullcontext() if lock == held else self._holding(lock):
+            attempt = self.archive.journal.read_again(attempt)
+            return self._exchange.finish(attempt, request) if self._is_fetchable(attempt) else None
 
     def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
         lock = str(attempt.facts["lock"])
@@ -356,21 +312,6 @@ class Client:
     def _is_fetchable(self, attempt: Attempt) -> bool:
         return attempt.state == "linked" or (
             attempt.state in ("sent", "received") and self.archive.received(attempt) is not None
-        )
-
-    def _as_pending(self, attempt: Attempt, now: float | None) -> Pending:
-        said = attempt.facts["request"]
-        return Pending(
-            id=attempt.id,
-            state="fetchable" if self._is_fetchable(attempt) else "unknown",
-            prompt=str(said["prompt"]),
-            seed=said["seed"],
-            engine=str(attempt.facts["engine"]),
-            since=str(attempt.facts["events"][0]["at"]),
-            price_usd=float(attempt.facts["price_usd"]),
-            credits_before=attempt.facts.get("credits_before"),
-            credits_now=now if attempt.facts["engine"] == self.engine else None,
-            reason=str(attempt.told("reason") or "the process ended before an answer came"),
         )
 
     def _nearest(self, request: VideoRequest) -> str:

@@ -123,8 +123,7 @@ class Exchange:
                 if not call.sent:
                     self._close(attempt, "not charged", reason=type(error).__name__)
                 raise
-        with _uninterrupted():
-            return self._take(attempt, self._scrubbed(answer), request)
+        return self._take(attempt, self._scrubbed(answer), request)
 
     def _prepare(self, request: VideoRequest, key: str, lock: str) -> Attempt:
         """Everything that can fail for nothing fails here, before the call."""
@@ -176,20 +175,22 @@ class Exchange:
             else:
                 self._close(attempt, "not charged", reason=error.message, status=answer.status)
             raise error
-        self.archive.receive(attempt, answer.body)
         headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-        attempt = self._note(attempt, "received", headers=headers, elapsed_s=round(answer.elapsed_s, 3))
+        with _uninterrupted():
+            self.archive.receive(attempt, answer.body)
+            attempt = self._note(attempt, "received", headers=headers, elapsed_s=round(answer.elapsed_s, 3))
         return self.finish(attempt, request, answer.body)
 
     def finish(self, attempt: Attempt, request: VideoRequest | None, body: bytes | None = None) -> Video:
         """From bytes on disk to a kept clip; may be done again after anything that happened in between."""
         data = self.archive.received(attempt) if body is None else body
         data = data or b""
-        link = str(attempt.told("link") or "") or link_in(data, self.engine.base_url)
-        if link:
+        problem = what_is_wrong(data)
+        if problem and (link := str(attempt.told("link") or link_in(data, self.engine.base_url))):
             attempt = self._note(attempt, "linked", link=link)
             data = self._fetch(link, attempt)
-        elif problem := what_is_wrong(data):
+            self.archive.receive(attempt, data)
+        elif problem:
             where = self._put_aside(attempt, data)
             self._note(attempt, "unknown", reason=f"the answer is no whole clip: {problem}", quarantine=where)
             raise self._no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}", attempt)

@@ -106,6 +106,10 @@ class Journal:
             _read(path) for path in sorted(shard.iterdir()) if path.name.startswith(key) and _NAME.fullmatch(path.name)
         ]
 
+    def read_again(self, attempt: Attempt) -> Attempt:
+        """The attempt as it stands on disk now."""
+        return _read(attempt.path)
+
     def __iter__(self) -> Iterator[Attempt]:
         if self.folder.is_dir():
             for shard in sorted(self.folder.iterdir()):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 from . import media
 
@@ -32,13 +33,17 @@ def error_text(body: bytes) -> str:
     return text[start + 7 :].split("<")[0] if start >= 0 else ""
 
 
-def link_in(body: bytes, base_url: str) -> str:
+def link_in(body: bytes) -> str:
     """The clip's URL in a JSON answer, in the places where services put it; empty where there is none.
 
-    >>> link_in(b'{"video": {"url": "https://cdn.example/clip.mp4"}}', "https://api.example")
+    >>> link_in(b'{"video": {"url": "https://cdn.example/clip.mp4"}}')
     'https://cdn.example/clip.mp4'
     """
-    return next((urljoin(base_url, link) for link in _links(as_json(body))), "")
+    for link in _links(as_json(body)):
+        with contextlib.suppress(ValueError):  # such as a broken IPv6 address
+            if urlsplit(link).hostname:
+                return link
+    return ""
 
 
 def what_is_wrong(body: bytes) -> str:

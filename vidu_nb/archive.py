@@ -194,7 +194,7 @@ class Archive:
             if isinstance(name, str) and _ENTRY.fullmatch(name) and (self.folder / name).is_file():
                 return self._read(self.folder / name)
         # Clips may have been brought here without their journal: their names hold a part of the key.
-        folder = self.folder / _folder_name(engine)
+        folder = self.folder / folder_name(engine)
         if not folder.is_dir():
             return None
         with os.scandir(folder) as names:
@@ -287,7 +287,7 @@ class Archive:
         said = attempt.facts["request"]
         ratio = re.sub(r"[^0-9x]", "", str(said["aspect_ratio"]).replace(":", "x"))
         name = f"{_words(str(said['prompt']))}_{ratio}_seed{int(said['seed'])}_{attempt.facts['key'][:8]}"
-        return self.folder / _folder_name(str(attempt.facts["engine"])) / name
+        return self.folder / folder_name(str(attempt.facts["engine"])) / name
 
     def __repr__(self) -> str:
         return f"Archive({str(self.folder)!r})"
@@ -310,7 +310,8 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     return error
 
 
-def _folder_name(engine: str) -> str:
+def folder_name(engine: str) -> str:
+    """An engine's name as a folder's."""
     return re.sub(r"[^a-z0-9.-]+", "-", engine.lower()).strip(".-") or "other"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .account import Credits, Pending
-from .archive import Archive, Entry
+from .archive import Archive, Entry, folder_name
 from .budget import Budget
 from .engines import Engine, choose_engine, preview_engine
 from .errors import ArchiveError, InvalidRequest, NotKept, OutcomeUnknown, ViduError
@@ -320,7 +320,11 @@ class Client:
         best: tuple[int, str] | None = None
         for entry in self.archive.entries():
             said = entry.facts.get("request") if isinstance(entry, Entry) else None
-            if isinstance(entry, Entry) and isinstance(said, dict) and entry.path.parent.name == self.engine:
+            if (
+                isinstance(entry, Entry)
+                and isinstance(said, dict)
+                and entry.path.parent.name == folder_name(self.engine)
+            ):
                 differing = [name for name in wanted if _comparable(said.get(name)) != _comparable(wanted[name])]
                 if best is None or len(differing) < best[0]:
                     best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"

@@ -186,7 +186,7 @@ class Exchange:
         data = self.archive.received(attempt) if body is None else body
         data = data or b""
         problem = what_is_wrong(data)
-        if problem and (link := str(attempt.told("link") or link_in(data, self.engine.base_url))):
+        if problem and (link := str(attempt.told("link") or link_in(data))):
             attempt = self._note(attempt, "linked", link=link)
             data = self._fetch(link, attempt)
             self.archive.receive(attempt, data)

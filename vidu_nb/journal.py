@@ -28,7 +28,7 @@ FORMAT = 1
 
 #: States after which nothing is left to do; a "prepared" one never sent a byte.
 CLOSED: frozenset[State] = frozenset({"prepared", "stored", "not charged", "settled"})
-_NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<id>[0-9TZ]{16}-[0-9a-f]{8})\.json")
+_NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<id>[0-9TZ.]{23}-[0-9a-f]{8})\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Attempt:
 
     @property
     def id(self) -> str:
-        """Time and a random part, such as ``20261121T050000Z-1f2e3d4c``."""
+        """Time and a random part, such as ``20260102T030405.678901Z-1f2e3d4c``."""
         return str(self.facts["id"])
 
     @property
@@ -92,7 +92,7 @@ class Journal:
 
     def open(self, key: str, **facts: Any) -> Attempt:
         """A new attempt in state ``prepared``, on disk when this returns."""
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         events = [{"state": "prepared", "at": _now()}]
         said = {"format": FORMAT, "id": name, "key": key, **facts, "events": events}
         return _write(Attempt(self.folder / key[:2] / f"{key}.{name}.json", said))

@@ -8,13 +8,13 @@ timer or another thread may shut the socket down.
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, parse_headers
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from .errors import ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable, ViduError
 from .keys import KeyHeader
@@ -32,7 +32,8 @@ CONNECT_TIMEOUT = 10.0  # s
 _CHUNK = 1 << 16
 _UNSURE = "Check the credit balance before asking again: a second call may be a second bill."
 
-log = logging.getLogger("vidu_nb")
+#: Whatever the layers below raise for a call that goes wrong.
+_TROUBLES = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError, zlib.error, ViduError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Call:
             return self._exchange(method, url, key or KeyHeader(None), body, dict(headers or {}), received)
         except ArchiveError as error:  # from on_send
             own = error
-        except (requests.RequestException, OSError, ValueError, zlib.error, ViduError) as error:
+        except _TROUBLES as error:
             problem = self._reason or _in_words(error)
             transient = not self._reason and _may_pass(error)
         except KeyboardInterrupt:
@@ -160,7 +161,7 @@ class Call:
         headers |= {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "vidu-nb"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        with requests.Session() as session:
+        with _Session() as session:
             adapter = _WatchedAdapter(self)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
@@ -194,11 +195,30 @@ class Call:
             raise OSError(self._reason)
 
 
+class _Session(requests.Session):
+    """Keeps `requests` from looking a redirect ahead where it must not follow: it trips over bad places."""
+
+    def resolve_redirects(self, *args: Any, yield_requests: bool = False, **kwargs: Any) -> Any:
+        return iter(()) if yield_requests else super().resolve_redirects(*args, **kwargs)
+
+
+class _Patient(HTTPResponse):
+    """Passes over interim answers (102, 103), which http.client takes for the answer."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        while 101 < found[1] < 200:
+            parse_headers(self.fp)
+            found = super()._read_status()  # type: ignore[misc]
+        return found
+
+
 class _WatchedAdapter(HTTPAdapter):
     """Makes connections that report to a `Call`: their sockets, and the moment when the first byte leaves."""
 
     def __init__(self, call: Call) -> None:
         class Watched:
+            response_class = _Patient
             sock: Any
             _dns_host: str
             _connecting = False
@@ -252,10 +272,13 @@ def _decoded(data: bytes, encoding: str, limit: int) -> bytes:
         return data
     if encoding.lower() not in ("gzip", "deflate"):
         raise ViduError(f"the answer is encoded as {encoding[:20]!r}, which was not asked for")
-    machine = zlib.decompressobj(wbits=47 if encoding.lower() == "gzip" else 15)
-    plain = machine.decompress(data, limit)
-    if not machine.eof:
-        raise ViduError("the compressed answer is cut off or too large")
+    plain = b""
+    while data:  # gzip may come in several members
+        machine = zlib.decompressobj(wbits=47 if encoding.lower() == "gzip" else 15)
+        plain += machine.decompress(data, limit - len(plain) + 1)
+        if not machine.eof or len(plain) > limit:
+            raise ViduError("the compressed answer is cut off or too large")
+        data = machine.unused_data
     return plain
 
 

@@ -1,0 +1,188 @@
+"""What the tests share: a clean place for each, one preview server, real pictures, and a web server that misbehaves."""
+
+from __future__ import annotations
+
+import io
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import av
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.references import Reference
+from vidu_nb.request import MODEL, VideoRequest
+from vidu_nb.video import Receipt, Video
+
+KEY = "key-of-the-tests"
+SETTINGS = (
+    "SEGMIND_API_KEY", "SEGMIND_BASE_URL", "VIDU_NB_PRICE_USD", "VSCODE_PID", "VSCODE_CWD",
+    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _clean_place(tmp_path, monkeypatch):
+    """An empty working folder with the archive in it, and none of the developer's own settings."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VIDU_NB_ARCHIVE", str(tmp_path / "archive"))
+    monkeypatch.chdir(tmp_path)
+
+
+# Pictures.
+
+
+@pytest.fixture(scope="session")
+def encoded():
+    """Makes an encoded picture: ``encoded(160, 200, "JPEG", colour="red")``."""
+
+    def make(width=200, height=160, kind="PNG", colour="navy", **options):
+        buffer = io.BytesIO()
+        Image.new("RGB", (width, height), colour).save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """A picture with detail in it as a uint8 array (192, 256, 3)."""
+    y, x = np.mgrid[:192, :256]
+    return np.stack([x, y + 32, (x * y) // 300 % 256], -1).astype(np.uint8)
+
+
+# Clips.
+
+
+@pytest.fixture(scope="session")
+def make_clip(tmp_path_factory):
+    """Makes an MP4 of given frames, with a second of silence as sound."""
+
+    def make(name, frames, *, fps=24, crf=28, sound=True):
+        path = tmp_path_factory.mktemp("clips") / name
+        with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+            stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": str(crf)})
+            stream.height, stream.width = frames[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            audio = container.add_stream("aac", rate=44_100, layout="stereo") if sound else None
+            for array in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(array, "rgb24")))
+            container.mux(stream.encode(None))
+            if audio:
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, 88_200), np.int16), "s16", "stereo")
+                silence.sample_rate = 44_100
+                container.mux(audio.encode(silence))
+                container.mux(audio.encode(None))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_clip(make_clip, photo):
+    """A second of a moving picture, 256x192, with sound; some 30 kB."""
+    return make_clip("small.mp4", [np.roll(photo, 6 * i, axis=1) for i in range(24)])
+
+
+@pytest.fixture
+def small_video(small_clip, photo):
+    """`small_clip` with the papers of a paid clip."""
+    request = VideoRequest(prompt="A wave. Then calm.", references=[Reference(photo, name="wave.png")], seed=7)
+    receipt = Receipt(
+        engine="segmind", request_id="r-1", cost_usd=0.5, credits_remaining=1.25, seed=7, elapsed_s=118.2,
+        created_at="2026-01-02T03:04:05+00:00", sha256="ab" * 32,
+    )  # fmt: skip
+    return Video(small_clip, request, receipt)
+
+
+# The preview server.
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One preview server for all tests."""
+    with PreviewServer(key=KEY) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def call():
+    """Posts a body to a server's model with its key: ``call(server, {...}, headers={...}, query="?format=json")``."""
+
+    def post(server, body, *, headers=None, model=MODEL, query="", key=True):
+        headers = {**({"x-api-key": server.key} if key else {}), **(headers or {})}
+        kind = {"data": body} if isinstance(body, bytes | str) else {"json": body}
+        if "data" in kind:
+            headers = {"content-type": "application/json"} | headers
+        return requests.post(f"{server.base_url}/v1/{model}{query}", headers=headers, timeout=60, **kind)
+
+    return post
+
+
+@pytest.fixture(scope="session")
+def body(photo):
+    """A good body for the API, cheap to answer."""
+    request = VideoRequest(prompt="A wave", references=photo, aspect_ratio="1:1", bgm=False)
+    return request.payload()
+
+
+@pytest.fixture(scope="session")
+def answer(server, call, body):
+    """The server's answer to a good request, made once."""
+    return call(server, body)
+
+
+# A web server for pictures behind URLs.
+
+
+class Web(ThreadingHTTPServer):
+    """Serves what `pages` holds: bytes, a (status, headers, bytes), or a function that gets the handler."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.pages = {}
+        self.seen = []
+
+    def url(self, path, page=None):
+        """The URL of a path; with `page`, also puts that there."""
+        if page is not None:
+            self.pages[path] = page
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers from the server's `pages`."""
+
+    def do_GET(self):
+        """Answer a GET."""
+        self.server.seen.append(self)
+        page = self.server.pages.get(self.path, (404, {}, b"nothing here"))
+        if callable(page):
+            page(self)
+            return
+        status, headers, data = page if isinstance(page, tuple) else (200, {}, page)
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def web():
+    """A web server on this machine; see `Web`."""
+    with Web() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,106 @@
+"""Imports run one way: from the rooms that people use down to the ones that know nothing of them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import vidu_nb
+
+#: The house, roof first. A room may import from rooms below its own floor, and from none beside or above it.
+FLOORS = """
+__main__
+cli
+demo magic panels
+widgets sweeps shorthand
+client
+exchange
+engines
+animatic.server
+animatic.engine
+animatic.render animatic.images
+animatic.lettering
+animatic.stage
+animatic.storyboard animatic.subject
+animatic.camera animatic.script animatic.music
+archive compare player
+video
+request answers
+references transport journal budget
+files keys locks media pictures retry
+errors
+"""
+RANKS = {room: -floor for floor, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
+
+#: The exceptions, each with its reason.
+UPWARD = {("video", "player"): "a Video shows itself when it is a cell's last value"}
+
+#: What the preview engine must not know, wherever those rooms stand.
+NOT_FOR_ANIMATIC = {"client", "exchange", "engines", "archive", "journal", "player", "video", "shorthand", "panels"}
+
+HOUSE = Path(vidu_nb.__file__).parent
+FILES = sorted(path for path in HOUSE.rglob("*.py") if path.name != "__init__.py" and "notebooks" not in path.parts)
+
+
+def room_of(path):
+    """``animatic.server`` for its file; a folder of front-end pieces is one room."""
+    name = ".".join(path.relative_to(HOUSE).with_suffix("").parts)
+    return "widgets" if name.startswith("widgets.") else name
+
+
+def imports(path):
+    """(room, line) for each import of ours that runs, in functions as well; those for type checkers don't."""
+    package = ("vidu_nb", *path.relative_to(HOUSE).parent.parts)
+    todo = [ast.parse(path.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo.extend(node.orelse)
+            continue
+        todo.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join((*package[: len(package) - node.level + 1], *filter(None, [node.module])))
+            base = base if node.level else node.module
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            room = name.removeprefix("vidu_nb.")
+            if room != name and is_room(room):
+                yield ("widgets" if room.startswith("widgets") else room), node.lineno
+
+
+def is_room(name):
+    """True for a module of the house, false for a name inside of one."""
+    place = HOUSE.joinpath(*name.split("."))
+    return place.with_suffix(".py").is_file() or (name == "widgets" and place.is_dir())
+
+
+@pytest.mark.parametrize("path", FILES, ids=room_of)
+def test_imports_run_downward(path):
+    """Every import of a module goes to a lower floor of the house as it is drawn above."""
+    room = room_of(path)
+    assert room in RANKS, f"vidu_nb/{path.relative_to(HOUSE)} is not drawn in FLOORS: put it on its floor"
+    for target, line in imports(path):
+        assert target in RANKS, f"{target} is not drawn in FLOORS: put it on its floor"
+        if target == room or (room, target) in UPWARD:
+            continue
+        assert RANKS[target] < RANKS[room], f"{path}:{line}: {room} imports {target}, which is not below it"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "animatic"], ids=room_of)
+def test_the_preview_engine_knows_nothing_of_the_client(path):
+    """The preview engine stands in for the service, so it never imports what talks to the service or keeps its clips."""
+    known = {target for target, _ in imports(path)}
+    assert not known & NOT_FOR_ANIMATIC, f"{path} imports {known & NOT_FOR_ANIMATIC}"
+
+
+def test_no_module_hides_a_public_function():
+    """No module bears the name of a public function: importing the module would put it in the function's place."""
+    functions = {name for name in vidu_nb.__all__ if callable(getattr(vidu_nb, name))}
+    assert not functions & set(RANKS)
+    assert not functions & {room_of(path) for path in FILES}

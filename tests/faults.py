@@ -767,16 +767,20 @@ def _wrong_frames() -> Iterator[Fault]:
     }
     for name, size in sizes.items():
         yield _broken(f"chunk_size_{name}", lambda x, s=size: _chunk_answer(x, s + b"\r\n" + x.clip + b"\r\n0\r\n\r\n"))
-    yield _broken("length_too_long", lambda x: _video(x, length=len(x.clip) + 100))
     yield _broken("length_two_values", lambda x: _video(x, "Content-Length: 7"))
     short = _broken("length_too_short", lambda x: _video(x, length=len(x.clip) // 2))
     yield replace(short, wire="whole")
-    # What a client makes of these lengths is its own affair, as long as it ends and claims no clip that it hasn't got.
     squeezed = "Content-Encoding: gzip"
     yield _broken("gzip_cut", lambda x: _video(x, squeezed, body=gzip.compress(x.clip)[:-20]))
-    yield _broken("gzip_that_is_none", lambda x: _video(x, squeezed))
     yield _broken("gzip_bomb", lambda x: _video(x, squeezed, body=gzip_bomb()), pace="heavy")
-    yield _broken("encoding_unasked", lambda x: _video(x, "Content-Encoding: br"))
+    # The frame is wrong and the clip in it whole: throwing it away would throw away what was paid.
+    mislabelled: dict[str, Callable[[Exchange], bytes]] = {
+        "length_too_long": lambda x: _video(x, length=len(x.clip) + 100),
+        "gzip_that_is_none": lambda x: _video(x, squeezed),
+        "encoding_unasked": lambda x: _video(x, "Content-Encoding: br"),
+    }
+    for name, make in mislabelled.items():
+        yield Fault(name, "body", True, "video kept", "broken", _gives(make))
 
     def flood(x: Exchange, length: int | None) -> None:
         x.send(_video(x, body=b"", length=length))

@@ -18,6 +18,7 @@ from .errors import api_error
 CONNECT_TRIES = 3  # in all, where nothing was sent
 RATE_LIMIT_TRIES = 6  # in all, where the service said 429
 MAX_WAIT = 120.0  # s; a service that asks for more is asked again by a person
+_DAY = 86_400.0  # s; a number this close to the clock is a moment, not a duration
 _FIRST_WAIT = {"connect": 0.5, "rate": 2.0}  # s, doubled each time
 
 
@@ -114,7 +115,8 @@ def _seconds(text: str, now: datetime) -> float | None:
         return None if moment is None else max(0.0, (moment - now).total_seconds())
     if not math.isfinite(value) or value < 0:
         return None
-    return value if value < 1e8 else max(0.0, value - now.timestamp())  # larger ones are seconds since 1970
+    since_1970 = value - now.timestamp()
+    return max(0.0, since_1970) if abs(since_1970) < _DAY else value
 
 
 def _moment(text: str) -> datetime | None:

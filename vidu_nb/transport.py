@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse, parse_headers
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,8 +41,8 @@ class Answer:
     """A whole answer: status, headers (names without regard to case), body and the seconds it took."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # a service may echo the key: no traceback shows what it said
+    body: bytes = field(repr=False)
     elapsed_s: float
 
 

@@ -1,0 +1,145 @@
+"""Video files: their facts, their frames, their tags, and whether they are whole."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+
+from vidu_nb import media
+from vidu_nb.errors import ViduError
+
+
+def test_a_clips_facts_are_read_from_the_file(small_clip):
+    """Size, rate, length, codecs and bytes are told as ffprobe tells them."""
+    info = media.probe(small_clip)
+    shown = ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", small_clip]
+    told = json.loads(subprocess.run(shown, capture_output=True, check=True).stdout)
+    picture, sound = told["streams"]
+    assert (info.width, info.height, info.frames, info.fps) == (256, 192, int(picture["nb_frames"]), 24.0)
+    assert (info.video_codec, info.pix_fmt) == (picture["codec_name"], picture["pix_fmt"])
+    assert (info.audio_codec, info.sample_rate, info.channels) == ("aac", int(sound["sample_rate"]), 2)
+    assert info.duration == pytest.approx(float(told["format"]["duration"]))
+    assert info.size_bytes == small_clip.stat().st_size
+
+
+def test_a_silent_clip_has_no_sound_codec(make_clip, photo):
+    """A clip without sound says None, not an invented codec."""
+    info = media.probe(make_clip("silent.mp4", [photo] * 3, sound=False))
+    assert (info.audio_codec, info.sample_rate, info.channels) == (None, None, None)
+
+
+def test_every_frame_is_decoded(small_clip, photo):
+    """All frames come, in order, as RGB that looks like what went in."""
+    frames = list(media.read_frames(small_clip))
+    assert [frame.shape for frame in frames] == [(192, 256, 3)] * 24
+    for i in (0, 23):
+        middle = np.roll(photo, 6 * i, axis=1)[20:170, 20:230].astype(int)
+        assert np.abs(frames[i][20:170, 20:230] - middle).mean() < 14
+
+
+def test_frames_can_be_small(small_clip):
+    """A longer side may be asked for; the other follows, both even; nothing is enlarged."""
+    assert next(media.read_frames(small_clip, side=101)).shape == (76, 100, 3)
+    assert next(media.read_frames(small_clip, side=4000)).shape == (192, 256, 3)
+
+
+@pytest.mark.parametrize(("at", "frame"), [(0.0, 0), (0.5, 12), (99.0, 23)])
+def test_a_poster_is_the_frame_at_its_time(small_clip, at, frame):
+    """The poster shows the asked moment, and the last one of a clip that is shorter."""
+    expected = list(media.read_frames(small_clip))[frame].astype(int)
+    assert np.abs(np.asarray(media.poster(small_clip, at=at)) - expected).mean() < 3
+
+
+def test_a_poster_has_at_most_its_side(small_clip):
+    """A poster is shrunk to the asked longer side, and never enlarged."""
+    assert media.poster(small_clip, side=128).size == (128, 96)
+    assert media.poster(small_clip).size == (256, 192)
+
+
+@pytest.mark.parametrize("name", ["16:9.mp4", "pipe:0.mp4", "a%03d.mp4", "-i.mp4", "雨 & co.mp4", "con'cat.mp4"])
+def test_a_file_of_any_name_is_a_file(name, small_clip, tmp_path):
+    """A name that looks like a protocol, a pattern or an option to FFmpeg is the name of a file."""
+    (tmp_path / name).write_bytes(small_clip.read_bytes())
+    assert media.probe(name).frames == 24
+    media.write_tags(name, f"copy of {name}", {"comment": "tagged"})
+    assert media.read_tags(f"copy of {name}")["comment"] == "tagged"
+
+
+@pytest.mark.parametrize("data", [None, b"", b"hello", b"\x89PNG\r\n\x1a\n"], ids=["missing", "empty", "text", "PNG"])
+def test_what_is_no_video_is_our_own_error(data, tmp_path):
+    """A file that is missing or no video is told by name, with what to do."""
+    if data is not None:
+        (tmp_path / "clip.mp4").write_bytes(data)
+    for read in (media.probe, media.read_tags, media.poster, lambda path: next(media.read_frames(path))):
+        with pytest.raises(ViduError, match=r"clip\.mp4 .*Check the path") as caught:
+            read("clip.mp4")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_playlist_reads_no_other_file(small_clip, tmp_path):
+    """A playlist that is named like a clip doesn't make us read the files that it lists."""
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {small_clip}\n", encoding="utf-8")
+    with pytest.raises(ViduError):
+        media.probe("list.mp4")
+
+
+# Whole or not.
+
+
+def test_no_truncation_of_a_clip_passes_for_whole(small_clip):
+    """Cut after any of its bytes, a clip is told from a whole one."""
+    data = small_clip.read_bytes()
+    assert 10_000 < len(data) < 120_000, "the test's clip has another size than it was written for"
+    assert media.what_is_wrong(data) == ""
+    accepted = [end for end in range(len(data)) if not media.what_is_wrong(data[:end])]
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: b"", "it is empty"),
+        (lambda data: b"<html>504 Gateway Time-out</html>", "it is not an MP4"),
+        (lambda data: data[:24], "it is cut off|it has no"),
+        (lambda data: data + b"tail", "it is cut off"),
+        (lambda data: data.replace(b"moov", b"free", 1), "it has no moov box"),
+        (lambda data: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0), "it has no mdat and no moov box"),
+        (lambda data: struct.pack(">I4sQ", 1, b"ftyp", 2**64 - 1), "it is cut off"),
+        (lambda data: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + b"\0\0\0\x01mdat\0\0", "it is cut off"),
+        (lambda data: struct.pack(">I4s4sI", 4, b"ftyp", b"isom", 0), "it is cut off"),
+    ],
+    ids=["empty", "a page", "a head", "a tail", "no index", "a lone head", "a lie", "half a length", "too short a box"],
+)
+def test_what_is_wrong_is_told_in_words(change, says, small_clip):
+    """Bytes that are no whole clip are told with what is wrong."""
+    assert re.fullmatch(says, media.what_is_wrong(change(small_clip.read_bytes())))
+
+
+# Tags and boxes.
+
+
+def test_tags_are_added_without_touching_the_streams(small_clip, tmp_path):
+    """A tagged copy decodes to the very same frames."""
+    media.write_tags(small_clip, "tagged.mp4", {"note": 'two\nlines, "quotes", 雨'})
+    assert media.read_tags("tagged.mp4")["note"] == 'two\nlines, "quotes", 雨'
+    assert media.what_is_wrong((tmp_path / "tagged.mp4").read_bytes()) == ""
+    for old, new in zip(media.read_frames(small_clip), media.read_frames("tagged.mp4"), strict=True):
+        assert np.array_equal(old, new)
+
+
+def test_the_last_box_of_a_name_counts(small_clip, tmp_path):
+    """A box's payload comes back as it was; another name's box is another box."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(small_clip.read_bytes())
+    for payload in (b"first", b"", b"second \0\xff"):
+        media.append_box(path, b"a" * 16, payload)
+    media.append_box(path, b"b" * 16, b"other")
+    assert media.read_box(path, b"a" * 16) == b"second \0\xff"
+    assert media.read_box(path, b"c" * 16) is None
+    assert media.what_is_wrong(path.read_bytes()) == ""
+    assert media.probe(path).frames == 24

@@ -48,7 +48,6 @@ def take(page: Page, url: str, target: Path) -> None:
         video.currentTime = 1.2;
         await new Promise(done => video.addEventListener('seeked', done, {once: true}));
     }""")
-    page.get_by_role("button", name="No", exact=True).click()  # no news, thank you
     page.keyboard.press("Control+b")  # fold the file browser away
     page.wait_for_timeout(500)
     shot = target.with_suffix(".full.png")

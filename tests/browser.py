@@ -33,8 +33,17 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def jupyter_lab(folder: Path, *, base_url: str = "/", seconds: float = 60) -> Iterator[str]:
-    """JupyterLab on a folder; gives its URL, ended by its own process id."""
+def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, seconds: float = 60) -> Iterator[str]:
+    """JupyterLab on a folder, with settings of its own; gives its URL, ended by its own process id."""
+    settings = folder / ".lab" / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "JupyterLab {"Dark" if dark else "Light"}"}}')
+    home = {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / ".lab" / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".lab" / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(folder / ".lab" / "config"),
+    }
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [
@@ -43,7 +52,7 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", seconds: float = 60) -> It
         "--ServerApp.password=", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     log = (folder / "jupyter.log").open("wb")
-    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    server = subprocess.Popen(command, cwd=folder, env=os.environ | home, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}{base_url}"
     try:
         _wait_for(f"{url}api/status", server, seconds)

@@ -281,7 +281,7 @@ def test_an_interrupt_stays_an_interrupt(server, name, sent):
     assert threads() <= before
 
 
-def test_bug_an_interrupt_keeps_what_had_arrived(server):
+def test_an_interrupt_keeps_what_had_arrived(server):
     """The last byte may be in when Ctrl-C comes: the bytes go with the exception, as with any other end."""
     call, held = Call(timeout=20), {}
 
@@ -306,7 +306,7 @@ def test_bug_an_interrupt_keeps_what_had_arrived(server):
     assert held["answer"].status == 200
 
 
-def test_bug_other_exceptions_from_signals_show_the_key(server):
+def test_other_exceptions_from_signals_show_the_key(server):
     """SystemExit (or a test runner's time-out) raised in the wait passes on without the frames that hold the key."""
 
     def leave(*_):
@@ -359,7 +359,7 @@ CUTS = [name for name in kinds() if name.startswith("cut_") and TABLE[name].wire
 
 
 @pytest.mark.parametrize("name", [*CUTS, "reset_mdat_length", "reset_mdat_close", "reset_mdat_chunked", "silence_mdat"])
-def test_bug_what_had_arrived_is_kept(server, name):
+def test_what_had_arrived_is_kept(server, name):
     """`Interrupted.partial` is every byte of the body that came, however the answer broke off."""
     ending = meet(server, name)
     (seen,) = server.seen()
@@ -463,19 +463,19 @@ def test_a_given_address_is_where_the_call_goes(server, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["interim_100", "interim_102", "interim_103"])
-def test_bug_interim_answers_are_not_the_answer(server, name):
+def test_interim_answers_are_not_the_answer(server, name):
     """102 and 103 before the 200 announce it; taking them for the answer loses a paid clip."""
     answer = meet(server, name).answer
     assert (answer.status, hashlib.sha256(answer.body).hexdigest()) == (200, server.seen()[0].delivered)
 
 
-def test_bug_a_gzip_of_two_members_loses_the_second(server):
+def test_a_gzip_of_two_members_loses_the_second(server):
     """RFC 1952 allows it: either the whole body comes through, or the call says that it did not."""
     ending = meet(server, "good_gzip_members")
     assert ending.kind == "Interrupted" or hashlib.sha256(ending.answer.body).hexdigest() == server.seen()[0].delivered
 
 
-def test_bug_a_slow_upload_is_no_failure(server, monkeypatch):
+def test_a_slow_upload_is_no_failure(server, monkeypatch):
     """Sending a body of some MB may take longer than connecting: only the whole call's deadline ends it."""
     monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.2)
     ending = meet(server, "slow_upload", body=bytes(8_000_000), timeout=LIMIT)
@@ -484,7 +484,7 @@ def test_bug_a_slow_upload_is_no_failure(server, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["tls_silence", "connect_silence"])
-def test_bug_abort_ends_connecting_and_handshake(server, name):
+def test_abort_ends_connecting_and_handshake(server, name):
     """Before the request is sent, too, `abort` ends the call at once."""
     call = Call(timeout=1.5)
     with ThreadPoolExecutor(1) as pool:
@@ -501,8 +501,8 @@ def test_bug_abort_ends_connecting_and_handshake(server, name):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate and key for 127.0.0.1 that only this test trusts."""
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("needs the openssl program")
+    openssl = shutil.which("openssl")
+    assert openssl, "the openssl program makes the certificate: install it"
     file = tmp_path_factory.mktemp("tls") / "both.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     command += [
@@ -521,7 +521,7 @@ def certificate(tmp_path_factory):
     return file
 
 
-def test_bug_abort_must_not_turn_tls_into_plain_text(certificate, monkeypatch):
+def test_abort_must_not_turn_tls_into_plain_text(certificate, monkeypatch):
     """`SSLSocket.shutdown` drops the encryption first: a thread that sends just then would send the key in clear."""
     stripped, read = [], threading.Event()
     monkeypatch.setattr(ssl.SSLSocket, "shutdown", lambda self, _: stripped.append(self))
@@ -575,13 +575,13 @@ def test_a_proxy_that_refuses_was_not_sent_the_request(server, monkeypatch):
         "",
     ],
 )
-def test_bug_a_url_that_is_none_is_unreachable(url):
+def test_a_url_that_is_none_is_unreachable(url):
     """Result URLs come from a server: whatever they are, the call says in its own words that nothing was sent."""
     ending = attempt(Call(timeout=LIMIT), url, method="GET", body=None)
     assert (ending.kind, ending.sent) == ("Unreachable", False)
 
 
-def test_bug_the_deadline_covers_dns(monkeypatch):
+def test_the_deadline_covers_dns(monkeypatch):
     """A name server that doesn't answer can't hold the call beyond its deadline."""
     answered = threading.Event()
 

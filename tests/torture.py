@@ -143,11 +143,14 @@ class Torture:
         client = Client(base_url=f"{server.url(kind)}/{case}/{verb}", archive=archive, timeout=_patience(kind), **settings)
         with self.lock:
             self.ledger.calls += 1
+        begin = time.monotonic()
         try:
             video = client.generate(request, again=verb.startswith("again"), fresh=verb.startswith("fresh"))
         except Exception as error:
             self.search_error(error, kind)
             return error.with_traceback(None)
+        finally:
+            if time.monotonic()-begin>3: print("SLOW", kind, case, verb, time.monotonic()-begin)
         return hashlib.sha256(video.path.read_bytes()).hexdigest()
 
     def judge(self, kind: str, said: object, case: str) -> None:

@@ -121,6 +121,9 @@ class OutcomeUnknown(ViduError):
 class CallInterrupted(OutcomeUnknown, KeyboardInterrupt):
     """A person interrupted a call that had been sent: it goes on at the service and may be billed."""
 
+    #: What had arrived, an `Answer` of the transport; None where nothing had.
+    answer: Any = None
+
 
 class APIError(ViduError):
     """The service answered with an error status.

@@ -25,7 +25,7 @@ from .answers import error_text, link_in, what_is_wrong
 from .archive import Archive
 from .budget import Budget
 from .engines import Engine
-from .errors import APIError, ArchiveError, OutcomeUnknown, RateLimited, Unreachable, api_error
+from .errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, RateLimited, Unreachable, api_error
 from .journal import Attempt, State
 from .keys import KeyHeader
 from .request import NAMES_HEADER, PREVIEW, VideoRequest
@@ -107,23 +107,25 @@ class Exchange:
         names = {NAMES_HEADER: quote("/".join(one.name.replace("/", " ")[:80] for one in request.references), safe="/")}
         with self._in_flight(call):
             try:
-                answer = call.request(
-                    "POST",
-                    self.engine.generate_url,
-                    key=KeyHeader(self.engine.key),
-                    body=json.dumps(request.payload()).encode(),
-                    headers=names if self.engine.is_free else None,
+                answer = self._scrubbed(  # at once: tracebacks show each frame's variables
+                    call.request(
+                        "POST",
+                        self.engine.generate_url,
+                        key=KeyHeader(self.engine.key),
+                        body=json.dumps(request.payload()).encode(),
+                        headers=names if self.engine.is_free else None,
+                    )
                 )
             except Interrupted as error:
                 answer = self._whole_after_all(attempt, error)
-            except OutcomeUnknown as error:  # by Ctrl-C
-                self._note(attempt, "unknown", reason=error.message)
-                raise
+            except CallInterrupted as error:
+                self._take(attempt, self._whole_after_all(attempt, error), request)
+                raise KeyboardInterrupt from None  # the clip had just arrived and is kept; the wish to stop counts
             except BaseException as error:
                 if not call.sent:
                     self._close(attempt, "not charged", reason=type(error).__name__)
                 raise
-        return self._take(attempt, self._scrubbed(answer), request)
+        return self._take(attempt, answer, request)
 
     def _prepare(self, request: VideoRequest, key: str, lock: str) -> Attempt:
         """Everything that can fail for nothing fails here, before the call."""
@@ -153,22 +155,22 @@ class Exchange:
                 raise
         return attempt
 
-    def _whole_after_all(self, attempt: Attempt, error: Interrupted) -> Answer:
+    def _whole_after_all(self, attempt: Attempt, error: Interrupted | CallInterrupted) -> Answer:
         """The answer of a call that broke off with a whole clip in hand; else the error, journalled."""
-        broken = error.answer
+        broken = error.answer = self._scrubbed(error.answer) if error.answer else None
         if broken and broken.status == 200 and not what_is_wrong(broken.body):
             return broken
         if self.engine.is_free:
             error.billed, error.remedy = "no", "It was a free preview: call again."
         details = {"reason": error.message}
         if broken and broken.body:
-            details["quarantine"] = self._put_aside(attempt, self._scrub(broken.body))
+            details["quarantine"] = self._put_aside(attempt, broken.body)
         self._note(attempt, "unknown", **details)
         raise error.with_traceback(None)
 
     def _take(self, attempt: Attempt, answer: Answer, request: VideoRequest) -> Video:
         """From a whole answer to a kept clip."""
-        if answer.status != 200:
+        if answer.status != 200 and (answer.status // 100 != 2 or what_is_wrong(answer.body)):
             error = self.refusal(answer)
             if error.billed == "unknown":
                 self._note(attempt, "unknown", reason=error.message, status=answer.status)

@@ -106,7 +106,9 @@ def _figure(video: Video, label: str, *, embed: bool, many: bool) -> str:
     prompt = video.request.prompt if video.request else ""
     prompt = prompt if len(prompt) <= _PROMPT_SHOWN else prompt[: _PROMPT_SHOWN - 1] + "…"
     told = "" if many else prompt  # beside each other, labels tell clips apart; the prompt would only repeat itself
-    head = f'<div style="font-weight:600;margin-bottom:4px">{escape(label)}</div>' if label else ""
+    head = (
+        f'<div style="font-weight:600;margin-bottom:4px;overflow-wrap:anywhere">{escape(label)}</div>' if label else ""
+    )
     badge = f'<span style="{_BADGE}">PREVIEW</span>' if video.is_preview else ""
     poster = f' poster="{poster}"' if poster else ""
     lines = [f"{badge}{escape(caption(video))}", *(escape(text) for text in (told, word) if text)]

@@ -82,7 +82,8 @@ def decide(
         return Decision("unknown")
     if status == 429 and tries < RATE_LIMIT_TRIES:
         told = asked_wait(headers or {}, now=now)
-        wait = _FIRST_WAIT["rate"] * 2 ** (tries - 1) if told is None else told
+        floor = _FIRST_WAIT["connect"] * 2 ** (tries - 1)  # a service that says 0 again and again is not hammered
+        wait = _FIRST_WAIT["rate"] * 2 ** (tries - 1) if told is None else max(told, floor)
         return Decision("yes", wait * spread) if wait <= MAX_WAIT else Decision("no")
     return Decision("no")
 

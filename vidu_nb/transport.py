@@ -91,12 +91,14 @@ class Call:
         self._head: tuple[int, Mapping[str, str]] | None = None
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._woken = threading.Event()
 
     def abort(self, reason: str = "the call was cancelled") -> None:
         """End the call from another thread, at once; the caller gets an error that tells `reason`."""
         with self._lock:
             self._reason = self._reason or reason
             sockets = list(self._sockets)
+        self._woken.set()
         for one in sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -125,7 +127,7 @@ class Call:
         timer.daemon = True
         timer.start()
         received = bytearray()
-        own: ArchiveError | None = None
+        own: BaseException | None = None
         interrupted = transient = False
         problem = ""
         try:
@@ -137,21 +139,27 @@ class Call:
             transient = not self._reason and _may_pass(error)
         except KeyboardInterrupt:
             interrupted = True
+        except BaseException as error:  # SystemExit and the like: passed on below, without these frames
+            own = error
         finally:
             timer.cancel()
             self.abort()
+            self._let_go()
         # Raised here, outside the except block: the frames of requests hold the key in their variables.
         if own:
+            own.__cause__ = own.__context__ = None
             raise own.with_traceback(None)
-        host = urlsplit(url).hostname
+        host = _host(url)
+        broken = Answer(*self._head, bytes(received), 0.0) if self._head else None
         if interrupted and self.sent:
-            raise CallInterrupted(f"{host} took the request, then you interrupted the call", remedy=_UNSURE)
+            stopped = CallInterrupted(f"{host} took the request, then you interrupted the call", remedy=_UNSURE)
+            stopped.answer = broken
+            raise stopped
         if interrupted:
             raise KeyboardInterrupt
         if not self.sent:
             told = f"{host} could not be reached: {problem}"
             raise Unreachable(told, remedy="Nothing was sent; call again.", transient=transient)
-        broken = Answer(*self._head, bytes(received), 0.0) if self._head else None
         raise Interrupted(f"{host} took the request, then: {problem}", remedy=_UNSURE, answer=broken)
 
     def _exchange(
@@ -171,7 +179,7 @@ class Call:
                 timeout=(min(CONNECT_TIMEOUT, self.timeout), self.timeout),
             ) as response:  # fmt: skip
                 self._head = response.status_code, response.headers
-                while chunk := response.raw.read(_CHUNK, decode_content=False):
+                while chunk := response.raw.read1(_CHUNK, decode_content=False):  # read() loses it at a reset
                     received += chunk
                     if len(received) > self.max_bytes:
                         raise ViduError(f"the answer is larger than {self.max_bytes // 1_000_000} MB")
@@ -180,6 +188,50 @@ class Call:
                 plain = _decoded(bytes(received), response.headers.get("Content-Encoding", ""), self.max_bytes)
                 return Answer(response.status_code, response.headers, plain, time.monotonic() - started)
 
+    def _connect(self, connection: Any) -> socket.socket:
+        """A connected socket that `abort` can end from its first moment on; urllib3's own can only be waited for."""
+        problem: OSError = OSError("no address")
+        for family, kind, protocol, _, place in self._look_up(connection):
+            one = socket.socket(family, kind, protocol)
+            try:
+                self._watch(one)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                one.settimeout(min(CONNECT_TIMEOUT, self.timeout))
+                one.connect(place)
+            except OSError as error:
+                one.close()
+                problem = error
+            else:
+                return one
+            if self._reason:
+                break
+        if isinstance(problem, TimeoutError):
+            raise ConnectTimeoutError(connection, "connecting took too long") from problem
+        raise NewConnectionError(connection, problem.strerror or "no connection") from problem
+
+    def _look_up(self, connection: Any) -> list[Any]:
+        """The host's addresses. The system's resolver can't be interrupted, so it runs aside and is left behind."""
+        host = self.address or connection.host.strip(
+            "[]"
+        )  # the URL's host stays in Host, SNI and the certificate check
+        found: list[Any] = []
+
+        def look() -> None:
+            try:
+                found.append(socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as error:
+                found.append(error)
+            self._woken.set()
+
+        threading.Thread(target=look, daemon=True, name="vidu-nb name look-up").start()
+        self._woken.wait(min(CONNECT_TIMEOUT, self.timeout))
+        if not found:
+            raise ConnectTimeoutError(connection, self._reason or f"the name {host} was not resolved in time")
+        if isinstance(found[0], BaseException):
+            raise NewConnectionError(connection, f"the host is not known ({found[0]})") from found[0]
+        addresses: list[Any] = found[0]
+        return addresses
+
     def _leave(self) -> None:
         if not self.sent:
             if self.on_send:
@@ -187,12 +239,19 @@ class Call:
             self.sent = True
 
     def _watch(self, one: socket.socket) -> None:
+        # A duplicate still reaches the connection when TLS has taken the first object over, and unlike a TLS socket its
+        # shutdown doesn't drop the encryption first.
         with self._lock:
-            self._sockets.append(one)
+            self._sockets.append(one.dup())
             late = bool(self._reason)
         if late:
             one.close()
             raise OSError(self._reason)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            while self._sockets:
+                self._sockets.pop().close()
 
 
 class _Session(requests.Session):
@@ -212,6 +271,12 @@ class _Patient(HTTPResponse):
             found = super()._read_status()  # type: ignore[misc]
         return found
 
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise ValueError("a negative chunk size")  # http.client would read all there is
+        return size
+
 
 class _WatchedAdapter(HTTPAdapter):
     """Makes connections that report to a `Call`: their sockets, and the moment when the first byte leaves."""
@@ -220,21 +285,16 @@ class _WatchedAdapter(HTTPAdapter):
         class Watched:
             response_class = _Patient
             sock: Any
-            _dns_host: str
             _connecting = False
 
             def _new_conn(self) -> socket.socket:
-                if call.address:
-                    self._dns_host = call.address  # the URL's host still goes into Host, SNI and the certificate check
-                made: socket.socket = super()._new_conn()  # type: ignore[misc]
-                call._watch(made)  # noqa: SLF001
-                return made
+                return call._connect(self)  # noqa: SLF001
 
             def connect(self) -> None:
                 self._connecting = True
                 super().connect()  # type: ignore[misc]
                 self._connecting = False
-                call._watch(self.sock)  # noqa: SLF001  TLS wraps it in a new object
+                self.sock.settimeout(call.timeout)  # urllib3 would have the whole upload fit in the time for connecting
 
             def send(self, data: Any) -> None:
                 if self.sock is None:  # http.client connects on the first send
@@ -259,6 +319,14 @@ class _WatchedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+
+def _host(url: str) -> str:
+    """The host for a message; the URL may come from outside and be none."""
+    try:
+        return urlsplit(url).hostname or "the address"
+    except ValueError:
+        return "the address"
 
 
 def is_loopback(url: str) -> bool:

@@ -71,9 +71,8 @@ def test_generate_without_a_key_previews_and_says_so(tmp_path: Path, picture: st
         (["serve", "--port", "70000"], 2, "must be 0 to 65535"),
     ],
 )
-def test_wrong_usage_and_failures_are_told_in_one_line(
-    tmp_path: Path, picture: str, arguments: list[str], status: int, word: str
-):
+@pytest.mark.usefixtures("picture")
+def test_wrong_usage_and_failures_are_told_in_one_line(tmp_path: Path, arguments: list[str], status: int, word: str):
     """Exit 2 for wrong usage and 1 for a failure, the reason on the last line of standard error, nothing written."""
     ended = run(*arguments, cwd=tmp_path)
     assert ended.returncode == status
@@ -86,7 +85,7 @@ def test_wrong_usage_and_failures_are_told_in_one_line(
 def test_every_command_has_help(tmp_path: Path):
     """`--help` of the program and of each command ends well and names its options."""
     assert run("--help", cwd=tmp_path).returncode == 0
-    for command in ("generate", "preview", "show", "credits", "serve", "demo"):
+    for command in ("generate", "preview", "show", "credits", "archive", "serve", "demo"):
         helped = run(command, "--help", cwd=tmp_path)
         assert helped.returncode == 0
         assert "usage: vidu-nb" in helped.stdout
@@ -95,7 +94,11 @@ def test_every_command_has_help(tmp_path: Path):
 def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(tmp_path: Path, picture: str):
     """After `serving URL` the API answers, also to `vidu-nb` itself; SIGTERM ends it with status 0."""
     server = subprocess.Popen(
-        [*RUN, "serve", "--key", "K", "--credits", "0.5"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*RUN, "serve", "--key", "K", "--credits", "0.5"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         ready = server.stdout.readline()
@@ -120,27 +123,55 @@ def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(tmp_path: Path, p
         server.communicate()
 
 
-def test_both_of_the_service_s_own_samples_run_as_they_stand(tmp_path: Path, picture: str):
-    """The two samples of the service's page, changed only in URL, key and pictures, print JSON and MP4 bytes."""
+def test_both_of_the_service_s_own_samples_run_without_a_network(tmp_path: Path):
+    """The shape of the service's own samples: JSON or MP4 bytes, though no network reaches their pictures."""
     server = subprocess.Popen([*RUN, "serve", "--key", "K"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         url = f"{server.stdout.readline().split()[1]}/v1/vidu-q1-reference-to-video"
         lines = [
-            "import requests, json, base64",
-            "picture = base64.b64encode(open('cat.png', 'rb').read()).decode('utf-8')",
-            "data = {'prompt': 'A man sits on a bench', 'image_urls': [picture] * 3, 'aspect_ratio': '16:9', 'duration': 5,",
+            "import requests, json",
+            "urls = [f'https://pictures.invalid/input/{name}' for name in ('man.jpeg', 'book.png', 'park.jpeg')]",
+            "data = {'prompt': 'A man sits on a bench', 'image_urls': urls, 'aspect_ratio': '16:9', 'duration': 5,",
             "        'seed': 42, 'bgm': True, 'movement_amplitude': 'auto'}",
-            f"response = requests.post({url!r} + FORM, headers={{'x-api-key': 'K', 'Content-Type': 'application/json'}}, json=data)",
+            "headers = {'x-api-key': 'K', 'Content-Type': 'application/json'}",
+            f"response = requests.post({url!r} + FORM, headers=headers, json=data)",
         ]
         (tmp_path / "raw.py").write_text("\n".join(["FORM = ''", *lines, "print(response.content)"]))
         (tmp_path / "told.py").write_text(
             "\n".join(["FORM = '?format=json'", *lines, "print(json.dumps(response.json(), indent=2))"])
         )
-        raw = subprocess.run([sys.executable, "raw.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        raw = subprocess.run(
+            [sys.executable, "raw.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+        )
         assert "ftyp" in raw.stdout[:40]
-        told = subprocess.run([sys.executable, "told.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        told = subprocess.run(
+            [sys.executable, "told.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+        )
         clip = requests.get(json.loads(told.stdout)["video"]["url"], timeout=10)
         assert clip.content[4:8] == b"ftyp"
     finally:
         server.terminate()
         server.communicate(timeout=20)
+
+
+def test_the_archive_is_listed_verified_exported_and_pruned_by_name(tmp_path: Path, picture: str):
+    """`archive` names each clip, finds a rotten one, copies with recipes, and removes only what is named."""
+    for seed in ("1", "2"):
+        made = run("preview", "A cat", "-r", picture, "--seed", seed, "--aspect-ratio", "1:1", "--no-bgm", cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
+    listed = json.loads(run("archive", "list", "--json", cwd=tmp_path).stdout)
+    assert [row["prompt"] for row in listed] == ["A cat", "A cat"]
+    names = [row["file"] for row in listed]
+    assert run("archive", "verify", cwd=tmp_path).returncode == 0
+    exported = json.loads(run("archive", "export", names[0], "--to", "out", "--json", cwd=tmp_path).stdout)
+    assert json.loads(run("show", exported[0]["copy"], "--json", cwd=tmp_path).stdout)["receipt"]["replayed"] is False
+    with (tmp_path / "vidu_archive" / names[1]).open("r+b") as clip:
+        clip.seek(2000)
+        clip.write(b"rot")
+    verified = run("archive", "verify", cwd=tmp_path)
+    assert verified.returncode == 1
+    assert "has changed since it was kept" in verified.stdout
+    assert run("archive", "prune", cwd=tmp_path).returncode == 2
+    assert run("archive", "prune", "preview/nothing.mp4", cwd=tmp_path).returncode == 2
+    assert run("archive", "prune", names[1], cwd=tmp_path).returncode == 0
+    assert [row["file"] for row in json.loads(run("archive", "list", "--json", cwd=tmp_path).stdout)] == names[:1]

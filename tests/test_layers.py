@@ -15,8 +15,8 @@ __main__
 cli
 demo magic panels
 widgets sweeps shorthand
-client
-exchange
+client upkeep
+exchange account
 engines
 animatic.server
 animatic.engine
@@ -24,7 +24,7 @@ animatic.render animatic.images
 animatic.lettering
 animatic.stage
 animatic.storyboard animatic.subject
-animatic.camera animatic.script animatic.music
+animatic.camera animatic.script animatic.music animatic.slate
 archive compare player
 video
 request answers

@@ -44,7 +44,7 @@ DEADLINE = 0.4  # s, for faults that only the client's own deadline ends
 ARCHIVE_OF = 40  # cases share an archive
 BOUND = ("unknown", "video kept")  # after these, only an explicit word may send the same request again
 #: These wait out the client's own patience with 429: a minute each, which sleeps beside the others.
-SLEEPY = ("status_429_none", "status_429_soon", "status_429_minus_one", "status_429_reset_at_nonsense")
+SLEEPY = ("status_429_none", "status_429_soon", "status_429_minus_one", "status_429_digits", "status_429_reset_at_nonsense")
 WAITING = (
     "refuse", "connect_silence", "status_429_seconds", "status_429_fraction", "status_429_date", "status_429_reset_at",
     "status_429_html", "status_429_empty", "status_429_binary", "rate_limited_once_seconds", "slow_upload",
@@ -137,20 +137,19 @@ class Torture:
     # Asking and judging.
 
     def ask(
-        self, server: Remote, kind: str, case: str, verb: str, request: VideoRequest, archive: Path, **settings: object
-    ) -> object:
+        self, server: Remote, kind: str, case: str, verb: str, request: VideoRequest, archive: Path,
+        *, budget: Budget | None = None, search: bool = True,
+    ) -> object:  # fmt: skip
         """One ask: the clip's sha256, or the error's words after they were searched for the key."""
-        client = Client(base_url=f"{server.url(kind)}/{case}/{verb}", archive=archive, timeout=_patience(kind), **settings)
+        client = Client(base_url=f"{server.url(kind)}/{case}/{verb}", archive=archive, timeout=_patience(kind), budget=budget)
         with self.lock:
             self.ledger.calls += 1
-        begin = time.monotonic()
         try:
             video = client.generate(request, again=verb.startswith("again"), fresh=verb.startswith("fresh"))
         except Exception as error:
-            self.search_error(error, kind)
+            if search:
+                self.search_error(error, kind)
             return error.with_traceback(None)
-        finally:
-            if time.monotonic()-begin>3: print("SLOW", kind, case, verb, time.monotonic()-begin)
         return hashlib.sha256(video.path.read_bytes()).hexdigest()
 
     def judge(self, kind: str, said: object, case: str) -> None:
@@ -204,7 +203,7 @@ class Torture:
         for path in archive.rglob("*"):
             if not path.is_file() or path.name.startswith(".") or path.suffix == ".lock":
                 continue
-            problem = _what_is_torn(path, archive)
+            problem = what_is_torn(path, archive)
             if problem:
                 with self.lock:
                     self.ledger.blame("torn_files", f"{case}: {path.relative_to(archive)} {problem}")
@@ -223,7 +222,7 @@ def _patience(kind: str) -> float:
     return DEADLINE if TABLE[kind].pace == "deadline" else PATIENCE
 
 
-def _what_is_torn(path: Path, archive: Path) -> str:
+def what_is_torn(path: Path, archive: Path) -> str:
     """Why a visible file is torn, empty where it is whole. Papers may wait for a clip that is still on its way."""
     data = path.read_bytes()
     if path.suffix == ".json":
@@ -300,8 +299,6 @@ def faulted_calls(torture: Torture, count: int, *, short: bool = False) -> None:
                 pool = sleepers if kind in SLEEPY else workers
                 pool.submit(guarded, torture, one_case, torture, server, case, kind, dice[case],
                             folder / f"archive{number // ARCHIVE_OF}", asked)  # fmt: skip
-        while sleepers._work_queue.qsize() and not torture.out_of_time():
-            time.sleep(0.1)
         sleepers.shutdown()
         seen = server.seen()
     judge_posts(torture, seen, asked)
@@ -331,7 +328,7 @@ def one_case(
     consents, settled = 1, False
     slow = kind in SLEEPY + WAITING or TABLE[kind].pace != "quick"
     verbs = dice.choices(["plain", "again", "fresh", "resume", "pending", "settle"], [8, 2, 2, 1, 1, 1], k=dice.randint(0, 3))
-    for number, verb in enumerate([] if slow and dice.random() < 0.7 else verbs):
+    for number, verb in enumerate([] if slow and (kind in SLEEPY or dice.random() < 0.7) else verbs):
         if verb in ("resume", "pending", "settle"):
             client = Client(base_url=f"{server.url('good')}/{case}/{verb}{number}", archive=archive, notify=len)
             settled |= look_after(torture, client, verb, case, kind)
@@ -425,6 +422,17 @@ def folder_made(folder: Path) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of a pipe, closed at the end."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 def fork(work: Callable[[], str], said: int, log: Path) -> int:
     """Run `work` in a child of this warm process: its word goes to the pipe `said`, what it prints to `log`."""
     sys.stdout.flush()
@@ -459,17 +467,21 @@ def gather(pids: list[int], said: int) -> str:
 KILLED_IN = ("good", "good", "good", "good_slow", "good_link_video", "html_200", "cut_mdat_length", "status_401", "good_chunked")
 
 
-def die_at(step: int) -> None:
-    """Let this process die by SIGKILL just before its `step`-th system-level step."""
-    left = [step]
+STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.scandir", "socket.connect", "fcntl.flock")
+
+
+def die_at(step: int) -> list[int]:
+    """Let this process die by SIGKILL just before its `step`-th step at the file system or network; counts them."""
+    done = [0]
 
     def hook(event: str, _args: object) -> None:
-        if event in ("open", "os.rename", "os.remove", "os.mkdir", "socket.connect", "fcntl.flock", "os.listdir"):
-            left[0] -= 1
-            if left[0] == 0:
+        if event in STEPS:
+            done[0] += 1
+            if done[0] == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
+    return done
 
 
 def kills(torture: Torture, count: int) -> None:
@@ -487,19 +499,22 @@ def kills(torture: Torture, count: int) -> None:
     judge_kills(torture, rows, seen)
 
 
-def life_of(torture: Torture, server: Remote, kind: str, folder: Path) -> float:
-    """Seconds that a call takes when nobody kills it: the longest of three."""
-    longest = 0.0
+def life_of(torture: Torture, server: Remote, kind: str, folder: Path) -> tuple[float, int]:
+    """Seconds and steps that a call takes when nobody kills it: the shortest of three."""
+    lives = []
     for number in range(3):
         case, begin = f"life{number}-{kind}", time.monotonic()
         request = VideoRequest(prompt=f"{case}: a cat", references=PICTURE, seed=1)
-        ears, mouth = os.pipe()
-        work = lambda c=case, r=request: str(torture.ask(server, kind, c, "first", r, folder / "life"))  # noqa: E731
-        gather([fork(work, mouth, folder / "stdio.log")], ears)
-        longest = max(longest, time.monotonic() - begin)
-        os.close(ears)
-        os.close(mouth)
-    return longest
+
+        def work(case: str = case, request: VideoRequest = request) -> str:
+            steps = die_at(0)
+            torture.ask(server, kind, case, "first", request, folder / case, search=False)
+            return str(steps[0])
+
+        with pipe() as (ears, mouth):
+            steps = gather([fork(work, mouth, folder / "stdio.log")], ears)
+        lives.append((time.monotonic() - begin, int(steps)))
+    return min(lives)
 
 
 @dataclass
@@ -516,26 +531,24 @@ class Killed:
     aside: set[str]
 
 
-def one_kill(torture: Torture, server: Remote, case: str, kind: str, life: float, folder: Path) -> Killed:
+def one_kill(torture: Torture, server: Remote, case: str, kind: str, life: tuple[float, int], folder: Path) -> Killed:
     """Fork, kill, look, ask twice."""
     dice, archive = torture.dice, folder / case
     request = VideoRequest(prompt=f"{case}: a cat", references=PICTURE, seed=dice.randint(1, 999_999))
-    step = dice.randint(1, 160) if dice.random() < 0.4 else 0
-    delay = life * (dice.random() if dice.random() < 0.3 else dice.triangular(0.3, 1.1, 0.8))
+    step = dice.randint(1, life[1]) if dice.random() < 0.5 else 0
+    delay = life[0] * (dice.random() if dice.random() < 0.3 else dice.triangular(0.2, 1.0, 0.75))
 
     def work() -> str:
         if step:
             die_at(step)
-        return str(torture.ask(server, kind, case, "first", request, archive))
+        return str(torture.ask(server, kind, case, "first", request, archive, search=False))
 
-    ears, mouth = os.pipe()
-    pid = fork(work, mouth, folder / "stdio.log")
-    if not step:
-        time.sleep(delay)
-        os.kill(pid, signal.SIGKILL)
-    done = bool(gather([pid], ears))
-    os.close(ears)
-    os.close(mouth)
+    with pipe() as (ears, mouth):
+        pid = fork(work, mouth, folder / "stdio.log")
+        if not step:
+            time.sleep(delay)
+            os.kill(pid, signal.SIGKILL)
+        done = bool(gather([pid], ears))
     torture.ledger.kills += not done
     torture.ledger.calls += 1
     on_disk = bool(torture.scan(archive, case) | {one for one in torture.aside(archive) if archive.exists()})
@@ -609,7 +622,6 @@ def one_race(torture: Torture, server: Remote, case: str, kind: str, folder: Pat
     """Both wait at a gate; what each one said."""
     request = VideoRequest(prompt=f"{case}: a cat", references=PICTURE, seed=torture.dice.randint(1, 999_999))
     gate, opener = os.pipe()
-    ears, mouth = os.pipe()
     late = torture.dice.random() * 0.02
 
     def work(wait: float) -> str:
@@ -619,13 +631,13 @@ def one_race(torture: Torture, server: Remote, case: str, kind: str, folder: Pat
         said = torture.ask(server, kind, case, "first", request, folder / "archive")
         return f"{said if isinstance(said, str) else said.billed}\n"
 
-    pids = [fork(lambda w=wait: work(w), mouth, folder / "stdio.log") for wait in (0.0, torture.dice.choice([0, late]))]
-    os.close(opener)
+    waits = (0.0, torture.dice.choice([0, late]))
     torture.ledger.calls += 2
-    said = gather(pids, ears).split()
-    for end in (gate, ears, mouth):
-        os.close(end)
-    return said
+    with pipe() as (ears, mouth):
+        pids = [fork(lambda w=wait: work(w), mouth, folder / "stdio.log") for wait in waits]
+        os.close(opener)
+        os.close(gate)
+        return gather(pids, ears).split()
 
 
 # (d) Budgets.
@@ -663,7 +675,6 @@ def budgets(torture: Torture, count: int, *, calls: int = 12) -> None:
 
 def spend(torture: Torture, server: Remote, case: str, budget: Budget, folder: Path, calls: int) -> None:
     """Two processes of three threads each, a call after another."""
-    ears, mouth = os.pipe()
     todo = [(number, torture.dice.choice(SPENDING)) for number in range(calls)]
 
     def ask(number: int, kind: str) -> None:
@@ -679,9 +690,9 @@ def spend(torture: Torture, server: Remote, case: str, budget: Budget, folder: P
         return "".join(f"{told}\n" for told in torture.ledger.findings)
 
     torture.ledger.calls += calls
-    said = gather([fork(lambda m=todo[part::2]: work(m), mouth, folder / "stdio.log") for part in (0, 1)], ears)
-    os.close(ears)
-    os.close(mouth)
+    with pipe() as (ears, mouth):
+        pids = [fork(lambda m=todo[part::2]: work(m), mouth, folder / "stdio.log") for part in (0, 1)]
+        said = gather(pids, ears)
     for told in said.splitlines():
         torture.ledger.blame("misjudged", told)
 

@@ -189,7 +189,8 @@ class Archive:
         ArchiveError
             An entry is there and can't be used: damaged, of a newer format, or without its clip.
         """
-        for attempt in reversed(self.journal.of(key)):
+        attempts = self.journal.of(key)
+        for attempt in reversed(attempts):
             name = attempt.told("entry") if attempt.state == "stored" else None
             if isinstance(name, str) and _ENTRY.fullmatch(name) and (self.folder / name).is_file():
                 return self._read(self.folder / name)
@@ -200,7 +201,9 @@ class Archive:
         with os.scandir(folder) as names:
             likely = [one.name for one in names if f"_{key[:8]}" in one.name and one.name.endswith(".json")]
         found = [
-            entry for entry in map(self._read, (folder / name for name in sorted(likely))) if entry.facts["key"] == key
+            entry
+            for entry in map(self._read, (folder / name for name in sorted(likely)))
+            if entry.facts["key"] == key and not self._is_being_stored(entry, attempts)
         ]
         return max(found, key=lambda entry: str(entry.facts["receipt"].get("created_at")), default=None)
 
@@ -253,11 +256,20 @@ class Archive:
             return None
         return request_from(said, [self._picture(str(note.get("sha256"))) for note in notes if isinstance(note, dict)])
 
+    def _is_being_stored(self, entry: Entry, attempts: list[Attempt]) -> bool:
+        """True between the two steps of `store`: the papers have their place, the clip is still among the incoming."""
+        waiting = (self.received(attempt) for attempt in attempts if attempt.is_open)
+        return not entry.clip.exists() and any(
+            data is not None and hashlib.sha256(data).hexdigest() == entry.facts["sha256"] for data in waiting
+        )
+
     def _read(self, path: Path) -> Entry:
-        problem = ""
+        problem = "is a link, which is not followed" if path.is_symlink() else ""
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
-            if said["format"] > FORMAT:
+            if problem:
+                pass
+            elif said["format"] > FORMAT:
                 problem = f"has format {said['format']}: upgrade vidu-nb to read it"
             elif said["key"] and said["sha256"] and isinstance(said["receipt"], dict):
                 return Entry(path, said)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import ArchiveError, BudgetExceeded, InvalidRequest
@@ -56,6 +57,8 @@ class Budget:
         ------
         BudgetExceeded
             Less than that is left; nothing was set aside.
+        ArchiveError
+            The file can't be read or written; nothing was set aside.
         """
         with self._lock():
             amounts = self._read()
@@ -82,8 +85,18 @@ class Budget:
         """US dollars that further calls may spend."""
         return round(max(0.0, self.limit_usd - self.spent), 9)
 
-    def _lock(self) -> AbstractContextManager[None]:
-        return hold(self.file.with_suffix(".lock"), timeout=_TIMEOUT)
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        problem = ""
+        try:
+            with hold(self.file.with_suffix(".lock"), timeout=_TIMEOUT):
+                yield
+        except TimeoutError:
+            problem = "another kernel holds it"
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        if problem:
+            raise ArchiveError(f"the budget's {self.file} can't be written: {problem}", remedy="Free room, or move it.")
 
     def _read(self) -> dict[str, float]:
         problem = ""

@@ -205,8 +205,8 @@ class Exchange:
             sha256=hashlib.sha256(data).hexdigest(),
         )
         entry = self.archive.store(attempt, data, receipt)
-        if self.budget and receipt.cost_usd is not None and attempt.facts["price_usd"]:
-            self.budget.correct(attempt.id, receipt.cost_usd)
+        if receipt.cost_usd is not None:
+            self._correct(attempt, receipt.cost_usd)
         self.balance = receipt.credits_remaining if receipt.credits_remaining is not None else self.balance
         return Video(entry.clip, request or self.archive.request_of(entry), receipt)
 
@@ -290,8 +290,16 @@ class Exchange:
 
     def _close(self, attempt: Attempt, state: State, **details: Any) -> None:
         self._note(attempt, state, **details)
-        if self.budget and attempt.facts["price_usd"]:
-            self.budget.correct(attempt.id, 0.0)
+        self._correct(attempt, 0.0)
+
+    def _correct(self, attempt: Attempt, usd: float) -> None:
+        """Tell the budget what a call cost. Where that fails the reservation stands, and hides nothing that happened."""
+        if not self.budget or not attempt.facts["price_usd"]:
+            return
+        try:
+            self.budget.correct(attempt.id, usd)
+        except ArchiveError as error:
+            self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
 
     def _put_aside(self, attempt: Attempt, data: bytes) -> str:
         try:

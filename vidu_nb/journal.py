@@ -29,6 +29,7 @@ FORMAT = 1
 #: States after which nothing is left to do; a "prepared" one never sent a byte.
 CLOSED: frozenset[State] = frozenset({"prepared", "stored", "not charged", "settled"})
 _NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<id>[0-9TZ.]{23}-[0-9a-f]{8})\.json")
+_LOCK = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{8})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,22 @@ def _read(path: Path) -> Attempt:
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["format"] > FORMAT:
             problem = f"has format {facts['format']}: upgrade vidu-nb to read it"
-        elif facts["events"][-1]["state"]:
+        elif facts["events"][-1]["state"] and _is_ours(path, facts):
             return Attempt(path, facts)
     except OSError as error:
         problem = f"can't be read ({error.strerror})"
     except (ValueError, TypeError, KeyError, IndexError):
         problem = "is damaged"
     raise ArchiveError(
-        f"the journal's {path} {problem}",
+        f"the journal's {path} {problem or 'is damaged'}",
         remedy="It may stand for a paid call: look at it, check the credit balance, then move it elsewhere.",
     )
+
+
+def _is_ours(path: Path, facts: dict[str, Any]) -> bool:
+    """Whether a file says of itself what its name says: its id and its lock become parts of other files' names."""
+    asked = isinstance(facts["request"], dict) and float(facts["price_usd"]) >= 0 and facts["engine"] and facts["model"]
+    return bool(asked and path.name == f"{facts['key']}.{facts['id']}.json" and _LOCK.fullmatch(facts["lock"]))
 
 
 def _write(attempt: Attempt) -> Attempt:

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _POLL = 0.05  # s between two looks at a lock that another holds
+_LOOK_TIMEOUT = 30.0  # s; a look takes less than a millisecond
 
 #: One for each path: threads of one process exclude each other even where the file system's locks fail.
 _threads: dict[str, threading.Lock] = {}
@@ -62,11 +63,12 @@ def is_held(path: Path) -> bool:
     """True while some thread or process holds the lock."""
     if not path.exists():
         return False
-    try:
-        with hold(path, timeout=0):
-            return False
-    except TimeoutError:
-        return True
+    with hold(path.with_name("look.lock"), timeout=_LOOK_TIMEOUT):  # two who look at once would see each other
+        try:
+            with hold(path, timeout=0):
+                return False
+        except TimeoutError:
+            return True
 
 
 def _acquire(path: Path, end: float, waiting: Callable[[], object] | None) -> FileLock | None:

@@ -169,7 +169,7 @@ def as_references(value: Source) -> tuple[Reference, ...]:
         With ``.field`` naming the picture, such as ``references[1]``.
 
     >>> as_references("https://example.com/cat.png")
-    (Reference('https://example.com/cat.png', url, ...),)
+    (Reference('cat.png', url, ...),)
     """
     if value is None:
         return ()

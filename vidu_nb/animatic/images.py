@@ -11,13 +11,16 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable
 from ..pictures import MAX_FILE_BYTES, decode
+from ..references import MAX_REFERENCES, Reference
 from ..request import VideoRequest
 from ..transport import Call
+from .slate import slate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,28 +53,43 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+class NotReached(InvalidRequest):
+    """A URL's host could not be reached: no network here, no such host, nobody listening."""
+
+
 def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> list[np.ndarray]:
     """A request's references as uint8 RGB arrays (height, width, 3), in order.
+
+    Where a URL's host can't be reached at all, a numbered slate stands in: order, pace and camera still show.
 
     Raises
     ------
     InvalidRequest
-        A picture is damaged or can't be fetched; the message names it.
+        A picture is damaged, its URL is not allowed, or what came is no picture; the message names it.
     """
-    import numpy as np
-
+    with ThreadPoolExecutor(MAX_REFERENCES) as pool:  # slow hosts are waited for side by side
+        loading = [pool.submit(_load, one, i, allow) for i, one in enumerate(request.references, start=1)]
     pictures = []
-    for i, reference in enumerate(request.references):
+    for i, one in enumerate(loading):
         problem = ""
         try:
-            image = decode(fetch(reference.url, allow=allow)) if reference.is_url else reference.open()
-            image.thumbnail((_USEFUL_SIDE, _USEFUL_SIDE))
-            pictures.append(np.asarray(image))
+            pictures.append(one.result())
         except InvalidRequest as error:
             problem = error.message
         if problem:
             raise InvalidRequest(f"image_urls[{i}]: {problem}", field=f"image_urls[{i}]")
     return pictures
+
+
+def _load(reference: Reference, number: int, allow: AddressRule) -> np.ndarray:
+    import numpy as np
+
+    try:
+        image = decode(fetch(reference.url, allow=allow)) if reference.is_url else reference.open()
+    except NotReached:
+        return slate(number, reference.url)
+    image.thumbnail((_USEFUL_SIDE, _USEFUL_SIDE))
+    return np.asarray(image)
 
 
 def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TIMEOUT) -> bytes:
@@ -88,6 +106,8 @@ def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TI
 
     Raises
     ------
+    NotReached
+        No connection could be made.
     InvalidRequest
         The address is not allowed, or no picture-sized answer came.
     """
@@ -98,9 +118,9 @@ def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TI
             left = max(0.1, end - time.monotonic())
             answer = Call(timeout=left, max_bytes=MAX_FILE_BYTES, address=address).request("GET", url)
         except (Unreachable, OutcomeUnknown) as error:
-            problem = error.message
+            problem, kind = error.message, NotReached if isinstance(error, Unreachable) else InvalidRequest
         if problem:
-            raise InvalidRequest(f"the picture can't be fetched: {problem}; pass the file instead")
+            raise kind(f"the picture can't be fetched: {problem}; pass the file instead")
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
             url = _next_hop(url, answer.headers["Location"])
             continue
@@ -128,7 +148,7 @@ def _checked_address(url: str, allow: AddressRule) -> str:
     except (OSError, UnicodeError, ValueError):
         found = set()
     if not found:
-        raise InvalidRequest(f"the host {parts.hostname[:80]!r} is not known here; pass the file instead of its URL")
+        raise NotReached(f"the host {parts.hostname[:80]!r} is not known here; pass the file instead of its URL")
     if not all(allow(address) for address in found):
         raise InvalidRequest(f"{parts.hostname[:80]!r} is not a public address; pass the file instead of its URL")
     return min(found, key=lambda address: (":" in address, address))  # IPv4 first: it works in more places

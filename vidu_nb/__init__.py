@@ -1,7 +1,8 @@
 """A Jupyter toolkit for Vidu Q1 Reference to Video: from a prompt and pictures to a clip that plays inline.
 
->>> import vidu_nb as vidu
->>> vidu.generate("A cat naps. Then it looks up.", "cat.jpg")     # doctest: +SKIP
+    import vidu_nb as vidu
+
+    vidu.generate("A cat naps. Then it looks up.", "cat.jpg")
 
 With no API key the free local preview engine answers.
 """

@@ -56,8 +56,10 @@ class Client:
     InvalidRequest
         The key or the base URL is malformed, or a key would travel over plain http.
 
-    >>> client = Client()                                                   # doctest: +SKIP
-    >>> client.generate(VideoRequest(prompt="A cat", references="cat.jpg"))   # doctest: +SKIP
+    >>> from PIL import Image
+    >>> client = Client(timeout=60)  # no key here: the preview engine answers
+    >>> client.generate(VideoRequest(prompt="A wall", references=Image.new("RGB", (256, 256)), aspect_ratio="1:1"))
+    Video(1:1 · 5 s · seed 42 · preview, free, ...)
     """
 
     def __init__(

@@ -52,7 +52,9 @@ def generate(
     ViduError
         See `Client.generate`.
 
-    >>> generate("A cat naps. Then it looks up.", "cat.jpg", seed=7)      # doctest: +SKIP
+    >>> from PIL import Image
+    >>> generate("A wall. Zoom in.", Image.new("RGB", (256, 256), "navy"), aspect_ratio="1:1", seed=7)
+    Video(1:1 · 5 s · seed 7 · preview, free, ...)
     """
     request = _request(locals())
     return (client or Client.from_env()).generate(request)
@@ -73,7 +75,9 @@ def preview(
 
     Parameters are those of `generate`. The result is a moving storyboard of the references, never the model's work.
 
-    >>> preview("A cat naps. Then it looks up.", "cat.jpg", seed=7)       # doctest: +SKIP
+    >>> from skimage import data
+    >>> preview("Coffee, slow push in.", data.coffee(), bgm=False).info.audio_codec is None
+    True
     """
     request = _request(locals())
     return (client or Client.preview()).generate(request)

@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -67,13 +67,16 @@ def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> l
     InvalidRequest
         A picture is damaged, its URL is not allowed, or what came is no picture; the message names it.
     """
+    fetching: dict[int, Future[bytes]] = {}
     with ThreadPoolExecutor(MAX_REFERENCES) as pool:  # slow hosts are waited for side by side
-        loading = [pool.submit(_load, one, i, allow) for i, one in enumerate(request.references, start=1)]
+        for i, reference in enumerate(request.references):
+            if reference.is_url:
+                fetching[i] = pool.submit(fetch, reference.url, allow=allow)
     pictures = []
-    for i, one in enumerate(loading):
+    for i, reference in enumerate(request.references):  # decoded one after the other: the large ones take 300 MB each
         problem = ""
         try:
-            pictures.append(one.result())
+            pictures.append(_picture(reference, i + 1, fetching.get(i)))
         except InvalidRequest as error:
             problem = error.message
         if problem:
@@ -81,11 +84,11 @@ def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> l
     return pictures
 
 
-def _load(reference: Reference, number: int, allow: AddressRule) -> np.ndarray:
+def _picture(reference: Reference, number: int, fetched: Future[bytes] | None) -> np.ndarray:
     import numpy as np
 
     try:
-        image = decode(fetch(reference.url, allow=allow)) if reference.is_url else reference.open()
+        image = decode(fetched.result()) if fetched else reference.open()
     except NotReached:
         return slate(number, reference.url)
     image.thumbnail((_USEFUL_SIDE, _USEFUL_SIDE))

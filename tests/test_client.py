@@ -99,6 +99,7 @@ def test_offline_never_calls_out_and_names_the_nearest(client, faults):
 
 
 #: The wrapping is broken, but a whole clip is in it.
+EARLY = {"reset_at_accept"}  # the reset may come before or after the first byte leaves: either is told truly
 RESCUED = {"length_too_long", "gzip_that_is_none", "encoding_unasked"}
 
 
@@ -111,7 +112,7 @@ def test_a_whole_clip_in_a_broken_wrapping_is_kept(client_of, fault):
     assert client.pending() == []
 
 
-@pytest.mark.parametrize("fault", sorted({*kinds(concludes="unknown", pace="quick")} - RESCUED))
+@pytest.mark.parametrize("fault", sorted({*kinds(concludes="unknown", pace="quick")} - RESCUED - EARLY))
 def test_an_unknown_outcome_is_never_paid_again_by_itself(client_of, faults, fault):
     """After no usable answer the same request is refused without a POST, is pending, and paid again only on request."""
     client = client_of(fault)

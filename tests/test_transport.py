@@ -141,8 +141,11 @@ EXPECTED = {"nothing": "Unreachable", "broken": "Interrupted", "whole": "answer"
 def test_each_kind_ends_as_it_must(server, name):
     """`Unreachable` exactly when no request byte left, `Interrupted` when the answer broke off; in time and clean."""
     ending = meet(server, name)
-    assert ending.kind == EXPECTED[TABLE[name].wire], ending.message
-    assert ending.sent == (TABLE[name].wire != "nothing")
+    if name == "reset_at_accept" and not ending.sent:  # the reset may also come before the first byte could leave
+        assert ending.kind == "Unreachable"
+    else:
+        assert ending.kind == EXPECTED[TABLE[name].wire], ending.message
+        assert ending.sent == (TABLE[name].wire != "nothing")
     assert server.strays() == []
     if TABLE[name].pace == "deadline":
         assert DEADLINE - 0.05 < ending.seconds < DEADLINE + GRACE

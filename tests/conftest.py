@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
@@ -55,6 +57,17 @@ def photo():
     return np.stack([x, y + 32, (x * y) // 300 % 256], -1).astype(np.uint8)
 
 
+@pytest.fixture(scope="session")
+def bomb():
+    """A PNG of 65 bytes whose header says 100000x100000."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
 # Clips.
 
 
@@ -85,7 +98,7 @@ def make_clip(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small_clip(make_clip, photo):
     """A second of a moving picture, 256x192, with sound; some 30 kB."""
-    return make_clip("small.mp4", [np.roll(photo, 6 * i, axis=1) for i in range(24)])
+    return make_clip("small.mp4", [np.roll(photo, 6 * i, axis=1) for i in range(24)], crf=14)
 
 
 @pytest.fixture
@@ -148,6 +161,9 @@ class Web(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.pages = {}
         self.seen = []
+
+    def handle_error(self, *_):
+        """Callers that hang up in the middle are what some tests are about."""
 
     def url(self, path, page=None):
         """The URL of a path; with `page`, also puts that there."""

@@ -94,7 +94,7 @@ def test_imports_run_downward(path):
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "animatic"], ids=room_of)
 def test_the_preview_engine_knows_nothing_of_the_client(path):
-    """The preview engine stands in for the service, so it never imports what talks to the service or keeps its clips."""
+    """The preview engine stands in for the service, so it never imports what calls the service or keeps its clips."""
     known = {target for target, _ in imports(path)}
     assert not known & NOT_FOR_ANIMATIC, f"{path} imports {known & NOT_FOR_ANIMATIC}"
 

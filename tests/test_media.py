@@ -23,7 +23,7 @@ def test_a_clips_facts_are_read_from_the_file(small_clip):
     assert (info.width, info.height, info.frames, info.fps) == (256, 192, int(picture["nb_frames"]), 24.0)
     assert (info.video_codec, info.pix_fmt) == (picture["codec_name"], picture["pix_fmt"])
     assert (info.audio_codec, info.sample_rate, info.channels) == ("aac", int(sound["sample_rate"]), 2)
-    assert info.duration == pytest.approx(float(told["format"]["duration"]))
+    assert info.duration == pytest.approx(float(told["format"]["duration"]), abs=0.01)
     assert info.size_bytes == small_clip.stat().st_size
 
 
@@ -94,7 +94,7 @@ def test_a_playlist_reads_no_other_file(small_clip, tmp_path):
 def test_no_truncation_of_a_clip_passes_for_whole(small_clip):
     """Cut after any of its bytes, a clip is told from a whole one."""
     data = small_clip.read_bytes()
-    assert 10_000 < len(data) < 120_000, "the test's clip has another size than it was written for"
+    assert 20_000 < len(data) < 80_000, "the test's clip has another size than it was written for"
     assert media.what_is_wrong(data) == ""
     accepted = [end for end in range(len(data)) if not media.what_is_wrong(data[:end])]
     assert accepted == []
@@ -103,15 +103,15 @@ def test_no_truncation_of_a_clip_passes_for_whole(small_clip):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda data: b"", "it is empty"),
-        (lambda data: b"<html>504 Gateway Time-out</html>", "it is not an MP4"),
+        (lambda _: b"", "it is empty"),
+        (lambda _: b"<html>504 Gateway Time-out</html>", "it is not an MP4"),
         (lambda data: data[:24], "it is cut off|it has no"),
         (lambda data: data + b"tail", "it is cut off"),
         (lambda data: data.replace(b"moov", b"free", 1), "it has no moov box"),
-        (lambda data: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0), "it has no mdat and no moov box"),
-        (lambda data: struct.pack(">I4sQ", 1, b"ftyp", 2**64 - 1), "it is cut off"),
-        (lambda data: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + b"\0\0\0\x01mdat\0\0", "it is cut off"),
-        (lambda data: struct.pack(">I4s4sI", 4, b"ftyp", b"isom", 0), "it is cut off"),
+        (lambda _: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0), "it has no mdat and no moov box"),
+        (lambda _: struct.pack(">I4sQ", 1, b"ftyp", 2**64 - 1), "it is cut off"),
+        (lambda _: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + b"\0\0\0\x01mdat\0\0", "it is cut off"),
+        (lambda _: struct.pack(">I4s4sI", 4, b"ftyp", b"isom", 0), "it is cut off"),
     ],
     ids=["empty", "a page", "a head", "a tail", "no index", "a lone head", "a lie", "half a length", "too short a box"],
 )

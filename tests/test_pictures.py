@@ -204,7 +204,7 @@ def test_a_cut_off_picture_is_refused(kind):
     """A picture that ends too early is refused with the cure, wherever the cut is."""
     data = DAMAGED[kind]
     for end in range(0, len(data) - len(data) // 8, len(data) // 23):
-        with pytest.raises(InvalidRequest, match="not a picture|damaged"):
+        with pytest.raises(InvalidRequest, match=r"not a picture|damaged"):
             decode(data[:end])
 
 

@@ -37,7 +37,7 @@ def test_every_public_name_is_there(name):
 
 def test_an_unknown_name_is_an_attribute_error():
     """A name that is not there is told the way Python does."""
-    with pytest.raises(AttributeError, match="vidu_nb.*'genrate'"):
+    with pytest.raises(AttributeError, match=r"vidu_nb.*'genrate'"):
         _ = vidu_nb.genrate
 
 

@@ -105,14 +105,17 @@ def test_a_url_is_passed_on_untouched():
 
 @pytest.mark.parametrize(
     "url",
-    ["https://", "https:///cat.png", "https://[::1", "https://e.com:99999/", "https://e.com/a b", "https://e.com/\n"]
-    + ["https://e.com/" + "a" * 2048, "http://e.com:0/a.png", "https://e.com/\udcff"],
+    [
+        "https://", "https:///cat.png", "https://[::1", "https://e.com:99999/", "http://e.com:0/a.png",
+        "https://e.com/a b", "https://e.com/\nx", "https://e.com/\udcff", "https://e.com/" + "a" * 2048,
+    ],
+    ids=lambda url: ascii(url)[:40],
 )  # fmt: skip
 def test_a_malformed_url_is_refused(url):
     """An address that can't be one is refused in one short line."""
     for make in (Reference, Reference.from_wire):
         with pytest.raises(InvalidRequest, match="the URL") as caught:
-            make(url if url != "https://e.com/\n" else "https://e.com/\nx")
+            make(url)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 250
 
@@ -136,7 +139,6 @@ def test_a_strangers_base64_is_not_taken_for_a_file(tmp_path, png):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png)
     assert Reference.from_wire(text).bytes == png[:48]
-
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe.png", b"two\nlines.png", "雨 in Kyōto.png".encode()])

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo lab test unit notebooks outputs browser lint format bench build clean
+.PHONY: help demo lab test unit notebooks outputs browser lint format bench torture build clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,6 +41,9 @@ format: $(VENV)/.test  ## let ruff arrange the code
 
 bench: $(VENV)/.test  ## performance figures, as ratios of medians
 	$(BIN)/python -m benchmarks
+
+torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about ten minutes)
+	$(BIN)/python tests/torture.py
 
 build: $(VENV)/.test  ## the wheel
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

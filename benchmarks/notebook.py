@@ -29,7 +29,8 @@ def main() -> None:
                     start = time.perf_counter()
                     size = len(Player([video]).html())
                     seconds.append(time.perf_counter() - start)
-                print(f"  {ratio:5} {kind}: {size / 1000:6.1f} kB (limit 150), built in {statistics.median(seconds):.2f} s")
+                median = statistics.median(seconds)
+                print(f"  {ratio:5} {kind}: {size / 1000:6.1f} kB (limit 150), built in {median:.2f} s")
         os.chdir("/")
 
 

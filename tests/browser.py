@@ -49,7 +49,7 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={base_url}", "--IdentityProvider.token=",
-        "--ServerApp.password=", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--ServerApp.password=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     log = (folder / "jupyter.log").open("wb")
     server = subprocess.Popen(command, cwd=folder, env=os.environ | home, stdout=log, stderr=log)
@@ -68,7 +68,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None
     while time.monotonic() < end:
         assert server.poll() is None, "JupyterLab ended by itself; see jupyter.log"
         try:
-            with urlopen(url, timeout=2):  # noqa: S310  our own server
+            with urlopen(url, timeout=2):
                 return
         except (URLError, OSError):
             time.sleep(0.1)  # between two looks at a bounded wait

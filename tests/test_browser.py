@@ -44,7 +44,12 @@ def page(browser: Browser) -> Page:
 
 @pytest.mark.parametrize(
     ("ratio", "bgm", "size"),
-    [("16:9", True, (1920, 1080)), ("1:1", True, (1080, 1080)), ("9:16", True, (1080, 1920)), ("16:9", False, (1920, 1080))],
+    [
+        ("16:9", True, (1920, 1080)),
+        ("1:1", True, (1080, 1080)),
+        ("9:16", True, (1080, 1920)),
+        ("16:9", False, (1920, 1080)),
+    ],
 )
 def test_every_kind_of_clip_plays_in_chromium(page: Page, tmp_path: Path, ratio: str, bgm: bool, size: tuple[int, int]):
     """A preview in each ratio, with music and without, plays from its player's HTML at its exact size."""
@@ -56,7 +61,7 @@ def test_every_kind_of_clip_plays_in_chromium(page: Page, tmp_path: Path, ratio:
     assert told["duration"] == pytest.approx(5.0, abs=0.05)
 
 
-def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(page: Page, tmp_path: Path, monkeypatch):
+def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(page: Page, monkeypatch: pytest.MonkeyPatch):
     """Where no link can play, both the whole file and the small silent copy play from inside the page."""
     video = vidu.preview("The rocket starts, tilt up.", sample_references()[2:])
     whole = video.embed().html()

@@ -313,3 +313,17 @@ def test_previews_never_answer_for_paid_clips(client, faults, photo):
     assert preview.receipt.engine == "preview"
     assert len(faults.posts()) == 1
     assert preview.bytes != paid.bytes
+
+
+def test_again_pays_where_a_link_is_dead(faults):
+    """`again=True` is the explicit word also for a clip whose URL no longer answers."""
+    with pytest.raises(errors.OutcomeUnknown, match="could not be fetched"):
+        Client(KEY, faults.url("link_404"), archive="here").generate(asking())
+    [attempt] = Client(KEY, faults.url("link_404"), archive="here").archive.journal
+    engine = attempt.facts["engine"]
+    assert engine == Client(KEY, faults.root, archive="here").engine
+    with pytest.raises(errors.OutcomeUnknown, match="could not be fetched"):
+        Client(KEY, faults.root, archive="here").generate(asking())
+    paid = Client(KEY, faults.root, archive="here").generate(asking(), again=True)
+    assert paid.bytes[4:8] == b"ftyp"
+    assert len(faults.posts()) == 2

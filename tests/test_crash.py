@@ -1,4 +1,4 @@
-"""A disk that fails at any one moment, and folders that somebody tampered with: nothing torn, nothing lost, nothing paid twice."""
+"""A disk that fails at any one moment, folders that were tampered with: nothing torn, lost, or paid for twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidu_nb import locks
 from vidu_nb.archive import Archive
 from vidu_nb.budget import Budget
 from vidu_nb.client import Client
-from vidu_nb.errors import ArchiveError, OutcomeUnknown, ViduError
+from vidu_nb.errors import APIError, ArchiveError, BudgetExceeded, OutcomeUnknown, ViduError
 from vidu_nb.request import VideoRequest
 from vidu_nb.upkeep import verify
 from vidu_nb.video import Video
@@ -67,12 +67,14 @@ class Disk:
         self.failed = False
 
     def fails(self, sort):
+        """Whether this operation is one that fails."""
         self.count += sort == self.sort
         now = sort == self.sort and (self.count == self.nth or (self.for_good and self.count > self.nth))
         self.failed |= now
         return now
 
-    def installed(self, monkeypatch):
+    def install(self, monkeypatch):
+        """Put it between Python and the system."""
         write, fsync, rename = Path.write_bytes, os.fsync, os.replace
 
         def write_bytes(path, data):
@@ -117,14 +119,14 @@ def hashes(*folders):
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "from-then-on"])
 @pytest.mark.parametrize("kind", ["good", "good_link_video", "html_200", "status_401", "cut_mdat_length"])
 @pytest.mark.parametrize("sort", ["write", "fsync", "rename"])
-def test_a_disk_that_fails_at_any_step_leaves_the_old_or_the_new_state(client, fallback, tmp_path, sort, kind, for_good):
+def test_a_disk_that_fails_at_any_step_leaves_the_old_or_the_new_state(fallback, tmp_path, sort, kind, for_good):
     """Whichever write, fsync or rename fails: nothing torn, what came is kept or in hand, no second POST."""
     for nth in range(1, 60):
         folder = tmp_path / f"archive{nth}"
         with FaultServer() as server, pytest.MonkeyPatch.context() as patch:
             ask = Client("a-key", server.url(kind), folder, timeout=10, notify=len, budget=Budget(9, folder / "b.json"))
             disk = Disk(sort, nth, for_good=for_good)
-            disk.installed(patch)
+            disk.install(patch)
             said = tried(ask)
             patch.undo()
             if not disk.failed:
@@ -163,6 +165,44 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_call(client, serv
         with pytest.raises(ArchiveError, match="nothing was sent"):
             client(folder=folder).generate(REQUEST)
     assert server.posts() == []
+
+
+def test_every_file_is_on_the_disk_before_it_gets_its_name(client, monkeypatch):
+    """No name stands for bytes that a power cut could still take: each is synced, renamed, its folder synced."""
+    synced, named = set(), []
+    fsync, rename = os.fsync, os.replace
+
+    def noted_fsync(handle):
+        synced.add(os.fstat(handle).st_ino)
+        return fsync(handle)
+
+    def noted_rename(source, target):
+        named.append((Path(target), Path(source).stat().st_ino in synced))
+        rename(source, target)
+        synced.discard(Path(target).parent.stat().st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_rename)
+    clip = client().generate(REQUEST).path
+    assert clip in [target for target, _ in named]
+    assert [target.name for target, was_synced in named if not was_synced] == []
+    assert [target.name for target, _ in named if target.parent.stat().st_ino not in synced] == []
+    assert len(named) > 6
+
+
+def test_threads_cannot_spend_a_budget_twice(tmp_path):
+    """Sixty-four threads at once, room for four calls: four get it."""
+
+    def reserve(number):
+        try:
+            Budget(2.0, tmp_path / "class.json").reserve(f"call-{number}", 0.5)
+        except BudgetExceeded:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(64) as pool:
+        assert sum(pool.map(reserve, range(64))) == 4
+    assert Budget(2.0, tmp_path / "class.json").spent == 2.0
 
 
 # Damage, newer formats, links.
@@ -248,7 +288,7 @@ def test_a_link_in_place_of_a_kept_file_is_not_followed(client, server, tmp_path
 
 @pytest.mark.parametrize("name", ["/etc/x.json", "../../secret/x_1x1_seed1_12345678.json", "C:\\x.json", ["a"], None])
 def test_names_that_a_file_tells_are_never_used_as_paths(client, server, tmp_path, name):
-    """The journal's word for a kept clip's place counts only where it is one of our own names; the clip is found anyway."""
+    """The journal's word for a clip's place counts only where it is one of our own names; the clip is found anyway."""
     made = client().generate(REQUEST)
     journal = journal_file(tmp_path)
     said = json.loads(journal.read_text())
@@ -273,6 +313,16 @@ def test_a_clip_being_stored_by_another_kernel_is_not_taken_for_damaged(client, 
     journal.write_text(json.dumps(said | {"events": said["events"][:-1]}))
     assert client().generate(REQUEST).path == clip
     assert len(server.posts()) == 1
+
+
+@pytest.mark.parametrize("kind", ["redirect_gzip_bomb", "redirect_huge"])
+def test_a_status_counts_though_its_words_are_broken(client, server, kind):
+    """An answer that says "not here" and then breaks off was no paid call: it blocks nothing."""
+    with pytest.raises(APIError) as caught:
+        client(kind).generate(REQUEST)
+    assert (caught.value.status, caught.value.billed) == (307, "no")
+    assert client(kind).pending() == []
+    assert server.strays() == []
 
 
 # Two kernels, and file systems without locks.
@@ -326,13 +376,29 @@ def test_threads_exclude_each_other_even_where_locks_fail(client, server, monkey
     assert len(server.posts()) == 1
 
 
+LOOKER = """
+import sys, threading
+from pathlib import Path
+from vidu_nb.locks import is_held
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.append(1)), daemon=True).start()
+stop, seen = [], 0
+print("ready", flush=True)
+while not stop:
+    seen += is_held(Path(sys.argv[1]))
+print(seen)
+"""
+
+
 def test_looking_at_a_lock_is_not_holding_it(tmp_path):
-    """Many who look at a free lock at once all see it free: else an unknown call could pass for a running one."""
+    """Kernels that look at a free lock at once all see it free: else an unknown call could pass for a running one."""
     path = tmp_path / "one.lock"
     with locks.hold(path, timeout=1):
         assert locks.is_held(path)
-    with ThreadPoolExecutor(16) as pool:
-        assert not any(pool.map(lambda _: any(locks.is_held(path) for _ in range(30)), range(16)))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", LOOKER, str(path)], **pipes) as other:
+        assert other.stdout.readline() == "ready\n"
+        seen = sum(locks.is_held(path) for _ in range(1000))
+        assert (seen, other.communicate("stop\n", timeout=20)[0]) == (0, "0\n")
 
 
 def test_other_takes_do_not_hide_an_unknown_call_from_each_other(client, server):

@@ -189,17 +189,23 @@ class Archive:
         ArchiveError
             An entry is there and can't be used: damaged, of a newer format, or without its clip.
         """
-        attempts = self.journal.of(key)
-        for attempt in reversed(attempts):
+        return self.find_journalled(key) or self._find_by_name(key, engine)
+
+    def find_journalled(self, key: str) -> Entry | None:
+        """The same, of the clips that the journal knows: all but those brought here from elsewhere."""
+        for attempt in reversed(self.journal.of(key)):
             name = attempt.told("entry") if attempt.state == "stored" else None
             if isinstance(name, str) and _ENTRY.fullmatch(name) and (self.folder / name).is_file():
                 return self._read(self.folder / name)
-        # Clips may have been brought here without their journal: their names hold a part of the key.
+        return None
+
+    def _find_by_name(self, key: str, engine: str) -> Entry | None:
+        """Clips may have been brought here without their journal: their names hold a part of the key."""
         folder = self.folder / folder_name(engine)
         if not folder.is_dir():
             return None
-        with os.scandir(folder) as names:
-            likely = [one.name for one in names if f"_{key[:8]}" in one.name and one.name.endswith(".json")]
+        part, attempts = f"_{key[:8]}", self.journal.of(key)
+        likely = [name for name in os.listdir(folder) if part in name and name.endswith(".json")]  # noqa: PTH208
         found = [
             entry
             for entry in map(self._read, (folder / name for name in sorted(likely)))

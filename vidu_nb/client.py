@@ -174,15 +174,15 @@ class Client:
         """
         key = request.key(engine=self.engine, model=self.model)
         replays = not fresh and (request.seed != 0 or offline)
-        if replays and (kept := self._kept(key, request)):
+        if replays and (kept := self._kept(request, lambda: self.archive.find(key, engine=self.engine))):
             return kept
         if offline:
             raise NotKept(self._nearest(request), remedy="Ask without offline=True to make it.")
         alone = replays  # others who ask the same wait for this call's clip; other takes run side by side
         lock = key if alone else f"{key}-{secrets.token_hex(4)}"
         with self._holding(lock):
-            if replays and (kept := self._kept(key, request)):
-                return kept
+            if replays and (kept := self._kept(request, lambda: self.archive.find_journalled(key))):
+                return kept  # somebody else's call, meanwhile
             if finished := self._look_at_earlier(key, lock, request, again=again):
                 return finished
             return self._exchange.ask(request, key, lock)
@@ -268,9 +268,9 @@ class Client:
 
     # What is there already.
 
-    def _kept(self, key: str, request: VideoRequest) -> Video | None:
+    def _kept(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
         try:
-            entry = self.archive.find(key, engine=self.engine)
+            entry = find()
             return self.archive.open(entry, request=request) if entry else None
         except ArchiveError:
             if self.is_free:
@@ -282,8 +282,14 @@ class Client:
         for attempt in self.archive.journal.of(key):
             if not attempt.is_open or self._is_running(attempt, lock):
                 continue
-            if self._is_fetchable(attempt) and (video := self._bring_in(attempt, request, lock)):
-                return video
+            if self._is_fetchable(attempt):
+                try:
+                    if video := self._bring_in(attempt, request, lock):
+                        return video
+                except OutcomeUnknown:
+                    if not again:
+                        raise
+                continue
             if attempt.state == "sent":
                 state: State = "not charged" if self.is_free else "unknown"
                 attempt.add(state, reason="the process ended before an answer came")
@@ -298,11 +304,14 @@ class Client:
         return None
 
     def _bring_in(self, attempt: Attempt, request: VideoRequest | None, held: str = "") -> Video | None:
-        """Finish an attempt under its lock; None where somebody else did so meanwhile."""
+        """Finish an attempt under its lock, or show what somebody else made of it meanwhile."""
         lock = str(attempt.facts["lock"])
         with contextlib.nullcontext() if lock == held else self._holding(lock):
             attempt = self.archive.journal.read_again(attempt)
-            return self._exchange.finish(attempt, request) if self._is_fetchable(attempt) else None
+            if self._is_fetchable(attempt):
+                return self._exchange.finish(attempt, request)
+        key = str(attempt.facts["key"])
+        return self._kept(request, lambda: self.archive.find_journalled(key)) if attempt.state == "stored" else None
 
     def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
         lock = str(attempt.facts["lock"])

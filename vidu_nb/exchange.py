@@ -160,6 +160,8 @@ class Exchange:
         broken = error.answer = self._scrubbed(error.answer) if error.answer else None
         if broken and broken.status == 200 and not what_is_wrong(broken.body):
             return broken
+        if broken and broken.status >= 300 and broken.status != 429 and isinstance(error, Interrupted):
+            return broken  # its status was told, whatever became of its words; no 429: a cancelled call must not wait
         if self.engine.is_free:
             error.billed, error.remedy = "no", "It was a free preview: call again."
         details = {"reason": error.message}
@@ -293,7 +295,7 @@ class Exchange:
         self._correct(attempt, 0.0)
 
     def _correct(self, attempt: Attempt, usd: float) -> None:
-        """Tell the budget what a call cost. Where that fails the reservation stands, and hides nothing that happened."""
+        """Tell the budget what a call cost. Where that fails, the reservation stands and nothing is hidden."""
         if not self.budget or not attempt.facts["price_usd"]:
             return
         try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
 ENV_KEY = "SEGMIND_API_KEY"
+_TELLING = 6  # bytes; a shorter piece of text stands anywhere by chance
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,11 +47,18 @@ class Secret:
         return self._text
 
     def scrub(self, said: bytes) -> bytes:
-        """Bytes from outside with every plain copy of the key blotted out, for a service that echoes what it got."""
-        raw = self._text.encode()
-        coded = base64.b64encode(raw).rstrip(b"=")
-        for form in {raw, coded, raw.hex().encode(), raw.hex().upper().encode(), quote(self._text, safe="").encode()}:
-            said = said.replace(form, b"***")
+        """Bytes from outside with every plain copy of the key blotted out, for a service that echoes what it got.
+
+        Plain copies are the text itself, base64 (also inside longer base64), hex and URL-encoding.
+        """
+        raw, quoted = self._text.encode(), quote(self._text, safe="").encode()
+        forms = {raw, raw.hex().encode(), raw.hex().upper().encode(), quoted, quoted.lower()}
+        for shift, spoilt in ((0, 0), (1, 2), (2, 3)):  # base64's ends mix with their neighbours
+            coded = base64.b64encode(bytes(shift) + raw)[spoilt:].rstrip(b"=")[:-1]
+            forms |= {coded, coded.replace(b"+", b"-").replace(b"/", b"_")}
+        for form in sorted(forms, key=len, reverse=True):
+            if len(form) >= _TELLING:
+                said = said.replace(form, b"***")
         return said
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The documentation's pictures, made from the real thing: python docs/screenshots.py
+"""The documentation's pictures, made from the real thing by ``python docs/screenshots.py``.
 
 Runs a small notebook, opens it in JupyterLab in Chromium, and takes the pictures.
 """

@@ -52,11 +52,12 @@ torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints t
 build: $(VENV)/.test  ## the wheel
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-# The browser tests drive a Chromium, and ffprobe is the judge of every clip. Where this is Debian and we are root, they are installed;
-# elsewhere the tests say what is missing.
+# The tests drive a Chromium, ask ffprobe about every clip, and make a certificate with openssl. Where this is Debian and we are
+# root, what is missing gets installed; elsewhere the tests say so.
 browser:
-	@if { ! command -v chromium || ! command -v ffprobe; } >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
-	then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium ffmpeg >/dev/null; fi
+	@for program in chromium ffprobe openssl; do command -v $$program >/dev/null || missing=1; done; \
+	if [ "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium ffmpeg openssl >/dev/null; fi
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,13 @@ def page(browser: Browser) -> Page:
     ],
 )
 def test_every_kind_of_clip_plays_in_chromium(page: Page, tmp_path: Path, ratio: str, bgm: bool, size: tuple[int, int]):
-    """A preview in each ratio, with music and without, plays from its player's HTML at its exact size."""
+    """A preview in each ratio, with music and without, satisfies ffprobe and plays at its exact size."""
     video = vidu.preview("The rocket starts, tilt up.", sample_references()[2:], aspect_ratio=ratio, bgm=bgm)
+    told = subprocess.run(
+        ["ffprobe", "-v", "warning", "-show_streams", video.path], capture_output=True, check=True, text=True
+    )
+    assert told.stderr == ""
+    assert told.stdout.count("[STREAM]") == 1 + bgm
     (tmp_path / "page.html").write_text(f"<!doctype html>{Player([video]).html()}", encoding="utf-8")
     page.goto((tmp_path / "page.html").as_uri())
     told = page.locator("video").evaluate(PLAYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -59,7 +60,10 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=20)  # it may still be starting a kernel, and would wait for that
+        server.kill()
+        server.wait()
         log.close()
 
 

@@ -234,6 +234,8 @@ class Call:
 
     def _leave(self) -> None:
         if not self.sent:
+            if self._reason:  # ended while connecting: TLS may not even have begun, and nothing must leave
+                raise OSError(self._reason)
             if self.on_send:
                 self.on_send()
             self.sent = True

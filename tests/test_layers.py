@@ -29,7 +29,7 @@ archive compare player
 video
 request answers
 references transport journal budget
-files keys locks media pictures retry
+files keys locks media notices pictures retry
 errors
 """
 RANKS = {room: -floor for floor, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from .errors import ArchiveError, InvalidRequest, NotKept, OutcomeUnknown, ViduE
 from .exchange import Exchange
 from .journal import Attempt, State
 from .locks import hold, is_held
+from .notices import say_once, tell
 from .request import MODEL, PREVIEW, VideoRequest
 from .video import Video, describe, number
 
@@ -81,7 +81,7 @@ class Client:
             price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
             timeout=timeout,
             budget=budget,
-            notify=notify or _tell,
+            notify=notify or tell,
         )
 
     @classmethod
@@ -92,7 +92,7 @@ class Client:
         """
         client = cls(**settings)
         if client.engine == PREVIEW:
-            _say_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
+            say_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
         return client
 
     @classmethod
@@ -374,18 +374,3 @@ def _price(said: object) -> float:
     if price is None:
         raise InvalidRequest(f"price_usd: {said!r} is not a price: pass US dollars such as 0.5", field="price_usd")
     return price
-
-
-_said: set[str] = set()
-
-
-def _say_once(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
-        _tell(text)
-
-
-def _tell(text: str) -> None:
-    """Print for a person; a notebook shows standard error as if something had failed, so not there."""
-    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    print(text, file=sys.stdout if shell else sys.stderr)

@@ -13,8 +13,11 @@ import vidu_nb
 FLOORS = """
 __main__
 cli
-demo magic panels
-widgets sweeps shorthand
+magic panels.panel
+panels.result
+panels.form panels.history panels.jobs
+demo
+widgets sweeps shorthand options panels.snippets
 client upkeep
 exchange account
 engines

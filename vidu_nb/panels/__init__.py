@@ -1,0 +1,1 @@
+"""The panel: every parameter as a widget."""

@@ -18,8 +18,8 @@ panels.result
 panels.form panels.history panels.jobs
 demo
 widgets sweeps shorthand options panels.snippets
-client upkeep
-exchange account
+client
+exchange account upkeep
 engines
 animatic.server
 animatic.engine

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .account import Credits, Pending
-from .archive import Archive, Entry, folder_name
+from .archive import Archive, Entry
 from .budget import Budget
 from .engines import Engine, choose_engine, preview_engine
 from .errors import ArchiveError, InvalidRequest, NotKept, OutcomeUnknown, ViduError
@@ -18,7 +18,8 @@ from .journal import Attempt, State
 from .locks import hold, is_held
 from .notices import say_once, tell
 from .request import MODEL, PREVIEW, VideoRequest
-from .video import Video, describe, number
+from .upkeep import nearest
+from .video import Video, number
 
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth
@@ -100,6 +101,18 @@ class Client:
         """A client of the free local preview engine, whatever the environment says."""
         return cls(engine=preview_engine(), **settings)
 
+    def sibling(self, *, notify: Callable[[str], object] | None = None) -> Client:
+        """A client of the same engine, archive, price and budget, whose calls are told and cancelled apart."""
+        ours = self._exchange
+        return Client(
+            engine=ours.engine,
+            archive=ours.archive,
+            price_usd=ours.price_usd,
+            timeout=ours.timeout,
+            budget=ours.budget,
+            notify=notify or ours.notify,
+        )
+
     @property
     def engine(self) -> str:
         """Who answers: ``"segmind"``, ``"preview"``, or another service's host."""
@@ -177,7 +190,9 @@ class Client:
         if replays and (kept := self._kept(request, lambda: self.archive.find(key, engine=self.engine))):
             return kept
         if offline:
-            raise NotKept(self._nearest(request), remedy="Ask without offline=True to make it.")
+            raise NotKept(
+                nearest(self.archive, request, engine=self.engine), remedy="Ask without offline=True to make it."
+            )
         alone = replays  # others who ask the same wait for this call's clip; other takes run side by side
         lock = key if alone else f"{key}-{secrets.token_hex(4)}"
         with self._holding(lock):
@@ -325,22 +340,6 @@ class Client:
             attempt.state in ("sent", "received") and self.archive.received(attempt) is not None
         )
 
-    def _nearest(self, request: VideoRequest) -> str:
-        """Which kept request comes closest, and in what it differs."""
-        wanted = describe(request)
-        best: tuple[int, str] | None = None
-        for entry in self.archive.entries():
-            said = entry.facts.get("request") if isinstance(entry, Entry) else None
-            if (
-                isinstance(entry, Entry)
-                and isinstance(said, dict)
-                and entry.path.parent.name == folder_name(self.engine)
-            ):
-                differing = [name for name in wanted if _comparable(said.get(name)) != _comparable(wanted[name])]
-                if best is None or len(differing) < best[0]:
-                    best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
-        return f"nothing is kept for this request; the nearest is: {best[1]}" if best else "nothing is kept here"
-
     @contextlib.contextmanager
     def _holding(self, lock: str) -> Iterator[None]:
         """Hold a request's lock; one who waits for another's call is told so."""
@@ -361,12 +360,6 @@ class Client:
     def __repr__(self) -> str:
         key = "set" if self._exchange.engine.key else "none"
         return f"Client(engine={self.engine!r}, base_url={self.base_url!r}, key={key})"
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, list):
-        return [one.get("sha256") if isinstance(one, dict) else one for one in value]
-    return value
 
 
 def _price(said: object) -> float:

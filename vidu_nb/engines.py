@@ -59,10 +59,21 @@ def choose_engine(api_key: str | None = None, base_url: str | None = None, *, mo
     InvalidRequest
         The key or the base URL is malformed, or a key would travel over plain http.
     """
+    return named_engine(api_key, base_url, model=model) or preview_engine(model=model)
+
+
+def named_engine(api_key: str | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine | None:
+    """The same, None with neither a key nor a base URL; starts nothing.
+
+    Raises
+    ------
+    InvalidRequest
+        As for `choose_engine`.
+    """
     key = Secret.from_text(api_key) if api_key is not None else find_key()
     url = base_url or os.environ.get(ENV_BASE_URL)
     if url is None and key is None:
-        return preview_engine(model=model)
+        return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)
     return Engine(_name_of(base), base, key, model)
 

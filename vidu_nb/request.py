@@ -63,30 +63,41 @@ class VideoRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=False)
 
     prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT)] = Field(
+        title="Prompt",
         description="What happens in the clip: subjects, action, camera, style. At most 1500 characters.",
     )
     references: Annotated[
         tuple[Reference, ...], BeforeValidator(as_references), Field(min_length=1, max_length=MAX_REFERENCES)
     ] = Field(
+        title="Reference pictures",
         validation_alias=AliasChoices("references", "image_urls"),
         description="One to seven pictures of what is shown: paths, https:// URLs, data: URIs, bytes or PIL images.",
     )
     aspect_ratio: AspectRatio = Field(
+        title="Aspect ratio",
         default="16:9",
         description="The frame: 16:9 is 1920x1080 pixels, 1:1 is 1080x1080, 9:16 is 1080x1920.",
     )
     duration: StrictInt = Field(
+        title="Duration",
         default=5,
         description="Length in seconds. The published list of values holds only 5; its prose also speaks of 10.",
         json_schema_extra={"enum": list(DURATIONS)},
     )
     seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] = Field(
+        title="Seed",
         default=42,
         description="0 to 999999. The same seed asks for the same clip; 0 means a random one, not reproducible.",
     )
-    bgm: StrictBool = Field(default=True, description="Background music: True adds it, False leaves the clip silent.")
+    bgm: StrictBool = Field(
+        title="Background music",
+        default=True,
+        description="Background music: True adds it, False leaves the clip silent.",
+    )
     movement_amplitude: MovementAmplitude = Field(
-        default="auto", description="How far things and the camera move: auto, small, medium or large."
+        title="Movement",
+        default="auto",
+        description="How far things and the camera move: auto, small, medium or large.",
     )
 
     def __init__(self, /, **parameters: Any) -> None:

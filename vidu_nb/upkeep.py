@@ -1,4 +1,4 @@
-"""Upkeep of an archive: list, verify, export, prune. Nothing is removed but what is named."""
+"""Upkeep of an archive: list, search, verify, export, prune. Nothing is removed but what is named."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .archive import Archive, Entry
+from .archive import Archive, Entry, folder_name
 from .errors import ArchiveError, InvalidRequest
 from .files import sync_folder
-from .video import Receipt
+from .request import VideoRequest
+from .video import Receipt, describe
 
 Row = dict[str, Any]
 
@@ -32,6 +33,21 @@ def listing(archive: Archive) -> list[Row]:
             }
         )
     return rows
+
+
+def nearest(archive: Archive, request: VideoRequest, *, engine: str) -> str:
+    """In words: which of an engine's kept requests comes closest to one that is not kept, and in what it differs."""
+    wanted = describe(request)
+    best: tuple[int, str] | None = None
+    for entry in archive.entries():
+        if isinstance(entry, ArchiveError) or entry.path.parent.name != folder_name(engine):
+            continue
+        said = entry.facts.get("request")
+        if isinstance(said, dict):
+            differing = [name for name in wanted if _comparable(said.get(name)) != _comparable(wanted[name])]
+            if best is None or len(differing) < best[0]:
+                best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
+    return f"nothing is kept for this request; the nearest is: {best[1]}" if best else "nothing is kept here"
 
 
 def verify(archive: Archive) -> list[Row]:
@@ -105,3 +121,9 @@ def _named(archive: Archive, names: Sequence[str]) -> Iterator[Entry]:
 
 def _name(entry: Entry) -> str:
     return f"{entry.path.parent.name}/{entry.clip.name}"
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [one.get("sha256") if isinstance(one, dict) else one for one in value]
+    return value

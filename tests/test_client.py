@@ -210,6 +210,39 @@ def test_cancel_ends_the_call_at_once(client, faults):
     assert len(client.pending()) == 1
 
 
+def test_cancel_ends_a_wait_for_the_next_try(client_of):
+    """A call that waits out a rate limit is called off at once; nothing is billed, and nothing is sent any more."""
+    told, waits = [], threading.Event()
+    client = client_of("rate_limited_once_seconds").sibling(notify=lambda line: (told.append(line), waits.set()))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.generate, asking())
+        assert waits.wait(5), "it never waited"
+        client.cancel()
+        with pytest.raises(errors.Unreachable, match="cancelled") as caught:
+            call.result(timeout=0.9)
+    assert caught.value.billed == "no"
+    assert client.pending() == []
+
+
+def test_cancel_ends_a_wait_for_anothers_call(client, faults):
+    """Who waits for the same request's clip can give up, and the one who made the call goes on undisturbed."""
+    waits = threading.Event()
+    second = client.sibling(notify=lambda _: waits.set())
+    with ThreadPoolExecutor(2) as pool:
+        first_call = pool.submit(client.generate, asking("silence_after_body"))
+        faults.wait(lambda seen: any(one.reached == "body" for one in seen))
+        second_call = pool.submit(second.generate, asking("silence_after_body"))
+        assert waits.wait(5), "it never waited"
+        second.cancel()
+        with pytest.raises(errors.Unreachable, match="cancelled"):
+            second_call.result(timeout=2)
+        assert not first_call.done()
+        client.cancel()
+        with pytest.raises(errors.OutcomeUnknown):
+            first_call.result(timeout=5)
+    assert len(faults.posts()) == 1
+
+
 def test_threads_that_ask_the_same_pay_once(client, faults, told):
     """Eight threads with one request make one POST; the others wait, are told so, and replay."""
     with ThreadPoolExecutor(8) as pool:

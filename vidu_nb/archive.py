@@ -213,10 +213,21 @@ class Archive:
         ]
         return max(found, key=lambda entry: str(entry.facts["receipt"].get("created_at")), default=None)
 
-    def entries(self) -> Iterator[Entry | ArchiveError]:
-        """Every kept clip in the order of their names; an error in place of one that can't be read."""
-        for path in sorted(self.folder.glob("*/*.json")) if self.folder.is_dir() else ():
-            if not _ENTRY.fullmatch(f"{path.parent.name}/{path.name}") or path.is_symlink():
+    def entries(self, *, engine: str | None = None, newest: int | None = None) -> Iterator[Entry | ArchiveError]:
+        """Every kept clip, in the order of their names; an error in place of one that can't be read.
+
+        Parameters
+        ----------
+        engine
+            Only this engine's.
+        newest
+            Only so many, the newest first.
+        """
+        found = self.folder.glob(f"{folder_name(engine) if engine else '*'}/*.json") if self.folder.is_dir() else ()
+        paths = [path for path in found if _ENTRY.fullmatch(f"{path.parent.name}/{path.name}")]
+        paths = sorted(paths) if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]
+        for path in paths:
+            if path.is_symlink():
                 continue
             try:
                 yield self._read(path)
@@ -331,6 +342,13 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
 def folder_name(engine: str) -> str:
     """An engine's name as a folder's."""
     return re.sub(r"[^a-z0-9.-]+", "-", engine.lower()).strip(".-") or "other"
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0  # removed meanwhile
 
 
 def _words(prompt: str, limit: int = 40) -> str:

@@ -185,6 +185,7 @@ class Client:
         NotKept
             `offline`, and nothing is kept for this request.
         """
+        check = self._exchange.patience()
         key = request.key(engine=self.engine, model=self.model)
         replays = not fresh and (request.seed != 0 or offline)
         if replays and (kept := self._kept(request, lambda: self.archive.find(key, engine=self.engine))):
@@ -195,12 +196,12 @@ class Client:
             )
         alone = replays  # others who ask the same wait for this call's clip; other takes run side by side
         lock = key if alone else f"{key}-{secrets.token_hex(4)}"
-        with self._holding(lock):
+        with self._holding(lock, check):
             if replays and (kept := self._kept(request, lambda: self.archive.find_journalled(key))):
                 return kept  # somebody else's call, meanwhile
             if finished := self._look_at_earlier(key, lock, request, again=again):
                 return finished
-            return self._exchange.ask(request, key, lock)
+            return self._exchange.ask(request, key, lock, check=check)
 
     def credits(self) -> Credits:
         """The account's balance in US dollars; a free call.
@@ -278,7 +279,7 @@ class Client:
         return [video for video in found if video]
 
     def cancel(self) -> None:
-        """End every call of this client in flight, at once; each that had been sent raises OutcomeUnknown."""
+        """End every call of this client, at once: one that had been sent raises OutcomeUnknown, others Unreachable."""
         self._exchange.cancel()
 
     # What is there already.
@@ -341,14 +342,20 @@ class Client:
         )
 
     @contextlib.contextmanager
-    def _holding(self, lock: str) -> Iterator[None]:
-        """Hold a request's lock; one who waits for another's call is told so."""
-        told = "The same request is being made by another thread or kernel; waiting for its clip."
+    def _holding(self, lock: str, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold a request's lock; one who waits for another's call is told so, and may be called off by `check`."""
+        told = iter(["The same request is being made by another thread or kernel; waiting for its clip."])
         problem = ""
+
+        def waiting() -> None:
+            for line in told:  # once
+                self._exchange.notify(line)
+            check()
+
         path = self.archive.lock_path(lock)
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(hold(path, timeout=2 * self.timeout, waiting=lambda: self._exchange.notify(told)))
+                stack.enter_context(hold(path, timeout=2 * self.timeout, waiting=waiting))
             except TimeoutError:
                 problem = "another thread or kernel has been making the same request for too long"
             except OSError as error:

@@ -75,13 +75,31 @@ class Exchange:
         self.notify = notify
         self.balance: float | None = None  # US dollars, as last told
         self._calls: set[Call] = set()
+        self._cancels = 0
         self._lock = threading.Lock()
 
-    def ask(self, request: VideoRequest, key: str, lock: str) -> Video:
-        """Call until there is an answer, as far as the retry rule allows."""
+    def patience(self) -> Callable[[], None]:
+        """Something to call while waiting before a call: it raises once `cancel` was called.
+
+        Raises
+        ------
+        Unreachable
+            By what is returned: nothing was sent.
+        """
+        seen = self._cancels
+
+        def check() -> None:
+            if self._cancels != seen:
+                raise Unreachable("cancelled before it was sent")
+
+        return check
+
+    def ask(self, request: VideoRequest, key: str, lock: str, *, check: Callable[[], None]) -> Video:
+        """Call until there is an answer, as far as the retry rule allows and `check` raises nothing."""
         tries = 0
         while True:
             tries += 1
+            check()
             error: Unreachable | RateLimited
             try:
                 return self._attempt(request, key, lock)
@@ -93,7 +111,7 @@ class Exchange:
             if decision.again != "yes":
                 raise error
             self.notify(f"{error.message}. Nothing was billed; the next try is in {decision.after_s:.0f} s.")
-            _sleep(decision.after_s)
+            _sleep(decision.after_s, check)
 
     def _attempt(self, request: VideoRequest, key: str, lock: str) -> Video:
         """One POST, journalled at each step."""
@@ -310,8 +328,9 @@ class Exchange:
             return "nowhere: the disk refused"
 
     def cancel(self) -> None:
-        """End every call that is in flight, at once."""
+        """End every call that is in flight, or waits before one, at once."""
         with self._lock:
+            self._cancels += 1
             calls = list(self._calls)
         for call in calls:
             call.abort()
@@ -327,10 +346,11 @@ class Exchange:
                 self._calls.discard(call)
 
 
-def _sleep(seconds: float) -> None:
-    """Wait in slices, so that an interrupt gets through on every system."""
+def _sleep(seconds: float, check: Callable[[], None]) -> None:
+    """Wait in slices, so that an interrupt gets through on every system, and a cancellation."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
+        check()
         time.sleep(min(0.2, left))
 
 

@@ -30,7 +30,7 @@ def hold(path: Path, *, timeout: float, waiting: Callable[[], object] | None = N
     timeout
         Seconds to wait for another holder; 0 tries once.
     waiting
-        Called once if another holder makes us wait.
+        Called again and again while another holder makes us wait; what it raises ends the wait.
 
     Raises
     ------
@@ -42,14 +42,13 @@ def hold(path: Path, *, timeout: float, waiting: Callable[[], object] | None = N
         thread = _threads.setdefault(str(path), threading.Lock())
     end = time.monotonic() + timeout
     if not thread.acquire(blocking=False):
-        if waiting and timeout:
-            waiting()
-            waiting = None
         while not thread.acquire(timeout=_POLL):  # in slices, so that an interrupt gets through on every system
             if time.monotonic() >= end:
                 raise TimeoutError(path.name)
+            if waiting:
+                waiting()
     try:
-        file = _acquire(path, end, waiting if timeout else None)
+        file = _acquire(path, end, waiting)
         try:
             yield
         finally:
@@ -81,7 +80,6 @@ def _acquire(path: Path, end: float, waiting: Callable[[], object] | None) -> Fi
                 raise TimeoutError(path.name) from None
             if waiting:
                 waiting()
-                waiting = None
             time.sleep(_POLL)
         except (OSError, NotImplementedError) as error:
             warnings.warn(

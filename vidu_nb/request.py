@@ -11,7 +11,7 @@ import json
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AliasChoices,
@@ -272,12 +272,13 @@ def _sentence(field: str, error: ErrorDetails) -> str:
     )
 
 
-def choices(field: str) -> tuple[Any, ...]:
-    """The values that a parameter may take, empty where it has a range.
+def choices(field: str, model: type[VideoRequest] = VideoRequest) -> tuple[Any, ...]:
+    """The values that a parameter may take, empty where it has a range or takes any.
 
     >>> choices("aspect_ratio")
     ('16:9', '1:1', '9:16')
     """
     if field == "duration":
         return DURATIONS
-    return get_args(VideoRequest.model_fields[field].annotation)
+    annotation = model.model_fields[field].annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -51,6 +51,7 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={base_url}", "--IdentityProvider.token=",
         "--ServerApp.password=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     log = (folder / "jupyter.log").open("wb")
     server = subprocess.Popen(command, cwd=folder, env=os.environ | home, stdout=log, stderr=log)

@@ -15,7 +15,8 @@ __main__
 cli
 magic panels.panel
 panels.result
-panels.form panels.history panels.jobs
+panels.form panels.history panels.service
+panels.actions panels.jobs panels.starters
 demo
 widgets sweeps shorthand options panels.snippets
 client

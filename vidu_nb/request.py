@@ -92,7 +92,7 @@ class VideoRequest(BaseModel):
     bgm: StrictBool = Field(
         title="Background music",
         default=True,
-        description="Background music: True adds it, False leaves the clip silent.",
+        description="Adds music to the clip; without it the clip is silent.",
     )
     movement_amplitude: MovementAmplitude = Field(
         title="Movement",

@@ -1,0 +1,186 @@
+"""The buttons and what they say: what a click costs, why there is none, and how a call is getting on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..errors import ViduError
+
+NO_KEY = (
+    "Generate needs a Segmind API key, and none is set. Run vidu.login() in a cell: it asks for the key in a hidden "
+    "field and keeps it in this kernel only. Then press Generate again. Previews need no key."
+)
+_AGAIN = "Pay again"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the two buttons offer at this moment.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Sentences: what stands between the form and a request.
+    preview_kept, clip_kept : bool
+        Whether the archive holds the answer already.
+    price_usd : float
+        Expected US dollars a clip.
+    preview_s, clip_s : float
+        Expected seconds.
+    has_key : bool
+        Whether somebody can be paid.
+    credits : float or None
+        US dollars left on the account, where known.
+    """
+
+    missing: tuple[str, ...]
+    preview_kept: bool
+    clip_kept: bool
+    price_usd: float
+    preview_s: float
+    clip_s: float
+    has_key: bool
+    credits: float | None
+
+    @property
+    def preview_label(self) -> str:
+        """The preview button's words."""
+        return "Preview (kept: shows at once)" if self.preview_kept else "Preview (free)"
+
+    @property
+    def clip_label(self) -> str:
+        """The paying button's words."""
+        if self.clip_kept:
+            return "Generate (kept: shows at no cost)"
+        if not self.has_key:
+            return "Generate (needs a key)"
+        return f"Generate (about ${self.price_usd:.2f}, about {minutes(self.clip_s)})"
+
+
+class Actions:
+    """Preview, Generate, Cancel, with a line for reasons and a place for progress.
+
+    Parameters
+    ----------
+    preview, generate, again, cancel
+        Called by the buttons.
+    """
+
+    def __init__(
+        self,
+        *,
+        preview: Callable[[], object],
+        generate: Callable[[], object],
+        again: Callable[[], object],
+        cancel: Callable[[], object],
+    ) -> None:
+        self._offer: Offer | None = None
+        self._is_running = False
+        self._preview = _button("Preview (free)", "eye", preview, "info")
+        self._generate = _button("Generate", "film", generate, "primary")
+        self._cancel = _button("Cancel", "stop", cancel, "")
+        self._again = _button(_AGAIN, "exclamation-triangle", again, "warning")
+        self._again.tooltip = "Send the same request once more, though the first may have been billed"
+        self._cancel.disabled = True
+        self._again.layout.display = "none"
+        self._reason = widgets.HTML()
+        self._stage, self._bar = widgets.HTML(), widgets.HTML()
+        buttons = widgets.HBox([self._preview, self._generate, self._cancel, self._again])
+        buttons.add_class("vidu-row")
+        progress = widgets.VBox([self._stage, self._bar])
+        progress.add_class("vidu-progress")
+        self.box = widgets.VBox([buttons, self._reason, progress])
+        self.box.add_class("vidu-actions")
+
+    def offer(self, offer: Offer) -> None:
+        """Say what the buttons would do now, and why where they do nothing."""
+        self._offer = offer
+        self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
+        blocked = bool(offer.missing) or self._is_running
+        self._preview.disabled = self._generate.disabled = blocked
+        self._preview.tooltip = f"A moving storyboard made on this machine, about {offer.preview_s:.0f} s"
+        self._generate.tooltip = "The model's clip; a request that is kept is shown again at no cost"
+        told = " ".join(offer.missing)
+        if self._is_running:
+            told = "A call is running; the buttons come back when it has ended."
+        elif not told and offer.credits is not None:
+            told = f"Credits left: ${offer.credits:.2f}"
+        self._reason.value = f'<div class="vidu-help">{escape(told) or "&nbsp;"}</div>'
+
+    def running(self, stage: str, elapsed: float, expected: float) -> None:
+        """Show how far a call is; the service tells nothing until it is done, so the bar follows the clock."""
+        if not self._is_running:
+            self._is_running = True
+            self._cancel.disabled = False
+            self._again.layout.display = "none"
+            self._refresh()
+        late = elapsed > expected
+        words = f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
+        words = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting" if late else words
+        self._stage.value = f'<div class="vidu-stage" role="status">{escape(stage)} ...</div>'
+        self._bar.value = (
+            f'<progress class="vidu-bar" max="1" value="{min(elapsed / expected, 0.99):.3f}" '
+            f'aria-label="Progress, an estimate"></progress> <span class="vidu-help vidu-clock">{words}</span>'
+        )
+
+    def cancelling(self) -> None:
+        """A person wants it to end."""
+        self._cancel.disabled = True
+
+    def ended(self, message: str, *, problem: bool = False, may_pay_again: bool = False) -> None:
+        """Show what came of a call; plain text."""
+        self._is_running = False
+        self._cancel.disabled = True
+        self._again.layout.display = "" if may_pay_again else "none"
+        self._bar.value = ""
+        self.say(message, problem=problem)
+        self._refresh()
+
+    def say(self, message: str, *, problem: bool = False) -> None:
+        """Show a message where the progress was; plain text."""
+        kind, role, sign = ("problem", "alert", "⚠ ") if problem else ("note", "status", "")
+        self._stage.value = f'<div class="vidu-{kind}" role="{role}">{sign}{escape(message)}</div>'
+
+    def _refresh(self) -> None:
+        if self._offer:
+            self.offer(self._offer)
+
+
+def minutes(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> minutes(45), minutes(120)
+    ('45 s', '2 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def cancelled(error: ViduError, price_usd: float) -> str:
+    """What a cancelled call may still cost."""
+    if error.billed == "no":
+        return "Cancelled. Nothing is billed."
+    return (
+        "Cancelled here. The service can't be told to stop: it goes on there, and may bill about "
+        f"${price_usd:.2f}. Nothing is sent again by itself; client.pending() lists such calls."
+    )
+
+
+def missing(problems: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """What a form lacks, as sentences for the line below the buttons."""
+    words = {"prompt: is empty": "Say what happens in the clip.", "references: is": "Add at least one picture."}
+    told = []
+    for _, sentence in problems:
+        found = next((text for start, text in words.items() if sentence.startswith(start)), f"{sentence}.")
+        told.append(f"{found[:1].upper()}{found[1:]}")
+    return tuple(told)
+
+
+def _button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:
+    button = widgets.Button(description=label, icon=icon, button_style=style)
+    button.on_click(lambda _: act())
+    return button

@@ -1,0 +1,138 @@
+"""History: a strip of this panel's clips, and (folded) of the archive's; a click brings one back, ticks compare."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from itertools import islice
+from typing import Any
+
+import ipywidgets as widgets
+
+from .. import media
+from ..archive import Archive, Entry
+from ..errors import ArchiveError, ViduError
+from ..video import Video, caption
+from .jobs import in_background
+
+_SIDE = 160  # px of a poster's longer side; a few kB each
+_PAGE = 8  # clips of the archive that are shown at a time
+_MAX_COMPARED = 9
+_PROMPT_SHOWN = 60  # characters
+
+
+class Strip:
+    """Posters in a row, each with a button that brings its clip back and a tick that compares it.
+
+    Parameters
+    ----------
+    open_clip
+        Gets the clip whose button was pressed.
+    compare
+        Gets two to nine ticked clips, each time the ticks change.
+    """
+
+    def __init__(self, open_clip: Callable[[Video], object], compare: Callable[[list[Video]], object]) -> None:
+        self._open_clip = open_clip
+        self._compare = compare
+        self._cards: list[tuple[Video, Any]] = []
+        self.box = widgets.HBox()
+        self.box.add_class("vidu-strip")
+
+    def add(self, videos: Sequence[Video], *, first: bool = True) -> None:
+        """Put clips at the beginning, or at the end."""
+        fresh = [self._card(video) for video in videos]
+        if first:
+            self._cards = [card for card, _ in fresh] + self._cards
+            self.box.children = (*(box for _, box in fresh), *self.box.children)
+        else:
+            self._cards += [card for card, _ in fresh]
+            self.box.children = (*self.box.children, *(box for _, box in fresh))
+
+    def _card(self, video: Video) -> tuple[tuple[Video, Any], Any]:
+        told = caption(video)
+        prompt = video.request.prompt if video.request else video.path.name
+        prompt = prompt if len(prompt) <= _PROMPT_SHOWN else f"{prompt[: _PROMPT_SHOWN - 1]}…"
+        picture = base64.b64encode(media.jpeg(video.poster(side=_SIDE))).decode("ascii")
+        poster = widgets.HTML(
+            f'<img class="vidu-poster" alt="{escape(f"Frame of {told}: {prompt}")}" '
+            f'src="data:image/jpeg;base64,{picture}">'
+            f'<div class="vidu-help" title="{escape(prompt)}">{escape(told)}</div>'
+        )
+        show = widgets.Button(description="Show", tooltip=f"Bring back {told}: {prompt}")
+        show.on_click(lambda _: self._open_clip(video))
+        tick = widgets.Checkbox(description="Compare", indent=False)
+        tick.observe(lambda _: self._ticked(), "value")
+        box = widgets.VBox([poster, widgets.HBox([show, tick])])
+        box.add_class("vidu-card")
+        return (video, tick), box
+
+    def _ticked(self) -> None:
+        chosen = [video for video, tick in self._cards if tick.value]
+        if len(chosen) > 1:
+            self._compare(chosen[:_MAX_COMPARED])
+
+
+class Shelf:
+    """The archive's clips, read only when a person opens the shelf, a page at a time.
+
+    Parameters
+    ----------
+    archive
+        Whose clips.
+    open_clip, compare
+        As for `Strip`.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        open_clip: Callable[[Video], object],
+        compare: Callable[[list[Video]], object],
+    ) -> None:
+        self._archive = archive
+        self._strip = Strip(open_clip, compare)
+        self._entries: Iterator[Entry | ArchiveError] | None = None
+        self._shown = 0
+        self._lock = threading.Lock()
+        self._toggle = widgets.ToggleButton(description="Kept clips", icon="caret-right", tooltip="Open the archive")
+        self._more = widgets.Button(description="More", tooltip="Older clips")
+        self._told = widgets.HTML()
+        self._inside = widgets.VBox([self._told, self._strip.box, self._more])
+        self._inside.layout.display = "none"
+        self.box = widgets.VBox([self._toggle, self._inside])
+        self._toggle.observe(self._opened, "value")
+        self._more.on_click(lambda _: self._fill())
+
+    def _opened(self, change: dict[str, Any]) -> None:
+        self._toggle.icon = "caret-down" if change["new"] else "caret-right"
+        self._inside.layout.display = "" if change["new"] else "none"
+        if change["new"] and self._entries is None:
+            self._fill()
+
+    def _fill(self) -> None:
+        """The next page; posters take a while, and a click's callback must return at once."""
+        in_background(self._fill_page)
+
+    def _fill_page(self) -> None:
+        with self._lock:
+            if self._entries is None:
+                self._entries = self._archive.entries(newest=sys.maxsize)
+            page = list(islice(self._entries, _PAGE))
+            shown = [video for video in map(self._open, page) if video]
+            self._strip.add(shown, first=False)
+            self._shown += len(shown)
+            self._more.layout.display = "none" if len(page) < _PAGE else ""
+            lost = len(page) - len(shown)
+            damaged = f"{lost} here can't be shown; vidu-nb archive verify names them." if lost else ""
+            told = damaged or ("" if self._shown else "Nothing is kept yet.")
+            self._told.value = f'<div class="vidu-help">{told}</div>' if told else ""
+
+    def _open(self, entry: Entry | ArchiveError) -> Video | None:
+        try:
+            return self._archive.open(entry) if isinstance(entry, Entry) else None
+        except (ViduError, OSError):
+            return None  # left as it is

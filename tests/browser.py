@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import nbformat
+from playwright.sync_api import Page
+
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -40,6 +43,9 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "JupyterLab {"Dark" if dark else "Light"}"}}')
+    manager = folder / ".lab" / "settings" / "@jupyter-widgets" / "jupyterlab-manager"
+    manager.mkdir(parents=True)
+    (manager / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
     home = {
         "JUPYTERLAB_SETTINGS_DIR": str(folder / ".lab" / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".lab" / "workspaces"),
@@ -66,6 +72,33 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
         server.kill()
         server.wait()
         log.close()
+
+
+def write_notebook(path: Path, *cells: str) -> Path:
+    """A notebook with these cells and without outputs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, path)
+    return path
+
+
+KERNEL_IS_IDLE = """() => {
+    const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+    const kernel = context?.isReady && context.session?.kernel;
+    return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
+}"""
+
+
+def open_notebook(page: Page, url: str, path: str) -> None:
+    """Open a notebook in JupyterLab and wait until its kernel is idle."""
+    page.goto(f"{url}lab/tree/{path}?reset")
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+
+
+def command(page: Page, name: str) -> None:
+    """Carry out one of JupyterLab's commands, such as ``notebook:run-all-cells``."""
+    page.evaluate("name => jupyterapp.commands.execute(name)", name)
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:

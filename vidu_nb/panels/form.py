@@ -202,7 +202,7 @@ class Form:
 
 def _counter(prompt: str) -> str:
     """How long a prompt is, of how much."""
-    length = len(prompt.strip())
+    length = len(prompt)
     over = " vidu-over" if length > MAX_PROMPT else ""
     return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
 

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..errors import InvalidRequest
+from ..references import as_references
 from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices
 from ..widgets.tray import ReferenceTray
 
@@ -66,6 +67,13 @@ class Field:
     @value.setter
     def value(self, value: Any) -> None:
         setattr(self.control, self.trait, value)
+
+    def can_show(self, value: Any) -> bool:
+        """Whether the control can hold a value that the model refuses, for a person to mend."""
+        if isinstance(self.control, widgets.IntText):
+            return type(value) is int
+        is_text = isinstance(self.control, widgets.Textarea | widgets.Text) and isinstance(value, str)
+        return is_text or isinstance(self.control, ReferenceTray)
 
     @property
     def trait(self) -> str:
@@ -132,12 +140,20 @@ class Form:
         InvalidRequest
             A value that its control can't show, such as a ratio that is not offered; nothing was changed.
         """
-        blank = {"prompt": "A prompt", "references": "https://example.com/picture.png"}  # may still be missing
-        wanted = {name: value for name, value in values.items() if value or name not in blank}
-        _quietly(self._model, {**blank, **wanted})
+        wanted = dict(values)
+        if "references" in wanted:
+            wanted["references"] = as_references(wanted["references"])
+        _, problems, _ = _checked(self._model, {**self.values(), **wanted})
+        unshown = tuple(
+            (name, sentence)
+            for name, sentence in problems
+            if name not in self.fields or (name in wanted and not self.fields[name].can_show(wanted[name]))
+        )
+        if unshown:
+            raise InvalidRequest("; ".join(text for _, text in unshown), field=unshown[0][0], problems=unshown)
         self._is_filling = True
         try:
-            for name, value in values.items():
+            for name, value in wanted.items():
                 self.fields[name].value = value
         finally:
             self._is_filling = False
@@ -190,7 +206,7 @@ class Form:
 
     def _check(self) -> None:
         """Make the request anew, and tell beside each control what is wrong with it."""
-        self.request, self.problems, notes = _quietly_checked(self._model, self.values())
+        self.request, self.problems, notes = _checked(self._model, self.values())
         wrong: dict[str, str] = {}
         for name, sentence in self.problems:
             wrong.setdefault(name, sentence)
@@ -207,13 +223,7 @@ def _counter(prompt: str) -> str:
     return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
 
 
-def _quietly(model: type[VideoRequest], values: Mapping[str, Any]) -> VideoRequest:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return model(**values)
-
-
-def _quietly_checked(
+def _checked(
     model: type[VideoRequest], values: Mapping[str, Any]
 ) -> tuple[VideoRequest | None, tuple[tuple[str, str], ...], dict[str, str]]:
     """The request, what is wrong, and what is worth a word; a warning becomes a note beside its control."""

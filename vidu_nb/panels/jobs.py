@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -116,12 +115,17 @@ class Estimate:
     def price_usd(self, engine: str) -> float:
         """US dollars a clip."""
         costs = [one.cost_usd for one in self._receipts if one.engine == engine and one.cost_usd is not None]
-        return 0.0 if engine == PREVIEW else statistics.median(costs[-_SEEN:] or [self._price_usd])
+        return 0.0 if engine == PREVIEW else _median(costs[-_SEEN:] or [self._price_usd])
 
     def seconds(self, engine: str) -> float:
         """Seconds from click to clip."""
         seen = [one.elapsed_s for one in self._receipts if one.engine == engine and one.elapsed_s]
-        return statistics.median(seen[-_SEEN:] or [PREVIEW_SECONDS if engine == PREVIEW else PAID_SECONDS])
+        return _median(seen[-_SEEN:] or [PREVIEW_SECONDS if engine == PREVIEW else PAID_SECONDS])
+
+
+def _median(values: list[float]) -> float:
+    """The middle of the values, without what `statistics` takes to import."""
+    return sorted(values)[len(values) // 2]
 
 
 def kept_receipts(archive: Archive, engine: str) -> list[Receipt]:

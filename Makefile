@@ -52,12 +52,12 @@ torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints t
 build: $(VENV)/.test  ## the wheel
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-# The tests drive a Chromium, ask ffprobe about every clip, and make a certificate with openssl. Where this is Debian and we are
-# root, what is missing gets installed; elsewhere the tests say so.
+# The tests drive a Chromium, ask ffprobe about every clip, make a certificate with openssl, and run what the panel copies with
+# curl. Where this is Debian and we are root, what is missing gets installed; elsewhere the tests say so.
 browser:
-	@for program in chromium ffprobe openssl; do command -v $$program >/dev/null || missing=1; done; \
+	@for program in chromium ffprobe openssl curl; do command -v $$program >/dev/null || missing=1; done; \
 	if [ "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium ffmpeg openssl >/dev/null; fi
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium ffmpeg openssl curl >/dev/null; fi
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

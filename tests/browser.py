@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -50,6 +51,7 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
         "JUPYTERLAB_SETTINGS_DIR": str(folder / ".lab" / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".lab" / "workspaces"),
         "JUPYTER_CONFIG_DIR": str(folder / ".lab" / "config"),
+        "JUPYTER_PATH": str(folder / ".lab" / "share"),
     }
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -74,13 +76,32 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
         log.close()
 
 
-def write_notebook(path: Path, *cells: str) -> Path:
+def write_notebook(path: Path, *cells: str, kernel: str = "python3") -> Path:
     """A notebook with these cells and without outputs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    notebook.metadata.kernelspec = {"name": kernel, "display_name": kernel}
     nbformat.write(notebook, path)
     return path
+
+
+def install_kernel(version: str, folder: Path) -> str:
+    """A kernel with another version of ipykernel, installed beside the environment's own; gives its name."""
+    packages = Path(sys.prefix) / "kernels" / version
+    if not (packages / "ipykernel").is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", packages]
+        subprocess.run([*command, f"ipykernel=={version}"], check=True)
+    name = f"ipykernel-{version}"
+    said = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": name,
+        "language": "python",
+        "env": {"PYTHONPATH": str(packages)},
+    }
+    spec = folder / ".lab" / "share" / "kernels" / name
+    spec.mkdir(parents=True, exist_ok=True)
+    (spec / "kernel.json").write_text(json.dumps(said))
+    return name
 
 
 KERNEL_IS_IDLE = """() => {

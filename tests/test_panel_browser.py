@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, command, find_chromium, jupyter_lab, open_notebook, write_notebook
+from browser import FLAGS, command, find_chromium, install_kernel, jupyter_lab, open_notebook, write_notebook
 from faults import FaultServer
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -196,7 +196,10 @@ def test_from_an_empty_panel_to_a_reopened_notebook(
         assert len(text) < 300_000
 
         notebook = nbformat.read(saved, as_version=4)
-        del notebook.metadata["kernelspec"], notebook.metadata["language_info"]  # then JupyterLab asks, and starts none by itself
+        del (
+            notebook.metadata["kernelspec"],
+            notebook.metadata["language_info"],
+        )  # then JupyterLab asks, and starts none by itself
         nbformat.write(notebook, saved)
         page.goto(f"{url}lab/tree/sub%20folder/panel.ipynb?reset")
         page.locator(".jp-Dialog select").select_option(label="No Kernel")
@@ -205,3 +208,29 @@ def test_from_an_empty_panel_to_a_reopened_notebook(
         video.wait_for(state="visible", timeout=30_000)
         assert video.evaluate(PLAYS)["width"] == 1080
         assert json.load(urlopen(f"{url}api/kernels")) == []
+
+
+@pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
+def test_the_notebook_stays_usable_while_a_call_runs(page: Page, lab: str, place: Path, pictures: list, version: str):
+    """On old and new kernels: another cell runs during a call, Cancel ends it at once, and a clip comes after it."""
+    kernel = install_kernel(version, place) if version else "python3"
+    name = f"kernel-{version or 'newest'}.ipynb"
+    write_notebook(place / name, PANEL, "import ipykernel\nprint('kernel', ipykernel.__version__)", kernel=kernel)
+    open_notebook(page, lab, name)
+    command(page, "notebook:run-all-cells")
+    fill(page, pictures, f"A wall [fault:silence_after_body] {version}")
+    button(page, "Generate (about").click()
+    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
+    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
+    command(page, "notebook:clear-cell-output")
+    expect(page.locator(".jp-OutputArea-output", has_text="kernel")).to_have_count(0)
+    command(page, "notebook:run-cell")
+    expect(page.locator(".jp-OutputArea-output", has_text=f"kernel {version or '7.'}")).to_be_visible()
+    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
+    button(page, "Cancel").click()
+    expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=1000)
+    prompt_of(page).fill(f"A wall {version}")
+    button(page, "Preview (free)").click()
+    video = page.locator(".jp-OutputArea video")
+    video.wait_for(state="visible", timeout=30_000)
+    assert video.evaluate(PLAYS)["ready"] >= 2

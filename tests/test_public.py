@@ -17,9 +17,9 @@ from vidu_nb.keys import Secret
 
 NAMES = [
     "Archive", "Client", "Receipt", "Reference", "Video", "VideoRequest",
-    "errors", "generate", "load", "login", "logout", "preview", "show",
+    "errors", "generate", "load", "login", "logout", "panel", "preview", "show",
 ]  # fmt: skip
-HEAVY = {"numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
+HEAVY = {"anywidget", "numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
 KEY = "SG_0123456789abcdef"
 
 

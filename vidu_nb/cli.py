@@ -98,33 +98,11 @@ def _json_option(command: argparse.ArgumentParser) -> None:
 
 
 def _request_options(command: argparse.ArgumentParser) -> None:
-    """One option for each parameter, with the help that the request model gives."""
-    from .request import VideoRequest, choices
+    from .options import prompt_argument, request_options
 
-    command.add_argument("prompt", help=_help("prompt"))
-    command.add_argument(
-        "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references",
-        help="a path, https:// URL or data: URI; repeat it for up to seven pictures",
-    )  # fmt: skip
-    for name, field in VideoRequest.model_fields.items():
-        option = f"--{name.replace('_', '-')}"
-        if name in ("prompt", "references"):
-            continue
-        if isinstance(field.default, bool):
-            command.add_argument(option, action=argparse.BooleanOptionalAction, default=field.default, help=_help(name))
-            continue
-        shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
-        command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
-    command.add_argument("-o", "--output", metavar="FILE", help="also save a copy that carries its recipe")
+    prompt_argument(command)
+    request_options(command)
     _json_option(command)
-
-
-def _help(name: str) -> str:
-    from .request import VideoRequest
-
-    field = VideoRequest.model_fields[name]
-    default = "" if field.is_required() else f" Default: {field.default}."
-    return f"{field.description}{default}".replace("%", "%%")
 
 
 def _show_options(command: argparse.ArgumentParser) -> None:
@@ -176,9 +154,9 @@ def _preview(chosen: argparse.Namespace) -> None:
 
 
 def _make(chosen: argparse.Namespace, client: Client) -> None:
-    from .request import VideoRequest
+    from .options import request_from
 
-    request = VideoRequest(**{name: getattr(chosen, name) for name in VideoRequest.model_fields})
+    request = request_from(chosen)
     for reference in request.references:
         for note in reference.notes:
             _complain(f"note: {reference.label}: {note}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .keys import login as login
     from .keys import logout as logout
-    from .player import show as show
+    from .panels.panel import panel as panel
     from .references import Reference as Reference
     from .request import VideoRequest as VideoRequest
     from .shorthand import generate as generate
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .video import Receipt as Receipt
     from .video import Video as Video
     from .video import load as load
+    from .widgets.showing import show as show
 
 #: Where each public name lives; importing a name imports its module, so that `import vidu_nb` itself costs nothing.
 _HOMES = {
@@ -40,8 +41,9 @@ _HOMES = {
     "load": "video",
     "login": "keys",
     "logout": "keys",
+    "panel": "panels.panel",
     "preview": "shorthand",
-    "show": "player",
+    "show": "widgets.showing",
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "load",
     "login",
     "logout",
+    "panel",
     "preview",
     "show",
 ]
@@ -72,3 +75,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext vidu_nb`` calls: gives the shell the cell magic ``%%vidu``."""
+    from .magic import register
+
+    register(shell)

@@ -7,6 +7,8 @@ a data URI). Where a relative link can't play, a small silent copy is embedded i
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -58,6 +60,12 @@ class Player:
             told = f"labels: {len(self.labels)} given for {len(self.videos)} videos: pass one for each"
             raise InvalidRequest(told, field="labels")
 
+    @property
+    def group(self) -> str:
+        """The name by which a bar of controls finds these players: the same for the same files and labels."""
+        told = [[Path(shown_path(video.path)).as_posix() for video in self.videos], self.labels]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
     def html(self) -> str:
         """The player's HTML; every text in it is escaped and it holds no script."""
         cells = [
@@ -66,7 +74,10 @@ class Player:
         ]
         if len(cells) == 1:
             return cells[0]
-        return f'<div style="display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start">{"".join(cells)}</div>'
+        return (
+            f'<div class="vidu-grid vidu-group-{self.group}" '
+            f'style="display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start">{"".join(cells)}</div>'
+        )
 
     def bundle(self) -> dict[str, str]:
         """The MIME bundle that Jupyter shows."""
@@ -81,21 +92,6 @@ class Player:
             for video, label in zip(self.videos, self.labels, strict=True)
         )
         return "\n".join(named)
-
-
-def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *, embed: bool = False) -> Player:
-    """Players side by side, each under its label.
-
-    Parameters
-    ----------
-    videos
-        One to nine `Video`.
-    labels
-        One text for each.
-    embed
-        Put the whole files into the notebook instead of links.
-    """
-    return Player([videos] if isinstance(videos, Video) else list(videos), labels=labels, embed=embed)
 
 
 def _figure(video: Video, label: str, *, embed: bool, many: bool) -> str:

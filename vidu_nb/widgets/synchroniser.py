@@ -1,0 +1,54 @@
+"""The bar of controls that plays a grid's clips in step; it holds no media, and finds the players by their group."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anywidget
+import traitlets as t
+
+if TYPE_CHECKING:
+    from ..player import Player
+
+
+class Synchroniser(anywidget.AnyWidget):
+    """Play, pause, step, speed, loop, sound and wipe for all the clips of a grid on the same page.
+
+    Attributes
+    ----------
+    group : str
+        `Player.group` of the grid.
+    labels : list of str
+        One for each clip.
+    fps : float
+        Frames per second on the timeline, those of the first clip.
+    frames : int
+        Frames on the timeline, which is as long as the longest clip.
+    """
+
+    # Two files to read, one module for the browser: outputs have no address from which one could import the other.
+    _esm = "\n".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("timeline", "synchroniser"))
+    _css = Path(__file__).with_name("synchroniser.css")
+
+    group = t.Unicode().tag(sync=True)
+    labels = t.List(t.Unicode()).tag(sync=True)
+    fps = t.Float(24.0).tag(sync=True)
+    frames = t.Int(1).tag(sync=True)
+
+    @classmethod
+    def of(cls, player: Player) -> Synchroniser:
+        """A bar for a grid of players, which is to be shown beside it."""
+        infos = [video.info for video in player.videos]
+        fps = infos[0].fps or 24.0
+        longest = max(info.frames / (info.fps or fps) for info in infos)
+        return cls(
+            group=player.group,
+            labels=[label or f"clip {i}" for i, label in enumerate(player.labels, 1)],
+            fps=fps,
+            frames=max(1, math.ceil(round(longest * fps, 3))),
+        )
+
+    def __repr__(self) -> str:
+        return f"To play these {len(self.labels)} clips in step, run this cell in a notebook that shows widgets."

@@ -1,72 +1,166 @@
-"""The documentation's pictures, made from the real thing by ``python docs/screenshots.py``.
+"""The documentation's pictures, made from the real thing by ``python docs/screenshots.py [NAME ...]``.
 
-Runs a small notebook, opens it in JupyterLab in Chromium, and takes the pictures.
+Opens notebooks in JupyterLab in Chromium and takes the pictures. Clips come from the local preview engine; where a picture
+shows a paid call, a server on this machine stands in for the service.
 """
 
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import FLAGS, find_chromium, jupyter_lab  # noqa: E402
+from browser import FLAGS, command, find_chromium, jupyter_lab, open_notebook, write_notebook  # noqa: E402
+from faults import FaultServer  # noqa: E402
 
-CELLS = [
-    """import vidu_nb as vidu
+PROMPT = (
+    "A woman in an orange space suit smiles at the camera, slow push in. Then close-up on a cup of coffee, pan right. "
+    "Finally a rocket starts, tilt up, wide."
+)
+FIRST_CLIP = f"""import vidu_nb as vidu
 from vidu_nb.demo import sample_references
 
-video = vidu.generate(
-    "A woman in an orange space suit smiles at the camera, slow push in. "
-    "Then close-up on a cup of coffee, pan right. Finally a rocket starts, tilt up, wide.",
+video = vidu.preview(
+    "{PROMPT[:68]}"
+    "{PROMPT[68:]}",
     sample_references(),
 )
-video""",
-]
+video"""
+PANEL = "import vidu_nb as vidu\n\npanel = vidu.panel()\npanel"
+COMPARISON = """import vidu_nb as vidu
+from vidu_nb.demo import sample_references
+
+clips = [vidu.preview("The rocket starts, tilt up.", sample_references()[2], seed=seed) for seed in (1, 2)]
+vidu.show(clips, labels=["seed 1", "seed 2"])"""
+
+SETTLE = """async video => {
+    video.muted = true;
+    video.currentTime = 1.2;
+    await new Promise(done => video.addEventListener('seeked', done, {once: true}));
+}"""
 
 
-def make_notebook(folder: Path) -> None:
-    """Execute the cells in a folder of their own."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
-    nbformat.write(notebook, folder / "a-first-clip.ipynb")
+def fill(page: Page, prompt: str = PROMPT) -> None:
+    """Three photographs and a prompt."""
+    page.get_by_role("button", name="Sample pictures").click()
+    page.locator(".vidu-prompt textarea").fill(prompt)
+    page.locator(".vidu-tray-card").nth(2).wait_for()
+    page.locator(".vidu-prompt textarea").blur()
 
 
-def take(page: Page, url: str, target: Path) -> None:
-    """Open the notebook, play a moment into the clip, and save what is seen."""
-    page.goto(f"{url}lab/tree/a-first-clip.ipynb?reset")
-    video = page.locator(".jp-OutputArea video")
-    video.wait_for(state="visible", timeout=60_000)
-    video.evaluate("""async video => {
-        video.muted = true;
-        video.currentTime = 1.2;
-        await new Promise(done => video.addEventListener('seeked', done, {once: true}));
+def first_clip(page: Page) -> None:
+    """A clip in a cell's output."""
+    page.locator(".jp-OutputArea video").evaluate(SETTLE)
+
+
+def empty(page: Page) -> None:
+    """A panel as it comes."""
+    page.locator(".vidu-tray").wait_for()
+
+
+def filled(page: Page) -> None:
+    """A panel ready to go."""
+    fill(page)
+
+
+def running(page: Page) -> None:
+    """A paid call under way."""
+    fill(page, f"{PROMPT} [fault:silence_after_body]")
+    page.get_by_role("button", name="Generate").click()
+    page.locator(".vidu-stage", has_text="The model is at work").wait_for()
+    page.wait_for_timeout(3000)
+    page.evaluate("""() => {
+        const area = document.querySelector('.vidu-prompt textarea');
+        area.value = area.value.replace(/ .fault:.*/, '');
     }""")
-    page.keyboard.press("Control+b")  # fold the file browser away
-    page.wait_for_timeout(500)
-    shot = target.with_suffix(".full.png")
-    page.screenshot(path=shot)
-    with Image.open(shot) as image:
-        image.convert("RGB").quantize(256).save(target, optimize=True)
-    shot.unlink()
+
+
+def result(page: Page) -> None:
+    """A clip, what can be done with it, and a history."""
+    fill(page)
+    page.get_by_role("button", name="Preview").click()
+    video = page.locator(".jp-OutputArea video")
+    video.wait_for(timeout=30_000)
+    page.locator(".vidu-card").wait_for()
+    page.get_by_role("button", name="Next seed").click()
+    page.get_by_role("button", name="Preview (free)").click()
+    page.locator(".vidu-card").nth(1).wait_for(timeout=30_000)
+    page.locator(".jp-OutputArea video").evaluate(SETTLE)
+
+
+def error(page: Page) -> None:
+    """A refusal, in words."""
+    fill(page, f"{PROMPT} [fault:status_406_credits]")
+    page.get_by_role("button", name="Generate").click()
+    page.locator(".vidu-actions .vidu-problem").wait_for()
+    page.evaluate("""() => {
+        const area = document.querySelector('.vidu-prompt textarea');
+        area.value = area.value.replace(/ .fault:.*/, '');
+    }""")
+
+
+def comparison(page: Page) -> None:
+    """Two clips in step."""
+    page.locator(".jp-OutputArea video").nth(1).wait_for(timeout=60_000)
+    page.locator(".jp-OutputArea video").first.evaluate(SETTLE)
+    page.wait_for_timeout(1500)
+
+
+#: Name → cells, whether there is a key, whether it is dark, the window's size, and what to do before the picture is taken.
+PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], None]]] = {
+    "first-clip": (FIRST_CLIP, False, False, (1100, 760), first_clip),
+    "panel-empty": (PANEL, False, False, (1200, 1010), empty),
+    "panel-filled": (PANEL, True, False, (1200, 1010), filled),
+    "panel-running": (PANEL, True, False, (1200, 1010), running),
+    "panel-result": (PANEL, False, False, (1200, 1560), result),
+    "panel-error": (PANEL, True, False, (1200, 1010), error),
+    "panel-dark": (PANEL, False, True, (1200, 1560), result),
+    "panel-narrow": (PANEL, False, False, (700, 1900), result),
+    "comparison": (COMPARISON, False, False, (1200, 700), comparison),
+}
+
+
+def take(chromium: Browser, name: str, faults: FaultServer) -> None:
+    """One picture."""
+    cells, has_key, dark, (width, height), act = PICTURES[name]
+    paid = {"SEGMIND_API_KEY": "a-key-for-the-stand-in", "SEGMIND_BASE_URL": faults.root}
+    for setting, value in paid.items():
+        if has_key:
+            os.environ[setting] = value
+        else:
+            os.environ.pop(setting, None)
+    with tempfile.TemporaryDirectory() as folder, jupyter_lab(Path(folder), dark=dark) as url:
+        write_notebook(Path(folder) / f"{name}.ipynb", cells)
+        page = chromium.new_page(viewport={"width": width, "height": height})
+        open_notebook(page, url, f"{name}.ipynb")
+        page.keyboard.press("Control+b")  # fold the file browser away
+        command(page, "notebook:run-all-cells")
+        page.locator(".jp-OutputArea video, .vidu-panel").first.wait_for(timeout=60_000)
+        act(page)
+        page.wait_for_timeout(700)
+        shot = IMAGES / f"{name}.full.png"
+        page.screenshot(path=shot)
+        with Image.open(shot) as image:
+            image.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+        shot.unlink()
+        page.close()
 
 
 def main() -> None:
-    """Make every picture."""
-    for name in ("SEGMIND_API_KEY", "SEGMIND_BASE_URL", "VIDU_NB_ARCHIVE"):
-        os.environ.pop(name, None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        make_notebook(Path(folder))
+    """Make the pictures that are named, or all."""
+    os.environ.pop("VIDU_NB_ARCHIVE", None)
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright, FaultServer() as faults:
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        with jupyter_lab(Path(folder)) as url:
-            page = chromium.new_page(viewport={"width": 1100, "height": 760})
-            take(page, url, ROOT / "docs" / "images" / "first-clip.png")
+        for name in sys.argv[1:] or PICTURES:
+            take(chromium, name, faults)
         chromium.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from pathlib import Path
 from urllib.request import urlopen
@@ -134,80 +133,99 @@ def fill(page: Page, pictures: list, prompt: str) -> None:
     prompt_of(page).fill(prompt)
 
 
-def start(page: Page, url: str, place: Path, name: str, *cells: str) -> None:
-    write_notebook(place / name, *(cells or (PANEL,)))
-    open_notebook(page, url, name.replace(" ", "%20"))
-
-
 @pytest.mark.parametrize("base_url", ["/", "/user/x/"])
 def test_from_an_empty_panel_to_a_reopened_notebook(
     page: Page, tmp_path: Path, faults: FaultServer, monkeypatch: pytest.MonkeyPatch, pictures: list, base_url: str
 ):
-    """Drop, reorder, type, preview, cancel, save, and the clip still plays when the notebook is opened with no kernel."""
+    """Drop, reorder, type, preview, cancel, save; and the clip plays when the notebook is opened with no kernel."""
     monkeypatch.setenv("SEGMIND_API_KEY", KEY)
     monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
     monkeypatch.delenv("VIDU_NB_ARCHIVE", raising=False)
     with jupyter_lab(tmp_path, base_url=base_url) as url:
-        start(page, url, tmp_path, "sub folder/panel.ipynb", PANEL, "6 * 7")
-        print(f"\nRun All to panel: {page.evaluate(RUN_TO_PANEL):.0f} ms")
+        saved = write_notebook(tmp_path / "sub folder" / "panel.ipynb", PANEL, "6 * 7")
+        open_notebook(page, url, "sub%20folder/panel.ipynb")
+        tell("Run All to panel", page.evaluate(RUN_TO_PANEL))
+        drop_reorder_and_type(page, pictures)
+        preview_and_see_it_play(page)
+        cancel_a_call_that_never_answers(page, faults)
+        save_and_close(page, saved)
+        reopen_without_a_kernel(page, url, saved)
 
-        fill(page, pictures, "A wall. Then a zoom in.")
-        cards = page.locator(".vidu-tray-card")
-        expect(cards.first).to_contain_text("red.png")
-        page.get_by_role("button", name="Move right").first.click()
-        expect(cards.first).to_contain_text("navy.png")
 
-        prompt_of(page).fill("wide " * 320)
-        expect(page.locator(".vidu-counter")).to_have_text("1,600 / 1,500")
-        expect(page.locator(".vidu-prompt .vidu-problem")).to_contain_text("Has 1,600 characters: the limit is 1,500")
-        expect(button(page, "Preview")).to_be_disabled()
-        prompt_of(page).fill("A wall. Then a zoom in.")
-        page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
+def tell(what: str, milliseconds: float) -> None:
+    """A figure for whoever reads the log (``pytest -s``, or the report of slow machines)."""
+    print(f"\n{what}: {milliseconds:.0f} ms")  # noqa: T201
 
-        button(page, "Preview (free)").click()
-        video = page.locator(".jp-OutputArea video")
-        video.wait_for(state="visible", timeout=30_000)
-        assert video.evaluate(PLAYS) == {"width": 1080, "ready": 4}
-        print(f"click to playing, kept: {button(page, 'Preview (kept').evaluate(CLICK_TO_PLAYING):.0f} ms")
 
-        prompt_of(page).fill("A wall [fault:silence_after_body]")
-        expect(button(page, "Generate (about $0.50, about 2 min)")).to_be_enabled()
-        posts = len(faults.posts())
-        button(page, "Generate").dblclick()
-        expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
-        expect(page.locator(".vidu-clock")).to_contain_text("of about 120 s (an estimate)")
-        page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
-        command(page, "notebook:run-cell")
-        expect(page.locator(".jp-OutputArea-output", has_text="42").last).to_be_visible()
-        started = time.monotonic()
-        button(page, "Cancel").click()
-        expect(page.locator(".vidu-note")).to_contain_text("may bill about $0.50")
-        print(f"cancel to word: {time.monotonic() - started:.2f} s")
-        assert len(faults.posts()) == posts + 1
+def drop_reorder_and_type(page: Page, pictures: list) -> None:
+    fill(page, pictures, "A wall. Then a zoom in.")
+    cards = page.locator(".vidu-tray-card")
+    expect(cards.first).to_contain_text("red.png")
+    page.get_by_role("button", name="Move right").first.click()
+    expect(cards.first).to_contain_text("navy.png")
+    prompt_of(page).fill("wide " * 320)
+    expect(page.locator(".vidu-counter")).to_have_text("1,600 / 1,500")
+    expect(page.locator(".vidu-prompt .vidu-problem")).to_contain_text("Has 1,600 characters: the limit is 1,500")
+    expect(button(page, "Preview")).to_be_disabled()
 
-        command(page, "docmanager:save")
-        saved = tmp_path / "sub folder" / "panel.ipynb"
-        expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-        page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
-        text = saved.read_text(encoding="utf-8")
-        assert KEY not in text
-        assert "application/vnd.jupyter.widget-state+json" in text
-        print(f"saved with widget state and one clip: {len(text) / 1000:.0f} kB")
-        assert len(text) < 300_000
 
-        notebook = nbformat.read(saved, as_version=4)
-        del (
-            notebook.metadata["kernelspec"],
-            notebook.metadata["language_info"],
-        )  # then JupyterLab asks, and starts none by itself
-        nbformat.write(notebook, saved)
-        page.goto(f"{url}lab/tree/sub%20folder/panel.ipynb?reset")
-        page.locator(".jp-Dialog select").select_option(label="No Kernel")
-        page.locator(".jp-Dialog").get_by_role("button", name="Select").click()
-        video = page.locator(".jp-OutputArea video")
-        video.wait_for(state="visible", timeout=30_000)
-        assert video.evaluate(PLAYS)["width"] == 1080
-        assert json.load(urlopen(f"{url}api/kernels")) == []
+def preview_and_see_it_play(page: Page) -> None:
+    prompt_of(page).fill("A wall. Then a zoom in.")
+    page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
+    button(page, "Preview (free)").click()
+    video = page.locator(".jp-OutputArea video")
+    video.wait_for(state="visible", timeout=30_000)
+    assert video.evaluate(PLAYS) == {"width": 1080, "ready": 4}
+    tell("click to playing, file kept", button(page, "Preview (kept").evaluate(CLICK_TO_PLAYING))
+
+
+def cancel_a_call_that_never_answers(page: Page, faults: FaultServer) -> None:
+    prompt_of(page).fill("A wall [fault:silence_after_body]")
+    expect(button(page, "Generate (about $0.50, about 2 min)")).to_be_enabled()
+    posts = len(faults.posts())
+    button(page, "Generate").dblclick()
+    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
+    expect(page.locator(".vidu-clock")).to_contain_text("of about 120 s (an estimate)")
+    run_the_other_cell(page, "42")
+    started = time.monotonic()
+    button(page, "Cancel").click()
+    expect(page.locator(".vidu-note")).to_contain_text("may bill about $0.50")
+    tell("Cancel to its word", 1000 * (time.monotonic() - started))
+    assert len(faults.posts()) == posts + 1
+
+
+def run_the_other_cell(page: Page, output: str) -> None:
+    """Run the second cell anew and see its output come."""
+    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
+    command(page, "notebook:clear-cell-output")
+    told = page.locator(".jp-OutputArea-output", has_text=output)
+    expect(told).to_have_count(0)
+    command(page, "notebook:run-cell")
+    expect(told).to_be_visible()
+
+
+def save_and_close(page: Page, saved: Path) -> None:
+    """Save with the widgets' state, and end the kernel."""
+    command(page, "docmanager:save")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+    text = saved.read_text(encoding="utf-8")
+    assert "application/vnd.jupyter.widget-state+json" in text
+    assert KEY not in text
+    assert len(text) < 150_000, "one clip and the state of a panel"
+
+
+def reopen_without_a_kernel(page: Page, url: str, saved: Path) -> None:
+    notebook = nbformat.read(saved, as_version=4)
+    del notebook.metadata["kernelspec"], notebook.metadata["language_info"]  # else JupyterLab starts one by itself
+    nbformat.write(notebook, saved)
+    page.goto(f"{url}lab/tree/sub%20folder/panel.ipynb?reset")
+    page.locator(".jp-Dialog select").select_option(label="No Kernel")
+    page.locator(".jp-Dialog").get_by_role("button", name="Select").click()
+    video = page.locator(".jp-OutputArea video")
+    video.wait_for(state="visible", timeout=30_000)
+    assert video.evaluate(PLAYS)["width"] == 1080
+    assert json.load(urlopen(f"{url}api/kernels")) == []
 
 
 @pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
@@ -221,11 +239,7 @@ def test_the_notebook_stays_usable_while_a_call_runs(page: Page, lab: str, place
     fill(page, pictures, f"A wall [fault:silence_after_body] {version}")
     button(page, "Generate (about").click()
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
-    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
-    command(page, "notebook:clear-cell-output")
-    expect(page.locator(".jp-OutputArea-output", has_text="kernel")).to_have_count(0)
-    command(page, "notebook:run-cell")
-    expect(page.locator(".jp-OutputArea-output", has_text=f"kernel {version or '7.'}")).to_be_visible()
+    run_the_other_cell(page, f"kernel {version or '7.'}")
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     button(page, "Cancel").click()
     expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=1000)
@@ -234,3 +248,91 @@ def test_the_notebook_stays_usable_while_a_call_runs(page: Page, lab: str, place
     video = page.locator(".jp-OutputArea video")
     video.wait_for(state="visible", timeout=30_000)
     assert video.evaluate(PLAYS)["ready"] >= 2
+
+
+#: The panel's parts that are wider than the panel, as people see them: what is cut off or needs sideways scrolling.
+STICKS_OUT = """() => {
+    const right = document.querySelector('.vidu-panel').getBoundingClientRect().right;
+    return [...document.querySelectorAll('.vidu-panel *')]
+        .filter(one => one.getBoundingClientRect().width && !one.closest('.vidu-strip'))
+        .filter(one => one.getBoundingClientRect().right > right + 1)
+        .map(one => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`);
+}"""
+
+#: What has the focus, as a person would name it.
+FOCUSED = """() => {
+    const one = document.activeElement;
+    return one.getAttribute('aria-label') || one.labels?.[0]?.textContent.trim() || one.textContent.trim();
+}"""
+
+
+def check_with_axe(page: Page, *places: str) -> None:
+    """The checker finds nothing serious in these parts of the page."""
+    for place in places:
+        found = Axe().run(page, context=place).response["violations"]
+        grave = [
+            (one["id"], [node["html"][:200] for node in one["nodes"]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert grave == [], place
+
+
+def tab_through(page: Page, steps: int) -> list[str]:
+    """What gets the focus, from the panel's first control on."""
+    page.locator(".vidu-panel select").first.focus()
+    names = []
+    for _ in range(steps):
+        names.append(page.evaluate(FOCUSED))
+        page.keyboard.press("Tab")
+    return names
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_panel_is_accessible_and_fits(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: list, dark: bool
+):
+    """In both themes axe finds nothing serious, the keyboard goes round in order, and nothing sticks out."""
+    monkeypatch.delenv("VIDU_NB_ARCHIVE", raising=False)
+    write_notebook(tmp_path / "panel.ipynb", PANEL)
+    with jupyter_lab(tmp_path, dark=dark) as url:
+        open_notebook(page, url, "panel.ipynb")
+        command(page, "notebook:run-all-cells")
+        page.locator(".vidu-tray").wait_for()
+        check_with_axe(page, ".vidu-panel")
+        fill(page, pictures, "A wall. " + "Very long indeed. " * 80)
+        expect(button(page, "Preview (free)")).to_be_enabled()
+        names = tab_through(page, 40)
+        order = ["Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
+                 "Dice", "Background music", "auto", "Preview", "Generate", "Kept clips"]  # fmt: skip
+        found = [max(filter(name.startswith, order), key=len, default="") for name in names]
+        assert list(dict.fromkeys(filter(None, found))) == order, names
+        button(page, "Preview (free)").click()
+        page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
+        button(page, "Kept clips").click()
+        expect(page.locator(".vidu-card")).to_have_count(2)
+        check_with_axe(page, ".vidu-panel", ".vidu-player")
+        for width in (700, 1600):
+            page.set_viewport_size({"width": width, "height": 1400})
+            page.wait_for_timeout(200)  # the page lays itself out anew
+            assert page.evaluate(STICKS_OUT) == []
+
+
+def test_markup_from_people_and_servers_stays_text(page: Page, lab: str, place: Path, encoded):
+    """A prompt, a file's name, an error's body and a header with markup in them do nothing but show themselves."""
+    write_notebook(place / "hostile.ipynb", PANEL)
+    open_notebook(page, lab, "hostile.ipynb")
+    command(page, "notebook:run-all-cells")
+    picture = [f"{HOSTILE}.png", base64.b64encode(encoded(320, 240)).decode()]
+    for kind, end in (("status_400_script", ".vidu-problem"), ("papers_script", ".jp-OutputArea video")):
+        fill(page, [picture], f"{HOSTILE} [fault:{kind}]")
+        button(page, "Generate (about").click()
+        page.locator(end).first.wait_for(state="visible")
+        page.locator(".vidu-tray").get_by_role("button", name="Remove").first.click()
+    fill(page, [picture], f"{HOSTILE}")
+    button(page, "Preview (free)").click()
+    expect(page.locator(".vidu-card")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".vidu-tray")).to_contain_text(HOSTILE)
+    expect(page.locator(".vidu-player")).to_contain_text(HOSTILE)
+    assert page.evaluate("() => window.hacked") is None
+    assert page.locator("img[src=x]").count() == 0

@@ -209,10 +209,11 @@ def caption(video: Video) -> str:
     'clip.mp4'
     """
     request, receipt = video.request, video.receipt
+    seed = seed_of(video)
     parts = (
         [video.path.name]
         if request is None
-        else [request.aspect_ratio, f"{request.duration} s", _seed(request, receipt)]
+        else [request.aspect_ratio, f"{request.duration} s", f"seed {seed}" if seed else "random seed"]
     )
     if receipt:
         parts.append("preview, free" if video.is_preview else f"{receipt.engine}, {price(receipt)}")
@@ -226,9 +227,11 @@ def price(receipt: Receipt) -> str:
     return "cost unknown" if receipt.cost_usd is None else f"${receipt.cost_usd:.2f}"
 
 
-def _seed(request: VideoRequest, receipt: Receipt | None) -> str:
-    used = receipt.seed if receipt and request.seed == 0 else request.seed
-    return "random seed" if not used else f"seed {used}"
+def seed_of(video: Video) -> int | None:
+    """The seed that a clip was made with; None where it was random and nobody told."""
+    asked = video.request.seed if video.request else None
+    told = video.receipt.seed if video.receipt else None
+    return asked or told or None
 
 
 def load(path: str | os.PathLike[str]) -> Video:

@@ -15,7 +15,7 @@ import ipywidgets as widgets
 from .. import media
 from ..archive import Archive, Entry
 from ..errors import ArchiveError, ViduError
-from ..video import Video, caption
+from ..video import Video, caption, seed_of
 from .jobs import in_background
 
 _SIDE = 160  # px of a poster's longer side; a few kB each
@@ -60,7 +60,7 @@ class Strip:
         poster = widgets.HTML(
             f'<img class="vidu-poster" alt="{escape(f"Frame of {told}: {prompt}")}" '
             f'src="data:image/jpeg;base64,{picture}">'
-            f'<div class="vidu-help" title="{escape(prompt)}">{escape(told)}</div>'
+            f'<div class="vidu-help" title="{escape(prompt)}">{escape(_short(video))}</div>'
         )
         show = widgets.Button(description="Show", tooltip=f"Bring back {told}: {prompt}")
         show.on_click(lambda _: self._open_clip(video))
@@ -74,6 +74,14 @@ class Strip:
         chosen = [video for video, tick in self._cards if tick.value]
         if len(chosen) > 1:
             self._compare(chosen[:_MAX_COMPARED])
+
+
+def _short(video: Video) -> str:
+    """What tells a clip from its neighbours."""
+    if not video.request:
+        return video.path.name
+    made = "preview" if video.is_preview else video.receipt.engine if video.receipt else ""
+    return " · ".join(filter(None, [f"seed {seed_of(video) or 'random'}", video.request.aspect_ratio, made]))
 
 
 class Shelf:

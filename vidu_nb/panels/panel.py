@@ -247,7 +247,7 @@ class Panel(widgets.VBox):
             self._form.after_a_run()
         self.video = video
         self._tools.show(video)
-        self._actions.ended(caption(video))
+        self._actions.ended(f"Here it is: {caption(video)}")
         self._changed()
 
     def _changed(self) -> None:

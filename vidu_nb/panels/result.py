@@ -18,7 +18,7 @@ from ..files import shown_path
 from ..player import Player
 from ..references import Reference
 from ..request import MAX_SEED
-from ..video import Video, caption
+from ..video import Video, seed_of
 from ..widgets.copier import Copier
 from .snippets import as_curl, as_python, as_requests
 
@@ -140,18 +140,6 @@ class Tools:
     def _tell(self, text: str, kind: str) -> None:
         sign = "⚠ " if kind == "problem" else "✓ "
         self._told.value = f'<span class="vidu-{kind}" role="alert">{sign}{escape(text)}</span>'
-
-
-def seed_of(video: Video) -> int | None:
-    """The seed that a clip was made with; None where it was random and nobody told."""
-    asked = video.request.seed if video.request else None
-    told = video.receipt.seed if video.receipt else None
-    return asked or told or None
-
-
-def summary(video: Video) -> str:
-    """A clip in one line of text."""
-    return f"{caption(video)} · {video.path.name}"
 
 
 def _button(label: str, icon: str, tooltip: str, act: Callable[[], object]) -> Any:

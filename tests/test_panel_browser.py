@@ -336,3 +336,46 @@ def test_markup_from_people_and_servers_stays_text(page: Page, lab: str, place: 
     expect(page.locator(".vidu-player")).to_contain_text(HOSTILE)
     assert page.evaluate("() => window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_two_ticked_clips_play_in_step_and_a_poster_brings_one_back(page: Page, lab: str, place: Path, pictures: list):
+    """Ticking two posters opens them with one bar of controls; Show brings a clip and its seed back."""
+    write_notebook(place / "history.ipynb", PANEL)
+    open_notebook(page, lab, "history.ipynb")
+    command(page, "notebook:run-all-cells")
+    fill(page, pictures, "A wall. Then a pan right.")
+    page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
+    cards = page.locator(".vidu-card")
+    for i in range(2):
+        button(page, "Preview (free)").click()
+        expect(cards).to_have_count(i + 1, timeout=30_000)
+        button(page, "Next seed").click()
+    for i in range(2):
+        cards.nth(i).get_by_role("checkbox", name="Compare").check()
+    expect(page.locator(".jp-OutputArea video")).to_have_count(2)
+    page.locator(".vidu-panel").get_by_role("button", name="Play").click()
+    page.wait_for_function("() => [...document.querySelectorAll('video')].every(one => one.currentTime > 0.3)")
+    cards.nth(1).get_by_role("button", name="Show").click()
+    expect(page.locator(".jp-OutputArea video")).to_have_count(1)
+    expect(page.locator(".vidu-seed input")).to_have_value("42")
+    expect(page.locator(".vidu-panel").get_by_role("button", name="Play")).to_have_count(0)
+
+
+@pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
+def test_cancel_works_while_a_cell_awaits_the_panel(page: Page, lab: str, place: Path, version: str):
+    """`await panel.run()` lets the click through while its cell runs, and the cell ends with what it may cost."""
+    kernel = install_kernel(version, place) if version else "python3"
+    name = f"await-{version or 'newest'}.ipynb"
+    wanted = (
+        f"panel.fill(prompt='A wall [fault:silence_after_body] {version} awaited', references=sample_references()[:1])"
+    )
+    run = f"from vidu_nb.demo import sample_references\n{wanted}\nawait panel.run()"
+    write_notebook(place / name, PANEL, run, kernel=kernel)
+    open_notebook(page, lab, name)
+    command(page, "notebook:run-cell-and-select-next")
+    button(page, "Cancel").wait_for()  # a first widget is not drawn while a later cell runs, whoever made it
+    command(page, "notebook:run-cell")
+    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work", timeout=20_000)
+    button(page, "Cancel").click()
+    expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=3000)
+    expect(page.locator(".jp-OutputArea-output", has_text="OutcomeUnknown").first).to_be_visible()

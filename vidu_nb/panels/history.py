@@ -60,7 +60,7 @@ class Strip:
         poster = widgets.HTML(
             f'<img class="vidu-poster" alt="{escape(f"Frame of {told}: {prompt}")}" '
             f'src="data:image/jpeg;base64,{picture}">'
-            f'<div class="vidu-help" title="{escape(prompt)}">{escape(_short(video))}</div>'
+            f'<div class="vidu-help" title="{escape(prompt)}">{escape(short_label(video))}</div>'
         )
         show = widgets.Button(description="Show", tooltip=f"Bring back {told}: {prompt}")
         show.on_click(lambda _: self._open_clip(video))
@@ -76,7 +76,7 @@ class Strip:
             self._compare(chosen[:_MAX_COMPARED])
 
 
-def _short(video: Video) -> str:
+def short_label(video: Video) -> str:
     """What tells a clip from its neighbours."""
     if not video.request:
         return video.path.name

@@ -22,7 +22,7 @@ from ..video import Video, caption
 from ..widgets.synchroniser import Synchroniser
 from .actions import NO_KEY, Actions, cancelled
 from .form import Form
-from .history import Shelf, Strip
+from .history import Shelf, Strip, short_label
 from .jobs import Job
 from .result import Slot, Tools
 from .service import Service
@@ -265,7 +265,7 @@ class Panel(widgets.VBox):
 
     def _show(self, *videos: Video) -> None:
         """Put one clip, or several in step, into the place below the panel."""
-        player = Player(videos)
+        player = Player(videos, labels=[short_label(video) for video in videos] if len(videos) > 1 else None)
         self._bar.children = (Synchroniser.of(player),) if len(videos) > 1 else ()
         self._slot.show(player)
 

@@ -43,8 +43,8 @@ class Slot:
 
     def display(self) -> None:
         """Open a place below the cell that runs."""
-        if "VOILA_REQUEST_URL" in os.environ:
-            return  # it shows outputs once and never updates them
+        if "VOILA_BASE_URL" in os.environ:  # the one that kernels started ahead of their visitor have, too
+            return  # Voilà shows outputs once and never updates them
         name = f"vidu-{os.urandom(8).hex()}"
         display(self._bundle, raw=True, display_id=name)
         self._ids.append(name)

@@ -1,0 +1,379 @@
+// The reference tray's front end. Python decides what is in the tray; this shows it and asks for changes, one message
+// each. Every text from a user or a file goes through textContent or setAttribute.
+
+const SHORTCUTS = "Alt+ArrowLeft Alt+ArrowRight Delete";
+const SHAPES = {
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  close: "M6 6l12 12M18 6L6 18",
+  plus: "M12 5v14M5 12h14",
+  warning: "M12 4L2.5 20h19zM12 10v4.5M12 17v.6",
+  link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7l-1.2 1.2M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7l1.2-1.2",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5v.1",
+};
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  // JupyterLab's shortcuts for a cell, "d d" to delete it, look at what has the focus: around it would not do.
+  if (["button", "input"].includes(tag) || "tabindex" in attributes) element.dataset.lmSuppressShortcuts = "true";
+  element.append(...children); // strings become text, never HTML
+  return element;
+}
+
+function icon(shape) {
+  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  const attributes = { viewBox: "0 0 24 24", class: "vidu-tray-icon", "aria-hidden": "true" };
+  for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
+  path.setAttribute("d", SHAPES[shape]);
+  svg.append(path);
+  return svg;
+}
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+const IN_PYTHON = "give its path in Python: references=[path]";
+
+// From a file to what travels: {bytes, note}. An Error's message is for the user.
+async function packed(file, limits) {
+  if (file.size > limits.file_bytes)
+    throw new Error(`${megabytes(file.size)} is more than the ${megabytes(limits.file_bytes)} that are read here`);
+  const small = file.size <= limits.message_bytes;
+  let bitmap;
+  try {
+    if (small) return { bytes: await file.arrayBuffer(), note: "" };
+    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    if (small) throw new Error("it can't be read: is it a folder, or was it moved?");
+    throw new Error(`${megabytes(file.size)} that this browser can't decode and shrink: ${IN_PYTHON}`);
+  }
+  try {
+    return await shrunk(bitmap, limits);
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function shrunk(bitmap, limits) {
+  const canvas = document.createElement("canvas");
+  const pen = canvas.getContext("2d");
+  let scale = Math.min(1, limits.side / Math.max(bitmap.width, bitmap.height));
+  for (let round = 0; round < 10; round++) {
+    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+    Object.assign(canvas, { width, height });
+    Object.assign(pen, { fillStyle: "#fff", imageSmoothingQuality: "high" });
+    pen.fillRect(0, 0, width, height); // JPEG knows no transparency, and canvas would make it black
+    pen.drawImage(bitmap, 0, 0, width, height);
+    const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
+    if (blob && blob.size <= limits.message_bytes) {
+      const note = `shrunk in the browser from ${bitmap.width}x${bitmap.height} to ${width}x${height}`;
+      return { bytes: await blob.arrayBuffer(), note: scale < 1 ? note : "made a JPEG in the browser" };
+    }
+    scale *= blob ? Math.min(0.9, 0.95 * Math.sqrt(limits.message_bytes / blob.size)) : 0.5;
+  }
+  throw new Error(`it can't be shrunk in this browser: ${IN_PYTHON}`);
+}
+
+class Tray {
+  constructor(model, el) {
+    this.model = model;
+    this.limits = model.get("limits");
+    this.cards = new Map(); // id of an item -> its card
+    this.pending = new Set(); // cards of files that are being read or travel
+    this.sending = Promise.resolve(); // files are shrunk and sent one after the other
+    this.life = new AbortController();
+    this.build(el);
+    this.listen();
+    model.on("change:items", () => this.draw()); // anywidget takes a view's listeners off its model by itself
+    this.draw();
+  }
+
+  build(el) {
+    const id = `vidu-tray-${Math.random().toString(36).slice(2)}`;
+    const button = { type: "button", class: "vidu-tray-button" };
+    this.count = make("span", { class: "vidu-tray-count" });
+    this.list = make("ol", { class: "vidu-tray-list", "aria-labelledby": id });
+    this.empty = make("div", { class: "vidu-tray-empty" }, icon("picture"),
+      `Drop, paste or browse: 1 to ${this.limits.pictures} pictures of what the clip shows`);
+    this.browse = make("button", button, icon("plus"), "Add pictures...");
+    this.chooser = make("input", { type: "file", multiple: "", accept: "image/*", hidden: "" });
+    this.url = make("input", { type: "url", class: "vidu-tray-url", id: `${id}-url`, placeholder: "https://",
+      autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-notice` });
+    this.addUrl = make("button", { ...button, "aria-label": "Add picture URL" }, "Add");
+    this.notice = make("div", { class: "vidu-tray-notice", id: `${id}-notice`, role: "alert" });
+    this.status = make("div", { class: "vidu-tray-status", role: "status", "aria-live": "polite" });
+    this.hint = make("div", { class: "vidu-tray-hint", id: `${id}-hint` },
+      "Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.");
+    const label = make("label", { for: `${id}-url` }, "Picture URL");
+    this.root = make("div", { class: "vidu-tray", role: "group", tabindex: "-1", "aria-labelledby": id },
+      make("div", { class: "vidu-tray-head" }, make("b", { id }, "Reference pictures"), this.count),
+      make("div", { class: "vidu-tray-area" }, this.empty, this.list),
+      make("div", { class: "vidu-tray-foot" }, this.browse, this.chooser,
+        make("div", { class: "vidu-tray-typed" }, label, this.url, this.addUrl)),
+      this.notice, make("div", { class: "vidu-tray-told" }, this.status, this.hint));
+    el.append(this.root);
+  }
+
+  listen() {
+    const on = (target, types, handler, options) => {
+      for (const type of types.split(" "))
+        target.addEventListener(type, handler.bind(this), { ...options, signal: this.life.signal });
+    };
+    on(this.browse, "click", () => this.chooser.click());
+    on(this.chooser, "change", () => {
+      this.addFiles([...this.chooser.files]);
+      this.chooser.value = ""; // so that the same file can be chosen again
+    });
+    on(this.addUrl, "click", this.addTypedUrl);
+    on(this.root, "keydown", this.onKey);
+    on(this.root, "dragstart", this.onDragStart);
+    on(this.root, "dragenter dragover", this.onDragOver);
+    on(this.root, "dragleave", this.onDragLeave);
+    on(this.root, "drop", this.onDrop);
+    on(this.root, "dragend", this.endDrag);
+    // A browser sends a paste to where the text selection is, which need not be where the focus is.
+    on(document, "paste", this.onPaste, { capture: true });
+  }
+
+  // Sends one message; resolves to Python's {said, refused} if that ever comes.
+  ask(content, buffers = [], onSilence = (words) => this.complain(words)) {
+    const token = Math.random().toString(36).slice(2);
+    const seconds = this.model.get("limits").answer_seconds;
+    const silence = `no answer from Python for ${seconds} s: it is busy with a cell, or the kernel is gone`;
+    return new Promise((answer) => {
+      const timers = [
+        setTimeout(() => (this.status.textContent = "waiting for Python ..."), Math.min(2000, seconds * 500)),
+        setTimeout(() => onSilence(silence), seconds * 1000),
+      ];
+      const hear = (reply) => {
+        if (reply.token !== token) return; // to another question, perhaps of another view of this tray
+        this.model.off("msg:custom", hear);
+        timers.forEach(clearTimeout);
+        if (reply.refused) this.complain(reply.said);
+        else this.status.textContent = reply.said;
+        answer(reply);
+      };
+      this.model.on("msg:custom", hear);
+      this.model.send({ ...content, token }, undefined, buffers);
+    });
+  }
+
+  change(content) {
+    this.notice.replaceChildren();
+    this.ask(content);
+  }
+
+  complain(words) {
+    this.status.textContent = "";
+    this.notice.replaceChildren(icon("warning"), make("span", {}, words));
+  }
+
+  // As many files or URLs as there is room for; the others are refused by name.
+  fitting(things) {
+    this.notice.replaceChildren();
+    const good = this.model.get("items").filter((item) => !item.problem).length;
+    const room = Math.max(0, this.limits.pictures - good - this.pending.size);
+    const left = things.slice(room).map((thing) => thing.name ?? thing);
+    const told = `at most ${this.limits.pictures} pictures: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
+    if (left.length) this.complain(told);
+    return things.slice(0, room);
+  }
+
+  addFiles(files) {
+    for (const file of this.fitting(files)) {
+      const card = this.pendingCard(file.name);
+      this.sending = this.sending.then(() => this.sendFile(file, card));
+    }
+    this.draw();
+  }
+
+  async sendFile(file, card) {
+    const [content, buffers] = [{ do: "file", name: file.name }, []];
+    try {
+      const { bytes, note } = await packed(file, this.limits);
+      content.note = note;
+      buffers.push(bytes);
+    } catch (error) {
+      content.problem = error.message;
+    }
+    if (this.pending.has(card)) this.ask(content, buffers, card.fail).then(() => card.settle());
+  }
+
+  async addUrls(urls) {
+    const fitting = this.fitting(urls);
+    const replies = await Promise.all(fitting.map((url) => this.ask({ do: "url", url })));
+    return fitting.length === urls.length && replies.every((reply) => !reply.refused);
+  }
+
+  async addTypedUrl() {
+    const typed = this.url.value.trim();
+    if (!typed) return this.url.focus();
+    if (typed === this.sentUrl) return; // Enter twice
+    this.sentUrl = typed;
+    const added = await this.addUrls([typed]);
+    this.url.setAttribute("aria-invalid", !added);
+    if (added && this.url.value.trim() === typed) this.url.value = "";
+    this.sentUrl = null;
+  }
+
+  // What was dropped or pasted.
+  take(transfer) {
+    if (transfer.files.length) return this.addFiles([...transfer.files]);
+    const text = transfer.getData("text/uri-list") || transfer.getData("text/plain");
+    const lines = text.split("\n").map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));
+    if (lines.length && lines.every((line) => /^https?:\/\//i.test(line))) return this.addUrls(lines);
+    this.complain("that is neither a picture nor a URL that begins with https://");
+  }
+
+  onPaste(event) {
+    const within = [event.target, this.root.getRootNode().activeElement].some((each) => this.root.contains(each));
+    if (!within || (event.target === this.url && !event.clipboardData.files.length)) return; // text, for the field
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    this.take(event.clipboardData);
+  }
+
+  onKey(event) {
+    const id = event.target.closest("[data-id]")?.dataset.id;
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.target === this.url && event.key === "Enter") this.addTypedUrl();
+    else if (id && event.altKey && by) this.change({ do: "move", id, by });
+    else if (id && event.key === "Delete") this.change({ do: "remove", id });
+    else return;
+    event.preventDefault(); // Alt+Left would go back in the browser's history
+    event.stopPropagation();
+  }
+
+  onDragStart(event) {
+    this.dragged = event.target.closest?.(".vidu-tray-good");
+    if (!this.dragged) return;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("application/x-vidu-tray", ""); // some browsers drag nothing without data
+    this.dragged.classList.add("vidu-tray-dragged");
+  }
+
+  onDragOver(event) {
+    event.preventDefault();
+    event.stopPropagation();
+    event.dataTransfer.dropEffect = this.dragged ? "move" : "copy";
+    this.root.classList.toggle("vidu-tray-over", !this.dragged);
+    const card = this.dragged && event.target.closest?.(".vidu-tray-good");
+    if (!card) return; // between two cards: where it would land stays as it was
+    const box = card.getBoundingClientRect();
+    this.mark(card, event.clientX > box.left + box.width / 2 ? "after" : "before");
+  }
+
+  onDragLeave(event) {
+    if (this.root.contains(event.relatedTarget)) return;
+    this.root.classList.remove("vidu-tray-over");
+    this.mark(null);
+  }
+
+  onDrop(event) {
+    event.preventDefault(); // or the browser would open the file in place of the notebook
+    event.stopPropagation();
+    const dragged = this.dragged;
+    const cards = [...this.list.querySelectorAll(".vidu-tray-good")];
+    const over = cards.findIndex((card) => card.matches(".vidu-tray-before, .vidu-tray-after"));
+    const gap = over + (cards[over]?.matches(".vidu-tray-after") ? 1 : 0);
+    this.endDrag();
+    if (!dragged) return this.take(event.dataTransfer);
+    const from = cards.indexOf(dragged);
+    const by = (gap > from ? gap - 1 : gap) - from;
+    if (over >= 0 && by) this.change({ do: "move", id: dragged.dataset.id, by });
+  }
+
+  endDrag() {
+    this.root.classList.remove("vidu-tray-over");
+    this.dragged?.classList.remove("vidu-tray-dragged");
+    this.dragged = null;
+    this.mark(null);
+  }
+
+  mark(card, side) {
+    for (const each of this.list.children) each.classList.remove("vidu-tray-before", "vidu-tray-after");
+    card?.classList.add(`vidu-tray-${side}`);
+  }
+
+  draw() {
+    const items = this.model.get("items");
+    const good = items.filter((item) => !item.problem).length;
+    const known = this.cards; // an item never changes, only its place does: its card stays
+    this.cards = new Map(items.map((item) => [item.id, known.get(item.id) ?? this.card(item)]));
+    [...this.cards.values()].forEach((card, index) => card.place(index, good));
+    this.show([...this.cards.values(), ...this.pending]);
+    this.count.textContent = `${good} of ${this.limits.pictures}`;
+  }
+
+  // Puts the cards into the list; the focus stays where it was, or goes to a neighbour of a card that went.
+  show(cards) {
+    const before = [...this.list.children];
+    const held = this.root.getRootNode().activeElement;
+    const place = before.findIndex((card) => card.contains(held));
+    this.empty.hidden = cards.length > 0;
+    this.list.hidden = this.hint.hidden = !cards.length;
+    if (before.length === cards.length && before.every((card, index) => card === cards[index])) return;
+    this.list.replaceChildren(...cards);
+    const neighbour = cards[Math.min(place, cards.length - 1)] ?? this.browse;
+    if (place >= 0) (this.root.contains(held) ? held : neighbour).focus({ preventScroll: true });
+  }
+
+  card(item) {
+    const { id, label, size, host, thumbnail, note, problem } = item;
+    const wordsId = `${this.hint.id}-${id}`;
+    const number = make("span", { class: "vidu-tray-number", "aria-hidden": "true" });
+    const left = tool("left", "Move left", label, () => this.change({ do: "move", id, by: -1 }));
+    const right = tool("right", "Move right", label, () => this.change({ do: "move", id, by: 1 }));
+    const remove = tool("close", "Remove", label, () => this.change({ do: "remove", id }));
+    const shown = problem ? [icon("warning"), problem] : [icon(host ? "link" : "picture"), host || ""];
+    const picture = /^data:image\/jpeg;base64,/.test(thumbnail) // no other address: showing it would fetch it
+      ? make("img", { class: "vidu-tray-thumbnail", src: thumbnail, alt: "", draggable: "false" })
+      : make("div", { class: "vidu-tray-words", title: problem }, ...shown);
+    const attributes = { class: `vidu-tray-card vidu-tray-${problem ? "bad" : "good"}`, "data-id": id, tabindex: "0",
+      draggable: !problem, "aria-describedby": `${wordsId} ${this.hint.id}`, "aria-keyshortcuts": SHORTCUTS };
+    const card = make("li", attributes,
+      make("div", { class: "vidu-tray-frame" }, number, picture),
+      make("div", { class: "vidu-tray-name", title: label }, label),
+      make("div", { class: "vidu-tray-size" }, problem ? "not used" : host ? "" : size),
+      make("div", { class: "vidu-tray-note", title: note }, note),
+      make("div", { class: "vidu-tray-tools" }, ...(problem ? [] : [left, right]), remove));
+    card.querySelector(problem ? ".vidu-tray-words" : ".vidu-tray-note").id = wordsId;
+    card.place = (index, good) => {
+      number.textContent = problem ? "" : index + 1;
+      card.setAttribute("aria-label", problem ? `${label}, not used` : `${index + 1}: ${label}, ${size}`);
+      // Not `disabled`: a button that holds the focus would drop it at the end of the row.
+      left.setAttribute("aria-disabled", index === 0);
+      right.setAttribute("aria-disabled", index === good - 1);
+    };
+    return card;
+  }
+
+  pendingCard(name) {
+    const words = make("div", { class: "vidu-tray-words" }, "reading ...");
+    const card = make("li", { class: "vidu-tray-card vidu-tray-pending" },
+      make("div", { class: "vidu-tray-frame" }, words),
+      make("div", { class: "vidu-tray-name", title: name }, name),
+      make("div", { class: "vidu-tray-tools" }, tool("close", "Dismiss", name, () => card.settle())));
+    card.fail = (text) => {
+      card.classList.add("vidu-tray-bad");
+      words.replaceChildren(icon("warning"), text);
+      this.status.textContent = `${name}: ${text}`;
+    };
+    card.settle = () => this.pending.delete(card) && this.draw();
+    this.pending.add(card);
+    return card;
+  }
+}
+
+function tool(shape, words, label, act) {
+  const attributes = { type: "button", class: "vidu-tray-tool", "aria-label": `${words} ${label}`, title: words };
+  const button = make("button", attributes, icon(shape));
+  button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || act());
+  return button;
+}
+
+export default {
+  render({ model, el }) {
+    const tray = new Tray(model, el);
+    return () => tray.life.abort();
+  },
+};

@@ -118,8 +118,8 @@ def open_notebook(page: Page, url: str, path: str) -> None:
 
 
 def command(page: Page, name: str) -> None:
-    """Carry out one of JupyterLab's commands, such as ``notebook:run-all-cells``."""
-    page.evaluate("name => jupyterapp.commands.execute(name)", name)
+    """Begin one of JupyterLab's commands, such as ``notebook:run-all-cells``; what it does may take a while."""
+    page.evaluate("name => { jupyterapp.commands.execute(name); }", name)
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 
 MAX_BYTES = 400_000
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 15  # of code in a cell
 
 
@@ -23,6 +24,8 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.metadata = nbformat.from_dict({})
         cell.id = f"cell-{number:02d}"
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)  # names a model of a kernel that is gone
 
 
 def problems(path: Path, text: str, tidied: str, notebook: nbformat.NotebookNode) -> list[str]:

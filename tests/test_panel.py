@@ -287,6 +287,32 @@ def test_a_second_click_never_makes_a_second_call(asked, paid):
     assert len(paid.posts()) == posts + 1
 
 
+def test_words_that_arrive_after_the_click_on_a_kept_clip_cost_nothing(asked, paid):
+    """Who pressed a button that said "no cost" is asked again when the words that came last make it a paid call."""
+    panel = press(vidu.panel(**asked | {"prompt": "A kept wall"}), "Generate")
+    posts = len(paid.posts())
+
+    def late(then):
+        panel.fill(prompt="A kept wall, and something more")
+        then(True)
+
+    panel._roundtrip.ask = late
+    button(panel, "Generate (kept").click()
+    assert "press Generate again to pay for it" in text(panel)
+    assert len(paid.posts()) == posts
+
+
+def test_without_the_pages_word_a_click_does_nothing(asked, paid):
+    """Where the page can't say that everything typed has arrived, nothing is sent."""
+    panel = vidu.panel(**asked | {"prompt": "A wall without a page"})
+    posts = len(paid.posts())
+    panel._roundtrip.ask = lambda then: then(False)
+    button(panel, "Generate").click()
+    assert "Nothing was done" in text(panel)
+    assert panel.state == "ready"
+    assert len(paid.posts()) == posts
+
+
 def test_cancel_ends_a_paid_call_at_once_and_says_what_it_may_cost(asked, paid):
     """The word comes within a second; afterwards the same request is not sent again but by an explicit word."""
     panel = vidu.panel(**asked | {"prompt": fault("silence_after_body")})

@@ -287,6 +287,30 @@ def tab_through(page: Page, steps: int) -> list[str]:
     return names
 
 
+@pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
+def test_a_click_never_overtakes_the_words_typed_before_it(
+    page: Page, lab: str, place: Path, pictures: list, version: str
+):
+    """While the kernel is busy, a page holds changes back but not clicks: still the whole prompt is asked for."""
+    kernel = install_kernel(version, place) if version else "python3"
+    name = f"click-{version or 'newest'}.ipynb"
+    write_notebook(place / name, PANEL, "import time\nprint('busy')\ntime.sleep(2)\nprint('free')", kernel=kernel)
+    open_notebook(page, lab, name)
+    command(page, "notebook:run-all-cells")
+    expect(page.locator(".jp-OutputArea-output", has_text="free")).to_be_visible()
+    fill(page, pictures, f"An old prompt {version}")
+    page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
+    expect(button(page, "Preview (free)")).to_be_enabled()
+    run_the_other_cell(page, "busy")
+    words = f"A new prompt, wholly typed {version or 4}"
+    prompt_of(page).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(words)
+    button(page, "Preview (free)").click()
+    page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
+    assert page.locator(".vidu-player").inner_text().splitlines()[-1] == words
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_panel_is_accessible_and_fits(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: list, dark: bool

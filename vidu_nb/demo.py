@@ -18,6 +18,7 @@ PROMPT = (
     "Finally a rocket starts, tilt up, wide."
 )
 _CELL_TIMEOUT = 300  # s
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def sample_references() -> list[Reference]:
@@ -85,7 +86,8 @@ def _execute(path: Path) -> Path:
     except ImportError:
         raise ViduError("the demo runs a notebook", remedy="Install it with: pip install 'vidu-nb[lab]'") from None
     notebook = nbformat.read(path, as_version=4)
-    runner = NotebookClient(notebook, timeout=_CELL_TIMEOUT, resources={"metadata": {"path": str(path.parent)}})
+    place = {"metadata": {"path": str(path.parent)}}
+    runner = NotebookClient(notebook, timeout=_CELL_TIMEOUT, resources=place, store_widget_state=False)
     problem = ""
     try:
         runner.execute()
@@ -93,6 +95,8 @@ def _execute(path: Path) -> Path:
         problem = f"{error.ename}: {error.evalue}"
     if problem:
         raise ViduError(f"a cell of {path.name} failed: {problem}")
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop(_WIDGET_VIEW, None)  # it names a model of the kernel that has just ended
     nbformat.write(notebook, path)
     page = path.with_suffix(".html")
     page.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")

@@ -97,6 +97,11 @@ class Actions:
         self.box = widgets.VBox([buttons, self._reason, progress])
         self.box.add_class("vidu-actions")
 
+    @property
+    def offers_kept(self) -> bool:
+        """Whether the paying button says that its clip costs nothing."""
+        return self._offer is not None and self._offer.clip_kept
+
     def offer(self, offer: Offer) -> None:
         """Say what the buttons would do now, and why where they do nothing."""
         self._offer = offer

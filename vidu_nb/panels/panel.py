@@ -19,6 +19,7 @@ from ..player import Player
 from ..references import Source
 from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
 from ..video import Video, caption
+from ..widgets.roundtrip import Roundtrip
 from ..widgets.synchroniser import Synchroniser
 from .actions import NO_KEY, Actions, cancelled
 from .form import Form
@@ -78,6 +79,8 @@ class Panel(widgets.VBox):
         self._job: Job | None = None
         self._caller: Client | None = None  # whose call is in flight
         self._is_cancelled = False
+        self._is_asking = False  # a click waits for what was typed before it
+        self._roundtrip = Roundtrip()
         self._service = Service(client)
         self._actions = Actions(
             preview=lambda: self._click("preview"),
@@ -91,7 +94,7 @@ class Panel(widgets.VBox):
         self._tools = Tools(self._service.archive, lambda seed: self.fill(seed=seed))
         self._strip = Strip(self._open, self._compare)
         self._shelf = Shelf(self._service.archive, self._open, self._compare)
-        self._bar = widgets.Box()  # the comparison's controls
+        self._bar = widgets.VBox()  # the comparison's controls
         self.children = self._rooms()
         self.add_class("vidu-panel")
         self._form.on_change = self._changed
@@ -169,14 +172,31 @@ class Panel(widgets.VBox):
     # A call.
 
     def _click(self, kind: Kind, *, again: bool = False) -> None:
-        """A button was pressed: whatever happens is told in the panel."""
-        if self._is_busy:
+        """A button was pressed: begin once the words that were typed before it are here."""
+        if self._is_busy or self._is_asking:
             return
+        self._is_asking = True
+        free = kind == "preview" or self._actions.offers_kept  # what the button said when it was pressed
+
+        def then(has_arrived: bool) -> None:
+            self._is_asking = False
+            if not has_arrived:
+                self._actions.say("Nothing was done, since the page did not answer: press again.", problem=True)
+            else:
+                self._settled(kind, again=again, may_cost=not free)
+
+        self._roundtrip.ask(then)
+
+    def _settled(self, kind: Kind, *, again: bool, may_cost: bool) -> None:
+        """Everything that the page says is known: whatever happens is told in the panel."""
         service = self._service
         if kind == "generate" and not service.can_pay and not service.is_kept(self.request, service.engine):
             found = "A key is set now: press Generate again." if service.look_again() else ""
             self._actions.say(found or service.problem or NO_KEY)
             self._changed()
+            return
+        if kind == "generate" and not may_cost and not service.is_kept(self.request, service.engine):
+            self._actions.say("What was typed last is not kept: press Generate again to pay for it.")
             return
         try:
             self._start(kind, again=again, shows=True)
@@ -237,6 +257,7 @@ class Panel(widgets.VBox):
         self.error, self.state = failure, "failed"
 
     def _arrived(self, video: Video, *, shows: bool) -> None:
+        self.video = video
         if shows:
             self._show(video)
         if video.path not in [one.path for one in self.history]:
@@ -245,7 +266,6 @@ class Panel(widgets.VBox):
         self._service.learn(video)
         if video.receipt and not video.receipt.replayed:
             self._form.after_a_run()
-        self.video = video
         self._tools.show(video)
         self._actions.ended(f"Here it is: {caption(video)}")
         self._changed()

@@ -18,7 +18,7 @@ panels.result
 panels.form panels.history panels.service
 panels.actions panels.jobs panels.starters
 demo
-widgets sweeps shorthand options panels.snippets
+widgets sweeps shorthand options panels.snippets compare.ratios
 client
 exchange account upkeep
 engines
@@ -29,7 +29,8 @@ animatic.lettering
 animatic.stage
 animatic.storyboard animatic.subject
 animatic.camera animatic.script animatic.music animatic.slate
-archive compare player
+archive compare.reproduction compare.presence player
+compare.likeness compare.embedding compare.plots
 video
 request answers
 references transport journal budget

@@ -122,7 +122,6 @@ PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], Non
     "panel-result": (PANEL, False, False, (1200, 1560), result),
     "panel-error": (PANEL, True, False, (1200, 1010), error),
     "panel-dark": (PANEL, False, True, (1200, 1560), result),
-    "panel-narrow": (PANEL, False, False, (700, 1900), result),
     "comparison": (COMPARISON, False, False, (1200, 700), comparison),
 }
 

@@ -1,4 +1,4 @@
-"""What the measures' plots share: figures without global state, and their HTML with words for those who can't see them."""
+"""What the measures' plots share: figures without global state, and their HTML with words for who can't see them."""
 
 from __future__ import annotations
 

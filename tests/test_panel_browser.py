@@ -335,6 +335,10 @@ def test_the_panel_is_accessible_and_fits(
         button(page, "Kept clips").click()
         expect(page.locator(".vidu-card")).to_have_count(2)
         check_with_axe(page, ".vidu-panel", ".vidu-player")
+        top = page.locator(".vidu-actions").bounding_box()["y"]
+        prompt_of(page).fill("too long " * 200)
+        expect(page.locator(".vidu-prompt .vidu-problem")).to_be_visible()
+        assert page.locator(".vidu-actions").bounding_box()["y"] == top, "the page jumped"
         for width in (700, 1600):
             page.set_viewport_size({"width": width, "height": 1400})
             page.wait_for_timeout(200)  # the page lays itself out anew

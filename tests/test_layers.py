@@ -14,7 +14,7 @@ FLOORS = """
 __main__
 cli
 magic panels.panel
-panels.result
+panels.result panels.header
 panels.form panels.history panels.service
 panels.actions panels.jobs panels.starters
 demo

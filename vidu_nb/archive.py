@@ -262,7 +262,8 @@ class Archive:
                 f"{entry.clip} {problem}",
                 remedy="It is left as it is. Bring it back from a copy, or ask with fresh=True for another, paid take.",
             )
-        receipt = replace(Receipt.from_dict(entry.facts["receipt"]), replayed=True, cost_usd=0.0)
+        made = Receipt.from_dict(entry.facts["receipt"])
+        receipt = replace(made, replayed=True, cost_usd=0.0, original=made)
         return Video(entry.clip, request or self.request_of(entry), receipt)
 
     def request_of(self, entry: Entry) -> VideoRequest | None:
@@ -292,7 +293,7 @@ class Archive:
                 return Entry(path, said)
         except OSError as error:
             problem = f"can't be read ({error.strerror})"
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             problem = "is damaged"
         raise ArchiveError(
             f"{path} {problem or 'is damaged'}",
@@ -335,7 +336,7 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
         f"the answer came, but {problem}; its bytes are {where} and in this error's .data",
         remedy="Save them before you close the kernel: error.data is what was paid for.",
     )
-    error.data = data
+    error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
     return error
 
 

@@ -113,6 +113,10 @@ class Client:
             notify=notify or ours.notify,
         )
 
+    def asks_as(self, other: Client) -> bool:
+        """Whether both ask the same service with the same key."""
+        return self._exchange.engine == other._exchange.engine
+
     @property
     def engine(self) -> str:
         """Who answers: ``"segmind"``, ``"preview"``, or another service's host."""

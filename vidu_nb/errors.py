@@ -107,14 +107,24 @@ class Unreachable(ViduError):
 
 
 class OutcomeUnknown(ViduError):
-    """The request left this machine and no usable answer came back: it may have been billed."""
+    """The request left this machine and no usable answer came back: it may have been billed.
+
+    ``.fetchable`` tells that the clip is made, and that `Client.resume` brings it at no cost.
+    """
 
     _speaks_of_bill = True
 
     def __init__(
-        self, message: str, *, remedy: str = "", billed: Billed = "unknown", request_id: str | None = None
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        billed: Billed = "unknown",
+        request_id: str | None = None,
+        fetchable: bool = False,
     ) -> None:
         super().__init__(message, remedy=remedy, billed=billed)
+        self.fetchable = fetchable
         self.request_id = request_id
 
 

@@ -102,7 +102,7 @@ class Exchange:
             check()
             error: Unreachable | RateLimited
             try:
-                return self._attempt(request, key, lock)
+                return self._attempt(request, key, lock, check)
             except Unreachable as refused:
                 error, decision = refused, decide(sent=False, transient=refused.transient, tries=tries)
             except RateLimited as refused:
@@ -113,7 +113,7 @@ class Exchange:
             self.notify(f"{error.message}. Nothing was billed; the next try is in {decision.after_s:.0f} s.")
             _sleep(decision.after_s, check)
 
-    def _attempt(self, request: VideoRequest, key: str, lock: str) -> Video:
+    def _attempt(self, request: VideoRequest, key: str, lock: str, check: Callable[[], None]) -> Video:
         """One POST, journalled at each step."""
         attempt = self._prepare(request, key, lock)
 
@@ -125,6 +125,7 @@ class Exchange:
         names = {NAMES_HEADER: quote("/".join(one.name.replace("/", " ")[:80] for one in request.references), safe="/")}
         with self._in_flight(call):
             try:
+                check()  # whoever cancels from here on finds the call in flight
                 answer = self._scrubbed(  # at once: tracebacks show each frame's variables
                     call.request(
                         "POST",
@@ -255,7 +256,8 @@ class Exchange:
             if fetchable
             else "Check the credit balance before asking again: a second call may be a second bill."
         )
-        return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=headers.get("x-request-id"))
+        told = headers.get("x-request-id")
+        return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=told, fetchable=fetchable)
 
     def refusal(self, answer: Answer) -> APIError:
         """The error for an answer whose status is not 200."""

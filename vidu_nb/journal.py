@@ -128,7 +128,7 @@ def _read(path: Path) -> Attempt:
             return Attempt(path, facts)
     except OSError as error:
         problem = f"can't be read ({error.strerror})"
-    except (ValueError, TypeError, KeyError, IndexError):
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         problem = "is damaged"
     raise ArchiveError(
         f"the journal's {path} {problem or 'is damaged'}",

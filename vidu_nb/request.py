@@ -6,11 +6,13 @@ read them from here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -44,6 +46,7 @@ MAX_SEED = 999_999
 DURATIONS = (5, 10)  # seconds
 PUBLISHED_DURATIONS = (5,)
 _SHOWN = 40  # characters of a bad value that an error shows
+_warns = ContextVar("_warns", default=True)
 
 
 class VideoRequest(BaseModel):
@@ -109,9 +112,8 @@ class VideoRequest(BaseModel):
         except ValidationError as error:
             problems = tuple(_problems(error.errors(include_url=False)))
         if not problems:
-            if self.duration not in PUBLISHED_DURATIONS:
-                told = f"duration={self.duration}: the service's published list holds only 5; it may refuse this."
-                warnings.warn(told, stacklevel=2)
+            for name, remark in self.remarks() if _warns.get() else ():
+                warnings.warn(f"{name}={getattr(self, name)}: {remark}", stacklevel=2)
             return
         raise InvalidRequest("; ".join(text for _, text in problems), field=problems[0][0], problems=problems)
 
@@ -128,6 +130,12 @@ class VideoRequest(BaseModel):
         if duration not in DURATIONS:
             raise ValueError(f"{duration} is not offered: pass 5")
         return duration
+
+    def remarks(self) -> tuple[tuple[str, str], ...]:
+        """Parameter and sentence for what is allowed and yet worth a word; making a request warns of each."""
+        if self.duration in PUBLISHED_DURATIONS:
+            return ()
+        return (("duration", "the service's published list holds only 5; it may refuse this."),)
 
     @classmethod
     def from_payload(cls, body: object, *, names: Sequence[str] = ()) -> VideoRequest:
@@ -215,6 +223,16 @@ class VideoRequest(BaseModel):
         )
 
     __str__ = __repr__
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Make requests without warnings, in this thread alone: `warnings.catch_warnings` would change all threads'."""
+    token = _warns.set(False)
+    try:
+        yield
+    finally:
+        _warns.reset(token)
 
 
 def _from_wire(urls: object, names: Sequence[str]) -> Iterator[Reference]:

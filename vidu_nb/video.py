@@ -7,7 +7,7 @@ import math
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from . import __version__, media
 from .errors import ViduError
 from .files import shown_path, write_atomically
 from .references import Reference
-from .request import MODEL, VideoRequest
+from .request import MODEL, VideoRequest, quietly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +54,8 @@ class Receipt:
         Of the clip's bytes as received.
     replayed : bool
         True when the clip came from the archive at no cost.
+    original : Receipt or None
+        For a replay, the receipt of the call that made the clip; saved copies carry that one.
     """
 
     engine: str
@@ -66,6 +68,7 @@ class Receipt:
     created_at: str = ""
     sha256: str = ""
     replayed: bool = False
+    original: Receipt | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_headers(
@@ -102,7 +105,9 @@ class Receipt:
 
     def to_dict(self) -> dict[str, Any]:
         """The receipt as JSON-ready values."""
-        return asdict(self)
+        said = asdict(self)
+        del said["original"]
+        return said
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -167,7 +172,8 @@ class Video:
             target /= self.path.name
 
         def write(part: Path) -> None:
-            media.write_tags(self.path, part, {RECIPE_TAG: json.dumps(self.recipe(), ensure_ascii=False)})
+            made = replace(self, receipt=(self.receipt and self.receipt.original) or self.receipt)
+            media.write_tags(self.path, part, {RECIPE_TAG: json.dumps(made.recipe(), ensure_ascii=False)})
             if references and self.request:
                 pictures = json.dumps([reference.url for reference in self.request.references])
                 media.append_box(part, _PICTURES_BOX, pictures.encode())
@@ -295,7 +301,8 @@ def request_from(said: Any, pictures: Sequence[str | None] | None) -> VideoReque
             Reference.from_wire(str(note["url"] or url), name=str(note["name"]), sha256=str(note["sha256"]))
             for url, note in zip(urls, notes, strict=True)
         ]
-        return VideoRequest(**{**said, "image_urls": references})
+        with quietly():  # it was made once, and warned of then
+            return VideoRequest(**{**said, "image_urls": references})
     except (ViduError, ValueError, TypeError, KeyError):
         return None
 

@@ -11,12 +11,6 @@ import ipywidgets as widgets
 
 from ..errors import ViduError
 
-NO_KEY = (
-    "Generate needs a Segmind API key, and none is set. Run vidu.login() in a cell: it asks for the key in a hidden "
-    "field and keeps it in this kernel only. Then press Generate again. Previews need no key."
-)
-_AGAIN = "Pay again"
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -46,6 +40,11 @@ class Offer:
     clip_s: float
     has_key: bool
     credits: float | None
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the paying button names a price."""
+        return self.has_key and not self.clip_kept
 
     @property
     def preview_label(self) -> str:
@@ -84,7 +83,7 @@ class Actions:
         self._preview = _button("Preview (free)", "eye", preview, "info")
         self._generate = _button("Generate", "film", generate, "primary")
         self._cancel = _button("Cancel", "stop", cancel, "")
-        self._again = _button(_AGAIN, "exclamation-triangle", again, "warning")
+        self._again = _button("Pay again", "exclamation-triangle", again, "warning")
         self._again.tooltip = "Send the same request once more, though the first may have been billed"
         self._cancel.disabled = True
         self._again.layout.display = "none"
@@ -98,14 +97,15 @@ class Actions:
         self.box.add_class("vidu-actions")
 
     @property
-    def offers_kept(self) -> bool:
-        """Whether the paying button says that its clip costs nothing."""
-        return self._offer is not None and self._offer.clip_kept
+    def names_a_price(self) -> bool:
+        """Whether the paying button says what a click costs."""
+        return self._offer is not None and self._offer.is_paid
 
     def offer(self, offer: Offer) -> None:
         """Say what the buttons would do now, and why where they do nothing."""
         self._offer = offer
         self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
+        self._again.description = f"Pay again (about ${offer.price_usd:.2f})"
         blocked = bool(offer.missing) or self._is_running
         self._preview.disabled = self._generate.disabled = blocked
         self._preview.tooltip = f"A moving storyboard made on this machine, about {offer.preview_s:.0f} s"
@@ -116,6 +116,10 @@ class Actions:
         elif not told and offer.credits is not None:
             told = f"Credits left: ${offer.credits:.2f}"
         self._reason.value = f'<div class="vidu-help">{escape(told) or "&nbsp;"}</div>'
+
+    def take_back(self) -> None:
+        """Offer no second payment any more: the form asks for something else."""
+        self._again.layout.display = "none"
 
     def running(self, stage: str, elapsed: float, expected: float) -> None:
         """Show how far a call is; the service tells nothing until it is done, so the bar follows the clock."""
@@ -169,9 +173,11 @@ def cancelled(error: ViduError, price_usd: float) -> str:
     """What a cancelled call may still cost."""
     if error.billed == "no":
         return "Cancelled. Nothing is billed."
+    if error.billed == "yes":
+        return f"Cancelled. {error}"
     return (
         "Cancelled here. The service can't be told to stop: it goes on there, and may bill about "
-        f"${price_usd:.2f}. Nothing is sent again by itself; client.pending() lists such calls."
+        f"${price_usd:.2f}. Nothing is sent again by itself; vidu.Client().pending() lists such calls."
     )
 
 

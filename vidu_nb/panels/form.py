@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -12,7 +11,7 @@ import ipywidgets as widgets
 
 from ..errors import InvalidRequest
 from ..references import as_references
-from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices
+from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices, quietly
 from ..widgets.tray import ReferenceTray
 
 _TIPS = (
@@ -83,7 +82,8 @@ class Field:
     def say(self, problem: str = "", *, note: str = "", extra: str = "") -> None:
         """Show a problem, else a note, else the help; `extra` is HTML beside it."""
         words = problem.removeprefix(f"{self.name}: ")
-        told = f"{words[:1].upper()}{words[1:]}" if problem else note or self.help_text
+        words = words or note or self.help_text
+        told = f"{words[:1].upper()}{words[1:]}"
         kind = "problem" if problem else "note" if note else "help"
         sign = '<span aria-hidden="true">⚠ </span>' if problem or note else ""
         alert = ' role="alert"' if problem else ""
@@ -127,6 +127,18 @@ class Form:
             field.control.observe(self._changed, field.trait)
         self._lock.observe(self._lock_changed, "value")
         self._dice.on_click(lambda _: self.roll())
+
+    @property
+    def box(self) -> Any:
+        """All controls: the words and pictures beside the dials."""
+        boxes = {name: field.box for name, field in self.fields.items()}
+        words = widgets.VBox([boxes.pop("prompt"), boxes.pop("references")])
+        words.add_class("vidu-words")
+        dials = widgets.VBox(list(boxes.values()))
+        dials.add_class("vidu-dials")
+        columns = widgets.HBox([words, dials])
+        columns.add_class("vidu-columns")
+        return columns
 
     def values(self) -> dict[str, Any]:
         """What the controls hold, right or wrong."""
@@ -226,18 +238,10 @@ def _counter(prompt: str) -> str:
 def _checked(
     model: type[VideoRequest], values: Mapping[str, Any]
 ) -> tuple[VideoRequest | None, tuple[tuple[str, str], ...], dict[str, str]]:
-    """The request, what is wrong, and what is worth a word; a warning becomes a note beside its control."""
-    request: VideoRequest | None = None
-    problems: tuple[tuple[str, str], ...] = ()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
+    """The request, what is wrong, and what is worth a word."""
+    try:
+        with quietly():
             request = model(**values)
-        except InvalidRequest as error:
-            problems = error.problems
-    notes = {}
-    for warning in caught:
-        name, _, told = str(warning.message).partition("=")
-        if name in values:
-            notes[name] = told.partition(": ")[2] or told
-    return request, problems, notes
+    except InvalidRequest as error:
+        return None, error.problems, {}
+    return request, (), dict(request.remarks())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from html import escape
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from .jobs import in_background
 _SIDE = 160  # px of a poster's longer side; a few kB each
 _PAGE = 8  # clips of the archive that are shown at a time
 _MAX_COMPARED = 9
+_MAX_SHOWN = 24  # cards of this panel's own clips; older ones are among the kept
 _PROMPT_SHOWN = 60  # characters
 
 
@@ -42,15 +43,29 @@ class Strip:
         self.box = widgets.HBox()
         self.box.add_class("vidu-strip")
 
-    def add(self, videos: Sequence[Video], *, first: bool = True) -> None:
-        """Put clips at the beginning, or at the end."""
-        fresh = [self._card(video) for video in videos]
-        if first:
-            self._cards = [card for card, _ in fresh] + self._cards
-            self.box.children = (*(box for _, box in fresh), *self.box.children)
-        else:
-            self._cards += [card for card, _ in fresh]
-            self.box.children = (*self.box.children, *(box for _, box in fresh))
+    def add(self, video: Video, *, first: bool = True) -> None:
+        """Put a clip at the beginning, or at the end; the oldest goes where there are too many.
+
+        Raises
+        ------
+        ViduError, OSError
+            The file can't be read as a video.
+        """
+        card, box = self._card(video)
+        boxes = self.box.children
+        self._cards = [card, *self._cards] if first else [*self._cards, card]
+        self.box.children = (box, *boxes) if first else (*boxes, box)
+        if first and len(self._cards) > _MAX_SHOWN:
+            self._cards.pop()
+            last = self.box.children[-1]
+            self.box.children = self.box.children[:-1]
+            close(last)
+
+    def clear(self) -> None:
+        """Take all away."""
+        boxes, self._cards, self.box.children = self.box.children, [], ()
+        for box in boxes:
+            close(box)
 
     def _card(self, video: Video) -> tuple[tuple[Video, Any], Any]:
         told = caption(video)
@@ -74,6 +89,13 @@ class Strip:
         chosen = [video for video, tick in self._cards if tick.value]
         if len(chosen) > 1:
             self._compare(chosen[:_MAX_COMPARED])
+
+
+def close(box: Any) -> None:
+    """Close a widget with everything in it; else each stays in the kernel and in the saved notebook."""
+    for child in getattr(box, "children", ()):
+        close(child)
+    box.close()
 
 
 def short_label(video: Video) -> str:
@@ -118,7 +140,10 @@ class Shelf:
     def _opened(self, change: dict[str, Any]) -> None:
         self._toggle.icon = "caret-down" if change["new"] else "caret-right"
         self._inside.layout.display = "" if change["new"] else "none"
-        if change["new"] and self._entries is None:
+        if change["new"]:
+            with self._lock:  # anew, since clips may have come
+                self._strip.clear()
+                self._entries, self._shown, self._told.value = None, 0, ""
             self._fill()
 
     def _fill(self) -> None:
@@ -130,17 +155,19 @@ class Shelf:
             if self._entries is None:
                 self._entries = self._archive.entries(newest=sys.maxsize)
             page = list(islice(self._entries, _PAGE))
-            shown = [video for video in map(self._open, page) if video]
-            self._strip.add(shown, first=False)
-            self._shown += len(shown)
+            shown = sum(map(self._add, page))
+            self._shown += shown
             self._more.layout.display = "none" if len(page) < _PAGE else ""
-            lost = len(page) - len(shown)
+            lost = len(page) - shown
             damaged = f"{lost} here can't be shown; vidu-nb archive verify names them." if lost else ""
             told = damaged or ("" if self._shown else "Nothing is kept yet.")
             self._told.value = f'<div class="vidu-help">{told}</div>' if told else ""
 
-    def _open(self, entry: Entry | ArchiveError) -> Video | None:
+    def _add(self, entry: Entry | ArchiveError) -> bool:
+        """Whether an entry could be shown; one that could not is left as it is."""
         try:
-            return self._archive.open(entry) if isinstance(entry, Entry) else None
-        except (ViduError, OSError):
-            return None  # left as it is
+            if isinstance(entry, Entry):
+                self._strip.add(self._archive.open(entry), first=False)
+        except (ViduError, OSError, ValueError):
+            return False
+        return isinstance(entry, Entry)

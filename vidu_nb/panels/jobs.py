@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 import time
@@ -84,7 +85,8 @@ class Job:
         started = time.monotonic()
         try:
             while not self._worked.wait(_TICK):
-                self._tick(time.monotonic() - started)
+                with contextlib.suppress(Exception):  # whatever telling of it stumbles over, the call goes on
+                    self._tick(time.monotonic() - started)
             self._done(self)
         finally:
             self._ended.set()

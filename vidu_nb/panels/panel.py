@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,25 +13,23 @@ import traitlets
 from IPython.display import display
 
 from ..client import Client
-from ..demo import sample_references
-from ..errors import InvalidRequest, OutcomeUnknown, ViduError
+from ..errors import InvalidRequest, OutcomeUnknown, Unreachable, ViduError
 from ..player import Player
 from ..references import Source
 from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
 from ..video import Video, caption
 from ..widgets.roundtrip import Roundtrip
 from ..widgets.synchroniser import Synchroniser
-from .actions import NO_KEY, Actions, cancelled
+from .actions import Actions, cancelled
 from .form import Form
+from .header import Header
 from .history import Shelf, Strip, short_label
 from .jobs import Job
 from .result import Slot, Tools
 from .service import Service
-from .starters import STARTERS
 
 Kind = Literal["preview", "generate"]
 _CSS = Path(__file__).with_name("panel.css")
-_OWN = "Start from ..."
 
 
 class Panel(widgets.VBox):
@@ -89,11 +87,10 @@ class Panel(widgets.VBox):
             cancel=self.cancel,
         )
         self._form = Form(values or {}, model=model)
-        self._own: dict[str, Any] = {}
         self._slot = Slot()
         self._tools = Tools(self._service.archive, lambda seed: self.fill(seed=seed))
-        self._strip = Strip(self._open, self._compare)
-        self._shelf = Shelf(self._service.archive, self._open, self._compare)
+        self._strip = Strip(self._open, self._try_to_show)
+        self._shelf = Shelf(self._service.archive, self._open, self._try_to_show)
         self._bar = widgets.VBox()  # the comparison's controls
         self.children = self._rooms()
         self.add_class("vidu-panel")
@@ -117,10 +114,8 @@ class Panel(widgets.VBox):
 
         Raises
         ------
-        InvalidRequest
-            Something is missing or wrong.
         ViduError
-            See `Client.generate`.
+            Something is missing or wrong (`InvalidRequest`); else see `Client.generate`.
         """
         return self._wait_for(self._start("preview"))
 
@@ -136,10 +131,8 @@ class Panel(widgets.VBox):
 
         Raises
         ------
-        InvalidRequest
-            Something is missing or wrong.
         ViduError
-            See `Client.generate`.
+            As for `preview`.
         """
         return self._wait_for(self._start("generate", fresh=fresh, again=again))
 
@@ -176,36 +169,36 @@ class Panel(widgets.VBox):
         if self._is_busy or self._is_asking:
             return
         self._is_asking = True
-        free = kind == "preview" or self._actions.offers_kept  # what the button said when it was pressed
+        named_a_price = self._actions.names_a_price  # what the person read who pressed it
 
         def then(has_arrived: bool) -> None:
             self._is_asking = False
             if not has_arrived:
                 self._actions.say("Nothing was done, since the page did not answer: press again.", problem=True)
             else:
-                self._settled(kind, again=again, may_cost=not free)
+                self._begin(kind, again=again, named_a_price=named_a_price)
 
         self._roundtrip.ask(then)
 
-    def _settled(self, kind: Kind, *, again: bool, may_cost: bool) -> None:
+    def _begin(self, kind: Kind, *, again: bool, named_a_price: bool) -> None:
         """Everything that the page says is known: whatever happens is told in the panel."""
         service = self._service
-        if kind == "generate" and not service.can_pay and not service.is_kept(self.request, service.engine):
-            found = "A key is set now: press Generate again." if service.look_again() else ""
-            self._actions.say(found or service.problem or NO_KEY)
-            self._changed()
-            return
-        if kind == "generate" and not may_cost and not service.is_kept(self.request, service.engine):
-            self._actions.say("What was typed last is not kept: press Generate again to pay for it.")
-            return
+        service.look_again()
+        self._changed()
+        if kind == "generate" and not service.is_kept(self.request, service.engine):
+            if not service.can_pay:
+                self._actions.say(service.problem)
+                return
+            if not named_a_price:  # somebody pressed a button that said something else
+                price = service.estimate.price_usd(service.engine)
+                self._actions.say(f"No clip is kept for this: press Generate again to pay for it, about ${price:.2f}.")
+                return
         try:
             self._start(kind, again=again, shows=True)
         except ViduError as error:
             self._actions.say(str(error), problem=True)
 
-    @property
-    def _is_busy(self) -> bool:
-        return self._job is not None and not self._job.has_ended
+    _is_busy = property(lambda self: self._job is not None and not self._job.has_ended)
 
     def _start(self, kind: Kind, *, fresh: bool = False, again: bool = False, shows: bool = False) -> Job:
         """Begin a call in the background; with `shows`, its clip goes to the place below the panel."""
@@ -214,14 +207,16 @@ class Panel(widgets.VBox):
             told = "; ".join(sentence for _, sentence in self._form.problems)
             raise InvalidRequest(told, field=self._form.problems[0][0], problems=self._form.problems)
         service, engine = self._service, PREVIEW
-        if kind == "generate" and (service.can_pay or service.is_kept(request, service.engine)):
+        if kind == "generate" and (service.look_again() or service.is_kept(request, service.engine)):
             engine = service.engine
-        offline = engine != PREVIEW and not service.can_pay
+        offline = engine != PREVIEW and not service.can_pay and not fresh
         expected = service.estimate.seconds(engine)
         said = [""]  # the client's last word on a wait
 
         def work() -> Video:
             self._caller = service.client(engine).sibling(notify=lambda line: said.append(line.rstrip(".")))
+            if self._is_cancelled:
+                raise Unreachable("cancelled before it was sent")
             return self._caller.generate(request, fresh=fresh, again=again, offline=offline)
 
         def tick(elapsed: float) -> None:
@@ -234,9 +229,15 @@ class Panel(widgets.VBox):
                 raise ViduError("a call of this panel is running", remedy="Wait for it, or cancel it.")
             self._is_cancelled, self._caller = False, None
             job = self._job = Job(work, tick=tick, done=lambda job: self._ended(job, engine, shows=shows))
-        self.error, self.state = None, "running"
-        self._actions.running("Starting", 0.0, expected)
-        job.start()
+        try:
+            self.error, self.state = None, "running"
+            self._actions.running("Starting", 0.0, expected)
+            job.start()
+        except BaseException:  # an observer's mistake, or an interrupt: this call ends, and the next one runs
+            self.cancel()
+            self._job = None
+            self._actions.ended("The call was not begun.", problem=True)
+            raise
         return job
 
     def _ended(self, job: Job, engine: str, *, shows: bool) -> None:
@@ -249,10 +250,11 @@ class Panel(widgets.VBox):
             self.state = "done"
             return
         failure = job.error
-        told = str(failure) if isinstance(failure, ViduError) else f"{type(failure).__name__}: {failure}"
-        if self._is_cancelled and isinstance(failure, ViduError):
-            told = cancelled(failure, self._service.estimate.price_usd(engine))
-        may_pay_again = isinstance(failure, OutcomeUnknown) and engine != PREVIEW
+        told = f"{type(failure).__name__}: {failure}"
+        if isinstance(failure, ViduError):
+            price = self._service.estimate.price_usd(engine)
+            told = cancelled(failure, price) if self._is_cancelled else str(failure)
+        may_pay_again = engine != PREVIEW and isinstance(failure, OutcomeUnknown) and not failure.fetchable
         self._actions.ended(told, problem=not self._is_cancelled, may_pay_again=may_pay_again)
         self.error, self.state = failure, "failed"
 
@@ -261,7 +263,7 @@ class Panel(widgets.VBox):
         if shows:
             self._show(video)
         if video.path not in [one.path for one in self.history]:
-            self._strip.add([video])
+            self._strip.add(video)
             self.history = (*self.history, video)
         self._service.learn(video)
         if video.receipt and not video.receipt.replayed:
@@ -272,8 +274,19 @@ class Panel(widgets.VBox):
 
     def _changed(self) -> None:
         """The form says something else, or something else is known of it."""
+        if self._form.request != self.request:
+            self._actions.take_back()  # paying again was for the request before
+        self._actions.offer(self._service.offer(self._form.request, self._form.problems))
         self.request, self.problems = self._form.request, self._form.problems
-        self._actions.offer(self._service.offer(self.request, self.problems))
+
+    @traitlets.validate("request")
+    def _request_is_one(self, proposal: Mapping[str, Any]) -> VideoRequest | None:
+        value = proposal["value"]
+        if value is None or value is self._form.request:
+            return self._form.request
+        if not isinstance(value, VideoRequest) or not all(hasattr(value, name) for name in self._form.fields):
+            raise InvalidRequest(f"request: {type(value).__name__} is not a whole VideoRequest", field="request")
+        return value.replace()  # checked anew
 
     @traitlets.observe("request")
     def _request_assigned(self, change: Mapping[str, Any]) -> None:
@@ -286,12 +299,15 @@ class Panel(widgets.VBox):
     def _show(self, *videos: Video) -> None:
         """Put one clip, or several in step, into the place below the panel."""
         player = Player(videos, labels=[short_label(video) for video in videos] if len(videos) > 1 else None)
-        self._bar.children = (Synchroniser.of(player),) if len(videos) > 1 else ()
+        before, self._bar.children = self._bar.children, (Synchroniser.of(player),) if len(videos) > 1 else ()
+        for bar in before:
+            bar.close()
         self._slot.show(player)
 
     def _open(self, video: Video) -> None:
         """Bring a clip back: its player and its parameters."""
-        self._show(video)
+        if not self._try_to_show([video]):
+            return
         self._tools.show(video)
         self.video = video
         if video.request:
@@ -300,41 +316,27 @@ class Panel(widgets.VBox):
         else:
             self._actions.say(f"Shown: {caption(video)}. Its pictures are gone, so the controls stay as they are.")
 
-    def _compare(self, videos: list[Video]) -> None:
-        self._show(*videos)
+    def _try_to_show(self, videos: Sequence[Video]) -> bool:
+        try:
+            self._show(*videos)
+        except (ViduError, OSError, ValueError) as error:  # the file has gone, or is no video any more
+            names = ", ".join(video.path.name for video in videos)
+            self._actions.say(f"{names} can't be shown: {error}", problem=True)
+            return False
+        return True
 
     def _rooms(self) -> tuple[Any, ...]:
-        fields = {name: field.box for name, field in self._form.fields.items()}
-        start = widgets.Dropdown(description="Idea", options=[_OWN, *STARTERS])
-        start.observe(self._start_from, "value")
-        samples = widgets.Button(description="Sample pictures", icon="picture-o", tooltip="Three photographs to try")
-        samples.on_click(lambda _: self.fill(references=sample_references()))
-        head = widgets.HBox([widgets.HTML("<strong>Vidu Q1 · Reference to Video</strong>"), start, samples])
-        head.add_class("vidu-head")
-        words = widgets.VBox([fields.pop("prompt"), fields.pop("references")])
-        words.add_class("vidu-words")
-        dials = widgets.VBox(list(fields.values()))
-        dials.add_class("vidu-dials")
-        columns = widgets.HBox([words, dials])
-        columns.add_class("vidu-columns")
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>")
         style.layout.display = "none"
-        history = widgets.VBox([self._strip.box, self._shelf.box])
-        return (style, head, columns, self._actions.box, self._tools.box, history, self._bar, self._slot.output)
-
-    def _start_from(self, change: Mapping[str, Any]) -> None:
-        """Fill in a starting point; back at the first choice, what was there before is there again."""
-        if change["old"] == _OWN:
-            self._own = {name: self._form.values()[name] for name in next(iter(STARTERS.values()))}
-        self._form.fill(STARTERS.get(change["new"], self._own))
+        rooms = (Header(self._form), self._form, self._actions, self._tools, self._strip, self._shelf)
+        return (style, *(room.box for room in rooms), self._bar, self._slot.output)
 
     def _ipython_display_(self) -> None:
         display(self._repr_mimebundle_(), raw=True)
         self._slot.display()
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**options) or {}
-        return bundle | {"text/plain": repr(self)}
+        return {**super()._repr_mimebundle_(**options), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         said = self._form.values()

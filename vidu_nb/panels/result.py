@@ -125,14 +125,14 @@ class Tools:
         if not self._video or not name:
             self._tell("Name a file first.", "problem")
             return
-        target = Path(name).expanduser()
-        target = target if target.suffix.lower() == ".mp4" else target.with_name(f"{target.name}.mp4")
         try:
+            target = Path(name).expanduser()
+            target = target if target.suffix.lower() == ".mp4" else target.with_name(f"{target.name}.mp4")
             if target.exists():
                 self._tell(f"{target.name} is there already: choose another name.", "problem")
                 return
             saved = self._video.save(target)
-        except (ViduError, OSError, ValueError) as error:
+        except (ViduError, OSError, ValueError, RuntimeError) as error:  # RuntimeError: nobody's home
             self._tell(getattr(error, "strerror", None) or str(error), "problem")
         else:
             self._tell(f"Saved as {shown_path(saved)}, with its recipe inside.", "help")

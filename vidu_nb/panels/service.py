@@ -9,10 +9,16 @@ from ..archive import Archive
 from ..client import Client
 from ..engines import BASE_URL, Engine, named_engine
 from ..errors import ArchiveError, InvalidRequest
-from ..request import PREVIEW, VideoRequest
+from ..request import MODEL, PREVIEW, VideoRequest
 from ..video import Video
 from .actions import Offer, missing
 from .jobs import Estimate, kept_receipts
+
+_NO_KEY = (
+    "Generate needs a Segmind API key, and none is set. Run vidu.login() in a cell: it asks for the key in a hidden "
+    "field and keeps it in this kernel only. Generate then says what a clip costs. Previews need no key."
+)
+_ONLY_PREVIEWS = "This panel was given the free preview engine: it makes previews, and pays for nothing."
 
 #: What the journal says of a call → what a person reads.
 _STAGES = {
@@ -37,7 +43,7 @@ class Service:
     can_pay : bool
         Whether somebody can be asked to make a clip for money.
     problem : str
-        Why a key or an address that is set can't be used.
+        Why nobody can be asked, in words.
     estimate : Estimate
         What a clip takes and costs.
     """
@@ -46,11 +52,9 @@ class Service:
         self._given = client
         self.archive = client.archive if client else Archive()
         self.problem = ""
-        self._credits: float | None = None
         self._payee, self.can_pay = self._find()
-        self.estimate = Estimate(self._payee.price_usd)
-        if self.can_pay:
-            self.estimate.learn(kept_receipts(self.archive, self.engine))
+        self._credits: float | None = None
+        self.estimate = self._what_it_takes()
 
     @property
     def engine(self) -> str:
@@ -58,8 +62,11 @@ class Service:
         return self._payee.engine
 
     def look_again(self) -> bool:
-        """Whether a key is set by now."""
+        """Whether a key is set by now; the one that was set last counts."""
+        before = self._payee
         self._payee, self.can_pay = self._find()
+        if not before.asks_as(self._payee):
+            self._credits, self.estimate = None, self._what_it_takes()  # another account's
         return self.can_pay
 
     def is_kept(self, request: VideoRequest | None, engine: str) -> bool:
@@ -67,7 +74,7 @@ class Service:
         if request is None or not request.seed:
             return False
         with contextlib.suppress(ArchiveError, OSError):  # asking for it says what is wrong
-            return self.archive.find(request.key(engine=engine, model=self._payee.model), engine=engine) is not None
+            return self.archive.find(self._key(request, engine), engine=engine) is not None
         return False
 
     def client(self, engine: str) -> Client:
@@ -79,7 +86,7 @@ class Service:
     def stage(self, request: VideoRequest, engine: str) -> str:
         """How far a call is, from its journal; empty while nothing is told."""
         with contextlib.suppress(ArchiveError, OSError):
-            attempts = self.archive.journal.of(request.key(engine=engine, model=self._payee.model))
+            attempts = self.archive.journal.of(self._key(request, engine))
             state = attempts[-1].state if attempts else ""
             if state == "sent" and engine == PREVIEW:
                 return "Rendering the preview"
@@ -106,10 +113,19 @@ class Service:
             credits=self._credits,
         )
 
+    def _key(self, request: VideoRequest, engine: str) -> str:
+        return request.key(engine=engine, model=MODEL if engine == PREVIEW else self._payee.model)
+
+    def _what_it_takes(self) -> Estimate:
+        estimate = Estimate(self._payee.price_usd)
+        if self.can_pay:
+            estimate.learn(kept_receipts(self.archive, self.engine))
+        return estimate
+
     def _find(self) -> tuple[Client, bool]:
         if self._given and not self._given.is_free:
             return self._given, True
-        self.problem, engine = "", None
+        self.problem, engine = _ONLY_PREVIEWS if self._given else _NO_KEY, None
         try:
             engine = None if self._given else named_engine()
         except InvalidRequest as error:

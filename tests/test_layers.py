@@ -19,7 +19,7 @@ panels.form panels.history panels.service
 panels.actions panels.jobs panels.starters
 demo
 widgets sweeps shorthand options panels.snippets compare.ratios
-client
+client compare.safe_areas
 exchange account upkeep
 engines
 animatic.server
@@ -30,10 +30,10 @@ animatic.stage
 animatic.storyboard animatic.subject
 animatic.camera animatic.script animatic.music animatic.slate
 archive compare.reproduction compare.presence player
-compare.likeness compare.embedding compare.plots
+compare.likeness compare.embedding compare.plots compare.judgement
 video
 request answers
-references transport journal budget
+references transport journal budget compare.differences
 files keys locks media notices pictures retry
 errors
 """

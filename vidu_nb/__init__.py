@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from . import errors as errors
     from .archive import Archive as Archive
     from .client import Client as Client
+    from .compare.ratios import framing as framing
+    from .compare.reproduction import reproduces as reproduces
     from .keys import login as login
     from .keys import logout as logout
     from .panels.panel import panel as panel
@@ -37,12 +39,14 @@ _HOMES = {
     "Video": "video",
     "VideoRequest": "request",
     "errors": "errors",
+    "framing": "compare.ratios",
     "generate": "shorthand",
     "load": "video",
     "login": "keys",
     "logout": "keys",
     "panel": "panels.panel",
     "preview": "shorthand",
+    "reproduces": "compare.reproduction",
     "show": "widgets.showing",
 }
 
@@ -54,12 +58,14 @@ __all__ = [
     "Video",
     "VideoRequest",
     "errors",
+    "framing",
     "generate",
     "load",
     "login",
     "logout",
     "panel",
     "preview",
+    "reproduces",
     "show",
 ]
 

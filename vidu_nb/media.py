@@ -52,7 +52,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     ViduError
         The file is missing or holds no video.
     """
-    with _open(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
         duration = float(container.duration or 0) / 1_000_000
@@ -87,7 +87,7 @@ def read_frames(path: str | os.PathLike[str], *, side: int | None = None) -> Ite
     numpy.ndarray
         uint8 RGB of shape (height, width, 3).
     """
-    with _open(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         width, height = _fit(stream.codec_context.width, stream.codec_context.height, side)
@@ -107,7 +107,7 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
     side
         Longer side in pixels at most.
     """
-    with _open(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         found = None
@@ -152,7 +152,7 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
     buffer = io.BytesIO()
     width, height = _fit(info.width, info.height, side)
     fps = max(1, round(info.fps / 2))
-    with _open(path) as source, av.open(buffer, "w", format="mp4") as target:
+    with open_media(path) as source, av.open(buffer, "w", format="mp4") as target:
         options = {"preset": "veryfast", "crf": "28", "maxrate": str(rate), "bufsize": str(rate)}
         stream = target.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -183,7 +183,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     import av
 
     movflags = {"movflags": "+faststart+use_metadata_tags"}
-    with _open(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
+    with open_media(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
         new.metadata.update({**old.metadata, **tags})
         streams = {
             stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)
@@ -197,7 +197,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
     """An MP4's metadata tags."""
-    with _open(path) as container:
+    with open_media(path) as container:
         return dict(container.metadata)
 
 
@@ -271,7 +271,7 @@ def _boxes(file: Any, size: int) -> Iterator[tuple[bytes, int, int]]:
         at += length
 
 
-def _open(path: str | os.PathLike[str]) -> Any:
+def open_media(path: str | os.PathLike[str]) -> Any:
     """PyAV's container for reading; one error for all that can be wrong with a file."""
     import av
 

@@ -1,7 +1,7 @@
 """Every benchmark, one after another."""
 
-from . import imports, money, notebook, preview
+from . import imports, measures, money, notebook, preview
 
-for one in (imports, notebook, preview, money):
+for one in (imports, notebook, preview, measures, money):
     one.main()
     print()

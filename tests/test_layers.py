@@ -30,6 +30,7 @@ animatic.stage
 animatic.storyboard animatic.subject
 animatic.camera animatic.script animatic.music animatic.slate
 archive compare.reproduction compare.presence player
+compare.watch
 compare.likeness compare.embedding compare.plots compare.judgement
 video
 request answers

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo lab test unit notebooks outputs browser lint format bench torture build clean
+.PHONY: help demo lab test unit notebooks outputs browser lint format bench torture dino build clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,6 +48,10 @@ bench: $(VENV)/.test  ## performance figures, as ratios of medians
 
 torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about ten minutes)
 	$(BIN)/python tests/torture.py
+
+dino: $(VENV)/.test  ## the test of what needs torch and transformers: several gigabytes, so not a part of test
+	$(INSTALL) --editable '.[dino]'
+	$(BIN)/pytest -q tests/dino_extra.py
 
 build: $(VENV)/.test  ## the wheel
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,7 +1,7 @@
 """The documentation's pictures, made from the real thing by ``python docs/screenshots.py [NAME ...]``.
 
-Opens notebooks in JupyterLab in Chromium and takes the pictures. Clips come from the local preview engine; where a picture
-shows a paid call, a server on this machine stands in for the service.
+Opens notebooks in JupyterLab in Chromium and takes the pictures. Clips come from the local preview engine; where a
+picture shows a paid call, a server on this machine stands in for the service.
 """
 
 import os
@@ -113,7 +113,7 @@ def comparison(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
-#: Name → cells, whether there is a key, whether it is dark, the window's size, and what to do before the picture is taken.
+#: Name → cells, whether there is a key, whether it is dark, the window's size, what to do before the picture is taken.
 PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], None]]] = {
     "first-clip": (FIRST_CLIP, False, False, (1100, 760), first_clip),
     "panel-empty": (PANEL, False, False, (1200, 1010), empty),

@@ -11,7 +11,16 @@ from urllib.request import urlopen
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, command, find_chromium, install_kernel, jupyter_lab, open_notebook, write_notebook
+from browser import (
+    FLAGS,
+    KERNEL_IS_IDLE,
+    command,
+    find_chromium,
+    install_kernel,
+    jupyter_lab,
+    open_notebook,
+    write_notebook,
+)
 from faults import FaultServer
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -144,7 +153,7 @@ def test_from_an_empty_panel_to_a_reopened_notebook(
     with jupyter_lab(tmp_path, base_url=base_url) as url:
         saved = write_notebook(tmp_path / "sub folder" / "panel.ipynb", PANEL, "6 * 7")
         open_notebook(page, url, "sub%20folder/panel.ipynb")
-        tell("Run All to panel", page.evaluate(RUN_TO_PANEL))
+        tell("Run All to panel, with the library's import", page.evaluate(RUN_TO_PANEL))
         drop_reorder_and_type(page, pictures)
         preview_and_see_it_play(page)
         cancel_a_call_that_never_answers(page, faults)
@@ -369,7 +378,11 @@ def test_two_ticked_clips_play_in_step_and_a_poster_brings_one_back(page: Page, 
     """Ticking two posters opens them with one bar of controls; Show brings a clip and its seed back."""
     write_notebook(place / "history.ipynb", PANEL)
     open_notebook(page, lab, "history.ipynb")
-    command(page, "notebook:run-all-cells")
+    page.evaluate(RUN_TO_PANEL)
+    command(page, "notebook:clear-all-cell-outputs")
+    expect(page.locator(".vidu-panel")).to_have_count(0)
+    page.wait_for_function(KERNEL_IS_IDLE)
+    tell("Run All to panel, once the kernel has the library", page.evaluate(RUN_TO_PANEL))
     fill(page, pictures, "A wall. Then a pan right.")
     page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
     cards = page.locator(".vidu-card")

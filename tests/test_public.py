@@ -17,7 +17,7 @@ from vidu_nb.keys import Secret
 
 NAMES = [
     "Archive", "Client", "Receipt", "Reference", "Video", "VideoRequest",
-    "errors", "framing", "generate", "load", "login", "logout", "panel", "preview", "reproduces", "show",
+    "consistency", "errors", "framing", "generate", "load", "login", "logout", "panel", "preview", "reproduces", "show",
 ]  # fmt: skip
 HEAVY = {"anywidget", "numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
 KEY = "SG_0123456789abcdef"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import errors as errors
     from .archive import Archive as Archive
     from .client import Client as Client
+    from .compare.presence import consistency as consistency
     from .compare.ratios import framing as framing
     from .compare.reproduction import reproduces as reproduces
     from .keys import login as login
@@ -38,6 +39,7 @@ _HOMES = {
     "Reference": "references",
     "Video": "video",
     "VideoRequest": "request",
+    "consistency": "compare.presence",
     "errors": "errors",
     "framing": "compare.ratios",
     "generate": "shorthand",
@@ -57,6 +59,7 @@ __all__ = [
     "Reference",
     "Video",
     "VideoRequest",
+    "consistency",
     "errors",
     "framing",
     "generate",

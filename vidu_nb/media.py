@@ -5,6 +5,7 @@ Nothing here knows of requests or receipts; paths go in, values or files come ou
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import struct
@@ -119,6 +120,18 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         width, height = _fit(found.width, found.height, side)
         image: Image = found.to_image(width=width, height=height, interpolation="AREA")
         return image
+
+
+def poster_jpeg(path: str | os.PathLike[str], *, side: int = POSTER_SIDE) -> bytes:
+    """A poster as JPEG, remembered while the file stays as it is: a notebook shows the same clip often."""
+    target = Path(path).absolute()
+    stamp = (target.stat().st_mtime_ns, target.stat().st_size) if target.exists() else ()
+    return _poster_jpeg(target, side, stamp)
+
+
+@functools.lru_cache(maxsize=64)  # some 2 MB
+def _poster_jpeg(path: Path, side: int, _stamp: tuple[int, ...]) -> bytes:
+    return jpeg(poster(path, side=side))
 
 
 def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:

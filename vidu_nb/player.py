@@ -122,7 +122,7 @@ def _source(video: Video, *, embed: bool, side: int) -> tuple[str, str, str]:
     if embed:
         return _data_uri("video/mp4", video.bytes), "", ""
     if link := _link(video.path):
-        return link, _data_uri("image/jpeg", media.jpeg(video.poster(side=side))), ""
+        return link, _data_uri("image/jpeg", media.poster_jpeg(video.path, side=side)), ""
     word = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)}"
     return _data_uri("video/mp4", media.proxy(video.path)), "", word
 

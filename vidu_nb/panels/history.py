@@ -71,7 +71,7 @@ class Strip:
         told = caption(video)
         prompt = video.request.prompt if video.request else video.path.name
         prompt = prompt if len(prompt) <= _PROMPT_SHOWN else f"{prompt[: _PROMPT_SHOWN - 1]}…"
-        picture = base64.b64encode(media.jpeg(video.poster(side=_SIDE))).decode("ascii")
+        picture = base64.b64encode(media.poster_jpeg(video.path, side=_SIDE)).decode("ascii")
         poster = widgets.HTML(
             f'<img class="vidu-poster" alt="{escape(f"Frame of {told}: {prompt}")}" '
             f'src="data:image/jpeg;base64,{picture}">'

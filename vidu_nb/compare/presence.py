@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
@@ -31,6 +32,8 @@ EMBEDDED_THRESHOLD = 0.6  # of a cosine; every network has its own scale, so thi
 
 _JOINT = 8  # frames: what comes and goes within this time of each other is one change of shots, such as a dissolve
 _STRIP = 8  # pictures below the heat map
+
+_Between = Callable[[int, int], float]
 
 
 class Span(NamedTuple):
@@ -230,6 +233,11 @@ def _references(video: object, given: Source) -> tuple[Reference, ...]:
 def _result(watch: Watch, names: tuple[str, ...], fps: float) -> Consistency:
     scores = np.array(watch.scores).T
     joints, edges = _changes(watch)
+
+    @functools.cache  # shots and the clip as a whole ask for many of the same pairs
+    def between(one: int, other: int) -> float:
+        return watch.measure.between(watch.seen[one], watch.seen[other])
+
     return Consistency(
         names=names,
         plain=tuple(map(watch.measure.is_plain, watch.sought)),
@@ -238,8 +246,8 @@ def _result(watch: Watch, names: tuple[str, ...], fps: float) -> Consistency:
         threshold=watch.threshold,
         spans=tuple(tuple(_spans(one, watch.frames, fps)) for one in edges),
         best=tuple(Best(index / fps, score, picture) for index, score, picture in watch.best),
-        shots=tuple(_shot(watch, scores, *ends, fps) for ends in pairwise([0, *joints, watch.frames])),
-        frame_to_frame=_frame_to_frame(watch.measure, watch.seen),
+        shots=tuple(_shot(watch, scores, *ends, fps, between) for ends in pairwise([0, *joints, watch.frames])),
+        frame_to_frame=_frame_to_frame(between, range(len(watch.seen))),
         strip=tuple(watch.strip),
         duration=watch.frames / fps,
     )
@@ -276,17 +284,17 @@ def _spans(edges: dict[int, bool], frames: int, fps: float) -> Iterator[Span]:
             yield Span(start / fps, end / fps)
 
 
-def _shot(watch: Watch, scores: NDArray[np.float64], start: int, end: int, fps: float) -> Shot:
+def _shot(watch: Watch, scores: NDArray[np.float64], start: int, end: int, fps: float, between: _Between) -> Shot:
     inside = [i for i, index in enumerate(watch.samples) if start <= index < end]
     means = tuple(float(row[inside].mean()) if inside else 0.0 for row in scores)
-    return Shot(Span(start / fps, end / fps), means, _frame_to_frame(watch.measure, [watch.seen[i] for i in inside]))
+    return Shot(Span(start / fps, end / fps), means, _frame_to_frame(between, inside))
 
 
-def _frame_to_frame(measure: Measure, seen: Sequence[Any]) -> float | None:
-    """VBench's subject consistency over what was seen, first to last."""
+def _frame_to_frame(between: _Between, seen: Sequence[int]) -> float | None:
+    """VBench's subject consistency over samples, first to last."""
     if len(seen) < 2:
         return None
-    likes = [(measure.between(seen[0], now) + measure.between(before, now)) / 2 for before, now in pairwise(seen)]
+    likes = [(between(seen[0], now) + between(before, now)) / 2 for before, now in pairwise(seen)]
     return float(np.mean(likes))
 
 

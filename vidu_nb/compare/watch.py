@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from .embedding import Measure
 from .likeness import Picture, shrunk
 
 SIDE = 256  # px of the longer side of what is looked at: half the time of 384, and no less is found
+_AHEAD = 12  # frames that are decoded while one is being looked at; 3 MB each
 STRIP_SIDE = 160  # px of the longer side of the pictures that are kept of every sample
 
 _CUT = 14.0  # mean change of luma, of 255, from one frame to the next ...
@@ -24,10 +27,14 @@ _SUDDEN = 2.5  # ... and that many times the change before and after: a fast pan
 
 def decoded(path: Path) -> Iterator[Any]:
     """Frames as the decoder gives them: turning each into RGB would cost as much as decoding, and few are looked at."""
-    with open_media(path) as container:
+    with open_media(path) as container, ThreadPoolExecutor(1) as pool:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        yield from container.decode(stream)
+        frames = container.decode(stream)
+        ahead = deque(pool.submit(next, frames, None) for _ in range(_AHEAD))
+        while (frame := ahead.popleft().result()) is not None:
+            ahead.append(pool.submit(next, frames, None))
+            yield frame
 
 
 class Watch:

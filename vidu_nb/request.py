@@ -164,7 +164,8 @@ class VideoRequest(BaseModel):
         urls = fields.pop("image_urls", None)
         if urls is None or urls == []:
             raise InvalidRequest("image_urls: is missing: pass one to seven pictures", field="image_urls")
-        return cls(references=tuple(_from_wire(urls, names)), **fields)
+        with quietly():  # the caller made the same request, and was warned
+            return cls(references=tuple(_from_wire(urls, names)), **fields)
 
     def payload(self) -> dict[str, Any]:
         """The API's JSON body.

@@ -40,7 +40,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .. import __version__
 from ..errors import InvalidRequest, ViduError
 from ..pictures import MAX_BODY_BYTES
-from ..request import MAX_SEED, MODEL, NAMES_HEADER, VideoRequest, quietly
+from ..request import MAX_SEED, MODEL, NAMES_HEADER, VideoRequest
 from .engine import make_clip
 from .images import AddressRule, is_public
 from .render import Cancelled
@@ -100,9 +100,7 @@ class API:
         self._check_key(request)
         if request.path_params["model"] != MODEL:
             raise HTTPException(404, f"no model {request.path_params['model'][:80]!r} here; there is {MODEL!r}")
-        body = await _json_body(request)
-        with quietly():  # the caller made the same request, and was warned
-            wanted = VideoRequest.from_payload(body, names=_names(request))
+        wanted = VideoRequest.from_payload(await _json_body(request), names=_names(request))
         if not self.purse.take():
             raise HTTPException(
                 406, f"Insufficient credits: {self.purse.left:g} left, a clip costs {self.purse.cost:g}"

@@ -19,11 +19,14 @@ lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 
 test: lint unit notebooks  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
-# Two files load the machine by themselves; beside them, tests of deadlines would measure the load.
+# Two files load the machine by themselves; beside them, tests of deadlines would measure the load. One plays clips in step, which
+# takes the machine for itself.
 HEAVY := tests/test_torture.py tests/test_mutations.py
+ALONE := tests/test_synchroniser_browser.py
 
 unit: $(VENV)/.test browser
-	$(BIN)/pytest -q -n 2 --dist loadfile $(HEAVY:%=--ignore=%)
+	$(BIN)/pytest -q -n 2 --dist loadfile $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%)
+	$(BIN)/pytest -q $(ALONE)
 	$(BIN)/pytest -q -n 2 --dist loadfile $(HEAVY)
 
 notebooks: $(VENV)/.test  ## every notebook's outputs, compared with what is stored in it

@@ -182,6 +182,7 @@ def test_clips_play_in_step(notebook, bar):
 
 def test_a_clip_that_falls_behind_comes_back(notebook, bar):
     """Clips that were torn apart by a little or by a lot are in step again before long, without stopping."""
+    press(bar, "Loop")  # a machine with other things to do may need longer than the clip lasts
     for torn in (0.1, 0.8):
         press(bar, "First frame")
         press(bar, "Play")
@@ -193,9 +194,10 @@ def test_a_clip_that_falls_behind_comes_back(notebook, bar):
                 const apart = Math.abs(two.currentTime - one.currentTime);
                 return !one.paused && !one.seeking && !two.seeking && apart < 0.01;
             }""",
-            timeout=4000,
+            timeout=20_000,
         )
         expect(bar.get_by_role("button", name="Pause")).to_be_visible()
+        press(bar, "Pause")
 
 
 def test_a_pause_shows_the_same_frame_of_each(notebook, bar):

@@ -31,6 +31,22 @@ FLAGS = [
 ]
 
 
+#: Plays a video until its time has moved, and gives what it is: width and height in pixels, duration in s, readyState.
+PLAYS = """async video => {
+    video.muted = true;
+    await video.play();
+    const from = video.currentTime;
+    await new Promise((done, failed) => {
+        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 10000);
+        video.addEventListener('timeupdate', () => {
+            if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
+        });
+    });
+    video.pause();
+    return {width: video.videoWidth, height: video.videoHeight, duration: video.duration, ready: video.readyState};
+}"""
+
+
 def find_chromium() -> str | None:
     """A Chromium on this machine; None leaves the choice to Playwright, which has its own where it was installed."""
     named = os.environ.get("CHROMIUM")

@@ -6,26 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browser import FLAGS, find_chromium, jupyter_lab
+from browser import FLAGS, PLAYS, find_chromium, jupyter_lab
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import vidu_nb as vidu
 from vidu_nb.demo import sample_references
 from vidu_nb.player import Player
-
-PLAYS = """async video => {
-    video.muted = true;
-    await video.play();
-    const from = video.currentTime;
-    await new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 10000);
-        video.addEventListener('timeupdate', () => {
-            if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
-        });
-    });
-    video.pause();
-    return {width: video.videoWidth, height: video.videoHeight, duration: video.duration, ready: video.readyState};
-}"""
 
 
 @pytest.fixture(scope="module")

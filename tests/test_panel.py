@@ -10,6 +10,7 @@ import time
 import ipywidgets
 import pytest
 from faults import FaultServer
+from panels import KEY, WAIT, button, fault, text, walk
 from pydantic import Field
 
 import vidu_nb as vidu
@@ -19,9 +20,7 @@ from vidu_nb.panels.panel import Panel
 from vidu_nb.panels.starters import STARTERS
 from vidu_nb.request import VideoRequest
 
-KEY = "SG_not-a-real-key-for-tests"
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>'
-WAIT = 20  # s; far more than anything here takes
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +43,6 @@ def asked(photo):
     return {"prompt": "A wave. Zoom in.", "references": photo, "aspect_ratio": "1:1", "bgm": False}
 
 
-def walk(widget):
-    """A widget and everything in it."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
-
-
-def button(panel, name):
-    """The button whose words begin like this."""
-    return next(
-        one for one in walk(panel) if isinstance(one, ipywidgets.Button) and str(one.description).startswith(name)
-    )
-
-
-def text(panel):
-    """Everything that the panel says in HTML."""
-    return "\n".join(
-        one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML) and "<style>" not in one.value
-    )
-
-
 def settled(panel):
     """Wait until the panel's call has ended."""
     assert panel._job.wait(WAIT), "the call did not end"
@@ -75,10 +53,6 @@ def press(panel, name):
     """Click a button and wait for what comes of it."""
     button(panel, name).click()
     return settled(panel)
-
-
-def fault(name):
-    return f"A wall [fault:{name}]"
 
 
 # The controls.

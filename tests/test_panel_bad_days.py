@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import ipywidgets
 import pytest
 from faults import FaultServer, clip
+from panels import KEY, WAIT, button, fault, text, walk
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -26,9 +27,6 @@ from vidu_nb.panels.jobs import Job
 from vidu_nb.panels.panel import Panel
 from vidu_nb.request import VideoRequest
 from vidu_nb.video import Receipt, describe
-
-KEY = "SG_not-a-real-key-for-tests"
-WAIT = 20  # s; far more than anything here takes
 
 
 @pytest.fixture(scope="module")
@@ -114,27 +112,6 @@ def studio(monkeypatch):
         thread.join()
 
 
-def walk(widget):
-    """A widget and everything in it."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
-
-
-def button(panel, name):
-    """The button whose words begin like this."""
-    return next(
-        one for one in walk(panel) if isinstance(one, ipywidgets.Button) and str(one.description).startswith(name)
-    )
-
-
-def text(panel):
-    """Everything that the panel says in HTML."""
-    return "\n".join(
-        one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML) and "<style>" not in one.value
-    )
-
-
 def is_offered(panel, name):
     """Whether a button can be seen and pressed."""
     found = button(panel, name)
@@ -159,10 +136,6 @@ def until(holds):
     while not holds():
         assert time.monotonic() < deadline, "it did not come true"
         threading.Event().wait(0.01)
-
-
-def fault(name):
-    return f"A wall [fault:{name}]"
 
 
 def refuse(change):

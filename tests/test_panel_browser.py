@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import (
     FLAGS,
     KERNEL_IS_IDLE,
+    PLAYS,
     command,
     find_chromium,
     install_kernel,
@@ -36,20 +37,6 @@ DROP = """(tray, files) => {
     }
     for (const kind of ['dragenter', 'dragover', 'drop'])
         tray.dispatchEvent(new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
-}"""
-
-PLAYS = """async video => {
-    video.muted = true;
-    await video.play();
-    const from = video.currentTime;
-    await new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 10000);
-        video.addEventListener('timeupdate', () => {
-            if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
-        });
-    });
-    video.pause();
-    return {width: video.videoWidth, ready: video.readyState};
 }"""
 
 #: Milliseconds from a click on a button to a new video that moves.
@@ -184,7 +171,8 @@ def preview_and_see_it_play(page: Page) -> None:
     button(page, "Preview (free)").click()
     video = page.locator(".jp-OutputArea video")
     video.wait_for(state="visible", timeout=30_000)
-    assert video.evaluate(PLAYS) == {"width": 1080, "ready": 4}
+    told = video.evaluate(PLAYS)
+    assert (told["width"], told["height"], told["ready"]) == (1080, 1080, 4)
     tell("click to playing, file kept", button(page, "Preview (kept").evaluate(CLICK_TO_PLAYING))
 
 

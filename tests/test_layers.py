@@ -20,6 +20,7 @@ panels.actions panels.jobs panels.starters
 demo
 widgets sweeps shorthand options panels.snippets compare.ratios
 client compare.safe_areas
+unfinished
 exchange account upkeep
 engines
 animatic.server

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from .account import Credits, Pending
-from .archive import Archive, Entry
+from .archive import Archive
 from .budget import Budget
 from .engines import Engine, choose_engine, preview_engine
-from .errors import ArchiveError, InvalidRequest, NotKept, OutcomeUnknown, ViduError
+from .errors import InvalidRequest, NotKept, ViduError
 from .exchange import Exchange
-from .journal import Attempt, State
-from .locks import hold, is_held
 from .notices import say_once, tell
 from .request import MODEL, PREVIEW, VideoRequest
+from .transport import Call
+from .unfinished import Unfinished
 from .upkeep import nearest
 from .video import Video, number
 
@@ -76,14 +77,20 @@ class Client:
         budget: Budget | None = None,
         notify: Callable[[str], object] | None = None,
     ) -> None:
-        self._exchange = Exchange(
-            engine or choose_engine(api_key, base_url, model=model),
-            archive if isinstance(archive, Archive) else Archive(archive),
-            price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
-            timeout=timeout,
-            budget=budget,
-            notify=notify or tell,
+        self._use(
+            Exchange(
+                engine or choose_engine(api_key, base_url, model=model),
+                archive if isinstance(archive, Archive) else Archive(archive),
+                price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
+                timeout=timeout,
+                budget=budget,
+                notify=notify or tell,
+            )
         )
+
+    def _use(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._unfinished = Unfinished(exchange)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Client:
@@ -101,17 +108,26 @@ class Client:
         """A client of the free local preview engine, whatever the environment says."""
         return cls(engine=preview_engine(), **settings)
 
-    def sibling(self, *, notify: Callable[[str], object] | None = None) -> Client:
-        """A client of the same engine, archive, price and budget, whose calls are told and cancelled apart."""
-        ours = self._exchange
-        return Client(
-            engine=ours.engine,
-            archive=ours.archive,
-            price_usd=ours.price_usd,
-            timeout=ours.timeout,
-            budget=ours.budget,
-            notify=notify or ours.notify,
-        )
+    def sibling(
+        self,
+        *,
+        notify: Callable[[str], object] | None = None,
+        budget: Budget | None = None,
+        call: Callable[..., Call] | None = None,
+    ) -> Client:
+        """A client of the same engine, archive and price, whose calls are told, limited and cancelled apart.
+
+        Parameters
+        ----------
+        notify, budget
+            As for the class; its own by default.
+        call
+            Makes what carries a request for a clip, in place of `transport.Call`.
+        """
+        ours, other = self._exchange, copy(self)
+        theirs = replace(ours, notify=notify or ours.notify, budget=budget or ours.budget, call=call or ours.call)
+        other._use(theirs)  # noqa: SLF001 - one of our own kind
+        return other
 
     def asks_as(self, other: Client) -> bool:
         """Whether both ask the same service with the same key."""
@@ -192,7 +208,7 @@ class Client:
         check = self._exchange.patience()
         key = request.key(engine=self.engine, model=self.model)
         replays = not fresh and (request.seed != 0 or offline)
-        if replays and (kept := self._kept(request, lambda: self.archive.find(key, engine=self.engine))):
+        if replays and (kept := self._unfinished.kept(request, lambda: self.archive.find(key, engine=self.engine))):
             return kept
         if offline:
             raise NotKept(
@@ -200,10 +216,10 @@ class Client:
             )
         alone = replays  # others who ask the same wait for this call's clip; other takes run side by side
         lock = key if alone else f"{key}-{secrets.token_hex(4)}"
-        with self._holding(lock, check):
-            if replays and (kept := self._kept(request, lambda: self.archive.find_journalled(key))):
+        with self._unfinished.holding(lock, check):
+            if replays and (kept := self._unfinished.kept(request, lambda: self.archive.find_journalled(key))):
                 return kept  # somebody else's call, meanwhile
-            if finished := self._look_at_earlier(key, lock, request, again=again):
+            if finished := self._unfinished.look_at_earlier(key, lock, request, again=again):
                 return finished
             return self._exchange.ask(request, key, lock, check=check)
 
@@ -226,19 +242,7 @@ class Client:
 
     def pending(self) -> list[Pending]:
         """Paid calls that are not closed: of unknown outcome, or paid and not fetched yet."""
-        open_ones = [attempt for attempt in self.archive.journal if self._is_left_open(attempt)]
-        now: float | None = None
-        if any(attempt.facts["engine"] == self.engine for attempt in open_ones):
-            with contextlib.suppress(ViduError):
-                now = float(self.credits())
-        return [
-            Pending.from_attempt(
-                attempt,
-                fetchable=self._is_fetchable(attempt),
-                credits_now=now if attempt.facts["engine"] == self.engine else None,
-            )
-            for attempt in open_ones
-        ]
+        return self._unfinished.pending(self.credits)
 
     def settle(self, call: Pending | str, *, billed: bool) -> None:
         """Close a call of unknown outcome, after a look at the service's bill.
@@ -255,15 +259,7 @@ class Client:
         InvalidRequest
             No such open call.
         """
-        name = call.id if isinstance(call, Pending) else call
-        for attempt in self.archive.journal:
-            if attempt.id == name and self._is_left_open(attempt):
-                with self._holding(str(attempt.facts["lock"])):
-                    self.archive.journal.read_again(attempt).add("settled", billed=billed)
-                if self._exchange.budget and not billed:
-                    self._exchange.budget.correct(attempt.id, 0.0)
-                return
-        raise InvalidRequest(f"call: {name!r} is not an open call; client.pending() lists them", field="call")
+        self._unfinished.settle(call.id if isinstance(call, Pending) else call, billed=billed)
 
     def resume(self) -> list[Video]:
         """Bring in every clip that was paid for and not kept yet; costs nothing.
@@ -273,100 +269,11 @@ class Client:
         list of Video
             What could be had. The others stay in `pending`.
         """
-        found = []
-        for attempt in self.archive.journal:
-            if self._is_left_open(attempt) and self._is_fetchable(attempt):
-                try:
-                    found.append(self._bring_in(attempt, None))
-                except (ViduError, OSError) as error:
-                    self._exchange.notify(f"{attempt.id}: {error}")
-        return [video for video in found if video]
+        return self._unfinished.resume()
 
     def cancel(self) -> None:
         """End every call of this client, at once: one that had been sent raises OutcomeUnknown, others Unreachable."""
         self._exchange.cancel()
-
-    # What is there already.
-
-    def _kept(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
-        try:
-            entry = find()
-            return self.archive.open(entry, request=request) if entry else None
-        except ArchiveError:
-            if self.is_free:
-                return None  # a damaged preview is simply made again
-            raise
-
-    def _look_at_earlier(self, key: str, lock: str, request: VideoRequest, *, again: bool) -> Video | None:
-        """Finish an earlier call that brought a clip; refuse where one of unknown outcome stands in the way."""
-        for attempt in self.archive.journal.of(key):
-            if not attempt.is_open or self._is_running(attempt, lock):
-                continue
-            if self._is_fetchable(attempt):
-                try:
-                    if video := self._bring_in(attempt, request, lock):
-                        return video
-                except OutcomeUnknown:
-                    if not again:
-                        raise
-                continue
-            if attempt.state == "sent":
-                state: State = "not charged" if self.is_free else "unknown"
-                attempt.add(state, reason="the process ended before an answer came")
-            if not again and not self.is_free:
-                raise OutcomeUnknown(
-                    f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
-                    remedy=(
-                        "It is not sent again by itself: see client.pending() and the credit balance, then call with "
-                        f"again=True to pay again, or close it with client.settle({attempt.id!r}, billed=...)."
-                    ),
-                )
-        return None
-
-    def _bring_in(self, attempt: Attempt, request: VideoRequest | None, held: str = "") -> Video | None:
-        """Finish an attempt under its lock, or show what somebody else made of it meanwhile."""
-        lock = str(attempt.facts["lock"])
-        with contextlib.nullcontext() if lock == held else self._holding(lock):
-            attempt = self.archive.journal.read_again(attempt)
-            if self._is_fetchable(attempt):
-                return self._exchange.finish(attempt, request)
-        key = str(attempt.facts["key"])
-        return self._kept(request, lambda: self.archive.find_journalled(key)) if attempt.state == "stored" else None
-
-    def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
-        lock = str(attempt.facts["lock"])
-        return lock != held_by_us and is_held(self.archive.lock_path(lock))
-
-    def _is_left_open(self, attempt: Attempt) -> bool:
-        return attempt.is_open and attempt.facts["engine"] != PREVIEW and not self._is_running(attempt)
-
-    def _is_fetchable(self, attempt: Attempt) -> bool:
-        return attempt.state == "linked" or (
-            attempt.state in ("sent", "received") and self.archive.received(attempt) is not None
-        )
-
-    @contextlib.contextmanager
-    def _holding(self, lock: str, check: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold a request's lock; one who waits for another's call is told so, and may be called off by `check`."""
-        told = iter(["The same request is being made by another thread or kernel; waiting for its clip."])
-        problem = ""
-
-        def waiting() -> None:
-            for line in told:  # once
-                self._exchange.notify(line)
-            check()
-
-        path = self.archive.lock_path(lock)
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(hold(path, timeout=2 * self.timeout, waiting=waiting))
-            except TimeoutError:
-                problem = "another thread or kernel has been making the same request for too long"
-            except OSError as error:
-                problem = f"{path} can't be locked ({error.strerror})"
-            if problem:
-                raise ArchiveError(f"nothing was sent: {problem}", remedy="End the other kernel, then ask again.")
-            yield
 
     def __repr__(self) -> str:
         key = "set" if self._exchange.engine.key else "none"

@@ -15,8 +15,8 @@ import hashlib
 import json
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from .errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Rat
 from .journal import Attempt, State
 from .keys import KeyHeader
 from .request import NAMES_HEADER, PREVIEW, VideoRequest
-from .retry import asked_wait, decide
+from .retry import Pause, asked_wait, decide
 from .transport import Answer, Call, Interrupted
 from .video import Receipt, Video, describe
 
@@ -38,6 +38,7 @@ _FREE_CALL_TIMEOUT = 30.0  # s
 _KEPT_HEADERS = ("x-request-id", "x-cost", "x-remaining-credits", "x-generation-time", "x-seed-value", "x-vidu-engine")
 
 
+@dataclass(eq=False)
 class Exchange:
     """Calls one engine and keeps what comes.
 
@@ -55,28 +56,24 @@ class Exchange:
         What the calls may cost together, None for no limit.
     notify
         Gets a line when something takes its time.
+    call
+        Makes what carries a request for a clip to the engine and brings its answer: a `transport.Call`, or its like.
+    pause
+        When the service may be asked again; those who ask it together share one.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        archive: Archive,
-        *,
-        price_usd: float,
-        timeout: float,
-        budget: Budget | None,
-        notify: Callable[[str], object],
-    ) -> None:
-        self.engine = engine
-        self.archive = archive
-        self.price_usd = price_usd
-        self.timeout = timeout
-        self.budget = budget
-        self.notify = notify
-        self.balance: float | None = None  # US dollars, as last told
-        self._calls: set[Call] = set()
-        self._cancels = 0
-        self._lock = threading.Lock()
+    engine: Engine
+    archive: Archive
+    price_usd: float
+    timeout: float
+    budget: Budget | None
+    notify: Callable[[str], object]
+    call: Callable[..., Call] = Call
+    pause: Pause = field(default_factory=Pause)
+    balance: float | None = field(default=None, init=False)  # US dollars, as last told
+    _calls: set[Call] = field(default_factory=set, init=False)
+    _cancels: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def patience(self) -> Callable[[], None]:
         """Something to call while waiting before a call: it raises once `cancel` was called.
@@ -99,7 +96,7 @@ class Exchange:
         tries = 0
         while True:
             tries += 1
-            check()
+            self.pause.wait(check)
             error: Unreachable | RateLimited
             try:
                 return self._attempt(request, key, lock, check)
@@ -111,7 +108,10 @@ class Exchange:
             if decision.again != "yes":
                 raise error
             self.notify(f"{error.message}. Nothing was billed; the next try is in {decision.after_s:.0f} s.")
-            _sleep(decision.after_s, check)
+            if isinstance(error, RateLimited):
+                self.pause.extend(decision.after_s)
+            else:
+                Pause(decision.after_s).wait(check)
 
     def _attempt(self, request: VideoRequest, key: str, lock: str, check: Callable[[], None]) -> Video:
         """One POST, journalled at each step."""
@@ -121,7 +121,7 @@ class Exchange:
             nonlocal attempt
             attempt = self._note(attempt, "sent")
 
-        call = Call(timeout=self.timeout, on_send=leaving)
+        call = self.call(timeout=self.timeout, on_send=leaving)
         names = {NAMES_HEADER: quote("/".join(one.name.replace("/", " ")[:80] for one in request.references), safe="/")}
         with self._in_flight(call):
             try:
@@ -346,14 +346,6 @@ class Exchange:
         finally:
             with self._lock:
                 self._calls.discard(call)
-
-
-def _sleep(seconds: float, check: Callable[[], None]) -> None:
-    """Wait in slices, so that an interrupt gets through on every system, and a cancellation."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        check()
-        time.sleep(min(0.2, left))
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from .errors import InvalidRequest
 from .references import MAX_REFERENCES, Reference, as_references
 
 MODEL = "vidu-q1-reference-to-video"
+DRAFT = f"{MODEL}-draft"  # the preview engine's quicker, smaller sibling; no other service has it
 PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
 

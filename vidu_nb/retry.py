@@ -1,4 +1,4 @@
-"""The retry rule: one pure function from what happened to "no", "yes, after N seconds" or "unknown".
+"""The retry rule: one pure function from what happened to "no", "yes, after N seconds" or "unknown"; and the waiting.
 
 A call is repeated only where nothing can have been billed: no byte had left this machine, or the service said 429.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -86,6 +87,33 @@ def decide(
         wait = _FIRST_WAIT["rate"] * 2 ** (tries - 1) if told is None else max(told, floor)
         return Decision("yes", wait * spread) if wait <= MAX_WAIT else Decision("no")
     return Decision("no")
+
+
+class Pause:
+    """A time before which nobody asks again; between threads, so that one who is told to wait holds all of them back.
+
+    Parameters
+    ----------
+    seconds
+        How long it lasts from now on.
+
+    >>> pause = Pause()
+    >>> pause.wait()  # nobody was told to wait
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._end = time.monotonic() + seconds
+
+    def extend(self, seconds: float) -> None:
+        """Let it last this long from now on, or as long as somebody else has said."""
+        self._end = max(self._end, time.monotonic() + seconds)
+
+    def wait(self, check: Callable[[], object] = lambda: None) -> None:
+        """Wait for the end in slices, so that an interrupt gets through on every system; `check` may raise."""
+        check()
+        while (left := self._end - time.monotonic()) > 0:
+            time.sleep(min(0.2, left))
+            check()
 
 
 def asked_wait(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

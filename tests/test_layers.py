@@ -20,8 +20,9 @@ panels.actions panels.jobs panels.starters
 demo
 widgets sweeps shorthand options panels.snippets compare.ratios
 client compare.safe_areas
-unfinished
-exchange account upkeep
+unfinished asking
+finishing
+exchange account upkeep tickets
 engines
 animatic.server
 animatic.engine

@@ -7,14 +7,15 @@ import secrets
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from .account import Credits, Pending
 from .archive import Archive
+from .asking import ask
 from .budget import Budget
 from .engines import Engine, choose_engine, preview_engine
 from .errors import InvalidRequest, NotKept, ViduError
-from .exchange import Exchange
+from .exchange import Exchange, Mode
 from .notices import say_once, tell
 from .request import MODEL, PREVIEW, VideoRequest
 from .transport import Call
@@ -50,6 +51,9 @@ class Client:
         In place of the key, the base URL and the model.
     budget
         What the paid calls may cost together; None for no limit.
+    mode
+        ``"sync"`` (v1) holds one connection until the clip is made; ``"queue"`` (v2) takes a ticket, keeps it on disk
+        and asks for the clip: a process that dies meanwhile picks the paid job up at its next call.
     notify
         Gets a line when something takes its time (a rate limit, another kernel's call); defaults to printing it.
 
@@ -75,8 +79,11 @@ class Client:
         *,
         engine: Engine | None = None,
         budget: Budget | None = None,
+        mode: Mode = "sync",
         notify: Callable[[str], object] | None = None,
     ) -> None:
+        if mode not in get_args(Mode):
+            raise InvalidRequest(f"mode: {mode!r} is none of {', '.join(get_args(Mode))}", field="mode")
         self._use(
             Exchange(
                 engine or choose_engine(api_key, base_url, model=model),
@@ -85,6 +92,7 @@ class Client:
                 timeout=timeout,
                 budget=budget,
                 notify=notify or tell,
+                mode=mode,
             )
         )
 
@@ -221,7 +229,7 @@ class Client:
                 return kept  # somebody else's call, meanwhile
             if finished := self._unfinished.look_at_earlier(key, lock, request, again=again):
                 return finished
-            return self._exchange.ask(request, key, lock, check=check)
+            return ask(self._exchange, request, key, lock, check=check)
 
     def credits(self) -> Credits:
         """The account's balance in US dollars; a free call.

@@ -46,6 +46,11 @@ class Engine:
         return f"{self.base_url}/v1/{self.model}"
 
     @property
+    def queue_url(self) -> str:
+        """Where a clip is asked for, to be fetched later."""
+        return f"{self.base_url}/v2/{self.model}"
+
+    @property
     def credits_url(self) -> str:
         """Where the balance is told."""
         return f"{self.base_url}/v1/get-user-credits"

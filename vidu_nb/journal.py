@@ -1,7 +1,8 @@
 """The journal of calls: one small file an attempt, rewritten whole and never shortened.
 
     prepared ──► sent ──► received ──► stored         the usual way
-        │         │          └──► linked ──► stored   the answer named a URL, which is fetched next
+        │         │          ├──► linked ──► stored   the answer named a URL, which is fetched next
+        │         │          └──► queued ──► received  the answer was a ticket: the clip is made meanwhile
         │         ├──► not charged                    the service refused, or nothing had left
         │         └──► unknown ──► settled            no usable answer; a person closed it
         └──► not charged
@@ -23,7 +24,7 @@ from typing import Any, Literal
 from .errors import ArchiveError
 from .files import write_bytes
 
-State = Literal["prepared", "sent", "received", "linked", "stored", "not charged", "unknown", "settled"]
+State = Literal["prepared", "sent", "received", "queued", "linked", "stored", "not charged", "unknown", "settled"]
 FORMAT = 1
 
 #: States after which nothing is left to do; a "prepared" one never sent a byte.
@@ -62,6 +63,12 @@ class Attempt:
     def is_open(self) -> bool:
         """True while something is left to do or to find out."""
         return self.state not in CLOSED
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was begun, by this machine's clock."""
+        begun = datetime.fromisoformat(self.facts["events"][0]["at"])
+        return max(0.0, (datetime.now(UTC) - begun).total_seconds())
 
     def told(self, name: str) -> Any:
         """The latest event's word on something, None where no event has one."""

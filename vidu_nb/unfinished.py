@@ -9,6 +9,7 @@ from .account import Credits, Pending
 from .archive import Entry
 from .errors import ArchiveError, InvalidRequest, OutcomeUnknown, ViduError
 from .exchange import Exchange
+from .finishing import finish
 from .journal import Attempt, State
 from .locks import hold, is_held
 from .request import PREVIEW, VideoRequest
@@ -145,7 +146,7 @@ class Unfinished:
         with contextlib.nullcontext() if lock == held else self.holding(lock):
             attempt = self.archive.journal.read_again(attempt)
             if self._is_fetchable(attempt):
-                return self.exchange.finish(attempt, request)
+                return finish(self.exchange, attempt, request)
         key = str(attempt.facts["key"])
         return self.kept(request, lambda: self.archive.find_journalled(key)) if attempt.state == "stored" else None
 

@@ -21,7 +21,7 @@ demo
 widgets sweeps shorthand options panels.snippets compare.ratios
 client compare.safe_areas
 unfinished asking
-finishing
+finishing uploads
 exchange account upkeep tickets
 engines
 animatic.server
@@ -31,6 +31,8 @@ animatic.lettering
 animatic.stage
 animatic.storyboard animatic.subject
 animatic.camera animatic.script animatic.music animatic.slate
+animatic.moves animatic.vocabulary
+animatic.score
 archive compare.reproduction compare.presence player
 compare.watch
 compare.likeness compare.embedding compare.plots compare.judgement

@@ -24,6 +24,7 @@ from .keys import KeyHeader
 from .request import NAMES_HEADER, VideoRequest
 from .retry import Pause, decide
 from .transport import Answer, Interrupted
+from .uploads import stored_links
 from .video import Video, describe
 
 #: The answer's headers that are kept; never a request's.
@@ -55,6 +56,7 @@ def ask(exchange: Exchange, request: VideoRequest, key: str, lock: str, *, check
 
 def _attempt(exchange: Exchange, request: VideoRequest, key: str, lock: str, check: Callable[[], None]) -> Video:
     """One POST, journalled at each step."""
+    body = _body(exchange, request)
     attempt = _prepare(exchange, request, key, lock)
 
     def leaving() -> None:
@@ -71,7 +73,7 @@ def _attempt(exchange: Exchange, request: VideoRequest, key: str, lock: str, che
                     "POST",
                     exchange.engine.queue_url if exchange.mode == "queue" else exchange.engine.generate_url,
                     key=KeyHeader(exchange.engine.key),
-                    body=json.dumps(request.payload()).encode(),
+                    body=body,
                     headers=names if exchange.engine.is_free else None,
                 )
             )
@@ -87,7 +89,14 @@ def _attempt(exchange: Exchange, request: VideoRequest, key: str, lock: str, che
             if not call.sent:
                 exchange.close(attempt, "not charged", reason=type(error).__name__)
             raise
-    return _take(exchange, attempt, answer, request)
+    return _take(exchange, attempt, answer, request, check)
+
+
+def _body(exchange: Exchange, request: VideoRequest) -> bytes:
+    payload = request.payload()
+    if exchange.uploads == "storage" and not exchange.engine.is_free:  # previews stay on this machine anyway
+        payload["image_urls"] = stored_links(exchange, request)
+    return json.dumps(payload).encode()
 
 
 def _prepare(exchange: Exchange, request: VideoRequest, key: str, lock: str) -> Attempt:
@@ -135,7 +144,9 @@ def _whole_after_all(exchange: Exchange, attempt: Attempt, error: Interrupted | 
     raise error.with_traceback(None)
 
 
-def _take(exchange: Exchange, attempt: Attempt, answer: Answer, request: VideoRequest) -> Video:
+def _take(
+    exchange: Exchange, attempt: Attempt, answer: Answer, request: VideoRequest, check: Callable[[], None]
+) -> Video:
     """From a whole answer to a kept clip."""
     if answer.status != 200 and (answer.status // 100 != 2 or not is_useful(exchange, answer.body)):
         error = exchange.refusal(answer)
@@ -145,7 +156,7 @@ def _take(exchange: Exchange, attempt: Attempt, answer: Answer, request: VideoRe
             exchange.close(attempt, "not charged", reason=error.message, status=answer.status)
         raise error
     attempt = _receive(exchange, attempt, answer)
-    return finish(exchange, attempt, request, answer.body)
+    return finish(exchange, attempt, request, answer.body, check=check)
 
 
 def _receive(exchange: Exchange, attempt: Attempt, answer: Answer) -> Attempt:

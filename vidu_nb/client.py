@@ -15,9 +15,9 @@ from .asking import ask
 from .budget import Budget
 from .engines import Engine, choose_engine, preview_engine
 from .errors import InvalidRequest, NotKept, ViduError
-from .exchange import Exchange, Mode
+from .exchange import Exchange, Mode, Uploads
 from .notices import say_once, tell
-from .request import MODEL, PREVIEW, VideoRequest
+from .request import DRAFT, MODEL, PREVIEW, Quality, VideoRequest
 from .transport import Call
 from .unfinished import Unfinished
 from .upkeep import nearest
@@ -54,6 +54,11 @@ class Client:
     mode
         ``"sync"`` (v1) holds one connection until the clip is made; ``"queue"`` (v2) takes a ticket, keeps it on disk
         and asks for the clip: a process that dies meanwhile picks the paid job up at its next call.
+    uploads
+        ``"inline"`` sends local pictures inside the request, ``"storage"`` puts them into the service's storage first
+        (public: whoever has a link sees them) and sends links; each picture is uploaded once.
+    progress
+        Gets the part of a queued clip that is made, 0 to 1, where the service tells it.
     notify
         Gets a line when something takes its time (a rate limit, another kernel's call); defaults to printing it.
 
@@ -80,10 +85,12 @@ class Client:
         engine: Engine | None = None,
         budget: Budget | None = None,
         mode: Mode = "sync",
+        uploads: Uploads = "inline",
+        progress: Callable[[float], object] | None = None,
         notify: Callable[[str], object] | None = None,
     ) -> None:
-        if mode not in get_args(Mode):
-            raise InvalidRequest(f"mode: {mode!r} is none of {', '.join(get_args(Mode))}", field="mode")
+        _check_choice("mode", mode, get_args(Mode))
+        _check_choice("uploads", uploads, get_args(Uploads))
         self._use(
             Exchange(
                 engine or choose_engine(api_key, base_url, model=model),
@@ -93,6 +100,8 @@ class Client:
                 budget=budget,
                 notify=notify or tell,
                 mode=mode,
+                uploads=uploads,
+                progress=progress or _ignore,
             )
         )
 
@@ -112,28 +121,44 @@ class Client:
         return client
 
     @classmethod
-    def preview(cls, **settings: Any) -> Client:
-        """A client of the free local preview engine, whatever the environment says."""
-        return cls(engine=preview_engine(), **settings)
+    def preview(cls, *, quality: Quality = "full", **settings: Any) -> Client:
+        """A client of the free local preview engine, whatever the environment says.
+
+        Parameters
+        ----------
+        quality
+            ``"full"`` (1080p), or ``"draft"``: 960 pixels on the long side, the same plan and timing, much sooner.
+        **settings
+            As for the class.
+        """
+        _check_choice("quality", quality, get_args(Quality))
+        return cls(engine=preview_engine(model=DRAFT if quality == "draft" else MODEL), **settings)
 
     def sibling(
         self,
         *,
         notify: Callable[[str], object] | None = None,
         budget: Budget | None = None,
+        progress: Callable[[float], object] | None = None,
         call: Callable[..., Call] | None = None,
     ) -> Client:
         """A client of the same engine, archive and price, whose calls are told, limited and cancelled apart.
 
         Parameters
         ----------
-        notify, budget
+        notify, budget, progress
             As for the class; its own by default.
         call
             Makes what carries a request for a clip, in place of `transport.Call`.
         """
         ours, other = self._exchange, copy(self)
-        theirs = replace(ours, notify=notify or ours.notify, budget=budget or ours.budget, call=call or ours.call)
+        theirs = replace(
+            ours,
+            notify=notify or ours.notify,
+            budget=budget or ours.budget,
+            progress=progress or ours.progress,
+            call=call or ours.call,
+        )
         other._use(theirs)  # noqa: SLF001 - one of our own kind
         return other
 
@@ -239,7 +264,7 @@ class Client:
         Unreachable, APIError
             As for `generate`.
         """
-        answer = self._exchange.get(self._exchange.engine.credits_url)
+        answer = self._exchange.free_call("GET", self._exchange.engine.credits_url)
         if answer.status != 200:
             raise self._exchange.refusal(answer)
         found = Credits.from_answer(answer.body)
@@ -286,6 +311,15 @@ class Client:
     def __repr__(self) -> str:
         key = "set" if self._exchange.engine.key else "none"
         return f"Client(engine={self.engine!r}, base_url={self.base_url!r}, key={key})"
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InvalidRequest(f"{name}: {value!r} is none of {', '.join(choices)}", field=name)
+
+
+def _ignore(_: object) -> None:
+    """What becomes of progress that nobody asked for."""
 
 
 def _price(said: object) -> float:

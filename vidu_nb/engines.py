@@ -12,6 +12,7 @@ from .request import MODEL, PREVIEW
 from .transport import is_loopback
 
 BASE_URL = "https://api.segmind.com"
+UPLOADS_URL = "https://workflows-api.segmind.com"  # the hosted service's storage has a host of its own
 ENV_BASE_URL = "SEGMIND_BASE_URL"
 
 
@@ -49,6 +50,12 @@ class Engine:
     def queue_url(self) -> str:
         """Where a clip is asked for, to be fetched later."""
         return f"{self.base_url}/v2/{self.model}"
+
+    @property
+    def upload_url(self) -> str:
+        """Where pictures are put into the service's storage."""
+        root = UPLOADS_URL if self.base_url == BASE_URL else self.base_url
+        return f"{root}/upload-asset"
 
     @property
     def credits_url(self) -> str:

@@ -21,6 +21,7 @@ from .retry import Pause, asked_wait
 from .transport import Answer, Call, Interrupted
 
 Mode = Literal["sync", "queue"]
+Uploads = Literal["inline", "storage"]
 _FREE_CALL_TIMEOUT = 30.0  # s
 
 
@@ -44,6 +45,8 @@ class Exchange:
         Gets a line when something takes its time.
     mode
         ``"sync"`` waits in the call itself (v1), ``"queue"`` takes a ticket and asks for the clip (v2).
+    uploads
+        ``"inline"`` sends pictures inside the request, ``"storage"`` puts them into the service's storage first.
     progress
         Gets the part of a queued clip that is made, 0 to 1, where the service tells it.
     call
@@ -59,6 +62,7 @@ class Exchange:
     budget: Budget | None
     notify: Callable[[str], object]
     mode: Mode = "sync"
+    uploads: Uploads = "inline"
     progress: Callable[[float], object] = lambda _: None
     call: Callable[..., Call] = Call
     pause: Pause = field(default_factory=Pause)
@@ -94,8 +98,8 @@ class Exchange:
 
     # Small things around a call.
 
-    def get(self, url: str) -> Answer:
-        """A free call with the key.
+    def free_call(self, method: str, url: str, body: bytes | None = None) -> Answer:
+        """A call with the key that is never billed.
 
         Raises
         ------
@@ -106,7 +110,7 @@ class Exchange:
         problem = ""
         with self.in_flight(call):
             try:
-                return self.scrubbed(call.request("GET", url, key=KeyHeader(self.engine.key)))
+                return self.scrubbed(call.request(method, url, key=KeyHeader(self.engine.key), body=body))
             except Interrupted as error:
                 problem = error.message
         raise Unreachable(problem, remedy="This call is free: ask again.")

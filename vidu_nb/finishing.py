@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .answers import as_json, link_in, what_is_wrong
@@ -13,17 +14,24 @@ from .exchange import Exchange, uninterrupted
 from .journal import Attempt
 from .request import PREVIEW, VideoRequest
 from .tickets import Ticket, await_job, metrics_in
-from .transport import Call, Interrupted
+from .transport import Answer, Call, Interrupted
 from .video import Receipt, Video, number
 
 
-def finish(exchange: Exchange, attempt: Attempt, request: VideoRequest | None, body: bytes | None = None) -> Video:
+def finish(
+    exchange: Exchange,
+    attempt: Attempt,
+    request: VideoRequest | None,
+    body: bytes | None = None,
+    *,
+    check: Callable[[], None] | None = None,
+) -> Video:
     """From bytes on disk to a kept clip; may be done again after anything that happened in between."""
     data = exchange.archive.received(attempt) if body is None else body
     data = data or b""
     problem, link = what_is_wrong(data), str(attempt.told("link") or link_in(data))
     if problem and not link and (ticket := _ticket(exchange, attempt.told("ticket") or as_json(data))):
-        attempt, data = _wait(exchange, attempt, ticket)
+        attempt, data = _wait(exchange, attempt, ticket, check)
         problem, link = what_is_wrong(data), link_in(data)
     if problem and link:
         attempt = exchange.note(attempt, "linked", link=link)
@@ -48,12 +56,18 @@ def finish(exchange: Exchange, attempt: Attempt, request: VideoRequest | None, b
     return Video(entry.clip, request or exchange.archive.request_of(entry), receipt)
 
 
-def _wait(exchange: Exchange, attempt: Attempt, ticket: Ticket) -> tuple[Attempt, bytes]:
+def _wait(
+    exchange: Exchange, attempt: Attempt, ticket: Ticket, check: Callable[[], None] | None
+) -> tuple[Attempt, bytes]:
     """Until a queued job's result is on disk. It was paid for: whatever goes wrong here, it is never sent again."""
     if attempt.state != "queued":
         attempt = exchange.note(attempt, "queued", ticket=ticket.to_dict())
     word, answer = await_job(
-        ticket, exchange.get, seconds=exchange.timeout, check=exchange.patience(), progress=exchange.progress
+        ticket,
+        partial(exchange.free_call, "GET"),
+        seconds=exchange.timeout,
+        check=check or exchange.patience(),
+        progress=exchange.progress,
     )
     if word == "completed" and answer:
         headers = {**(attempt.told("headers") or {}), "x-request-id": ticket.request_id, **metrics_in(answer.body)}

@@ -38,6 +38,7 @@ PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
 
 AspectRatio = Literal["16:9", "1:1", "9:16"]
+Quality = Literal["full", "draft"]  # of a preview
 MovementAmplitude = Literal["auto", "small", "medium", "large"]
 
 #: Exact frame sizes in pixels (width, height), from Vidu's documentation of Q1 at 1080p.

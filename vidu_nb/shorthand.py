@@ -6,7 +6,7 @@ from typing import Any
 
 from .client import Client
 from .references import Source
-from .request import AspectRatio, MovementAmplitude, VideoRequest
+from .request import AspectRatio, MovementAmplitude, Quality, VideoRequest
 from .video import Video
 
 
@@ -69,18 +69,20 @@ def preview(
     seed: int = 42,
     bgm: bool = True,
     movement_amplitude: MovementAmplitude = "auto",
+    quality: Quality = "full",
     client: Client | None = None,
 ) -> Video:
     """Make a free animatic of the same request on the local preview engine, in seconds; no key, no network.
 
-    Parameters are those of `generate`. The result is a moving storyboard of the references, never the model's work.
+    Parameters are those of `generate`, and `quality`: ``"draft"`` is 960 pixels on the long side and much sooner there,
+    with the same plan and timing. The result is a moving storyboard of the references, never the model's work.
 
     >>> from skimage import data
     >>> preview("Coffee, slow push in.", data.coffee(), bgm=False).info.audio_codec is None
     True
     """
     request = _request(locals())
-    return (client or Client.preview()).generate(request)
+    return (client or Client.preview(quality=quality)).generate(request)
 
 
 def _request(arguments: dict[str, Any]) -> VideoRequest:

@@ -407,10 +407,10 @@ def test_history_brings_a_clip_and_its_parameters_back(asked):
     assert panel.request.seed == 42
     for card in cards:
         next(one for one in walk(card) if isinstance(one, ipywidgets.Checkbox)).value = True
-    assert panel._bar.children[0].labels
-    assert panel._slot.output.outputs[0]["data"]["text/html"].count("<video") == 2
+    assert panel._screen.bar.children[0].labels
+    assert panel._screen.slot.output.outputs[0]["data"]["text/html"].count("<video") == 2
     button(cards[0], "Show").click()
-    assert panel._bar.children == ()
+    assert panel._screen.bar.children == ()
     assert panel.video == second
 
 
@@ -484,8 +484,8 @@ def test_the_result_goes_into_the_panel_where_no_cell_output_can_be_updated(aske
     """A panel inside another widget shows its clip itself."""
     panel = vidu.panel(**asked)
     press(panel, "Preview")
-    assert "<video" in panel._slot.output.outputs[0]["data"]["text/html"]
-    assert panel._slot.output.layout.display == ""
+    assert "<video" in panel._screen.slot.output.outputs[0]["data"]["text/html"]
+    assert panel._screen.slot.output.layout.display == ""
 
 
 def test_a_key_of_a_given_preview_client_is_never_paid_with(asked, paid):

@@ -637,7 +637,7 @@ def test_what_the_archive_tells_stays_text(asked):
     panel = vidu.panel()
     shelf = open_shelf(panel)
     button(shelf.box, "Show").click()
-    told = text(panel) + panel._slot.output.outputs[0]["data"]["text/html"]
+    told = text(panel) + panel._screen.slot.output.outputs[0]["data"]["text/html"]
     assert "hacked" in told
     assert "<script" not in told
     assert "<img src=x" not in told

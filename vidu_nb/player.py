@@ -43,6 +43,8 @@ class Player:
         One text for each, shown above it.
     embed
         Put the whole files into the notebook.
+    loops
+        Play by themselves, silently, again and again.
 
     Raises
     ------
@@ -50,10 +52,13 @@ class Player:
         No video, more than nine, or a different number of labels.
     """
 
-    def __init__(self, videos: Sequence[Video], *, labels: Sequence[str] | None = None, embed: bool = False) -> None:
+    def __init__(
+        self, videos: Sequence[Video], *, labels: Sequence[str] | None = None, embed: bool = False, loops: bool = False
+    ) -> None:
         self.videos = tuple(videos)
         self.labels = tuple(str(label) for label in labels) if labels is not None else ("",) * len(self.videos)
         self.embed = embed
+        self.loops = loops
         if not 1 <= len(self.videos) <= _MAX_SHOWN:
             raise InvalidRequest(f"videos: {len(self.videos)} given: pass 1 to {_MAX_SHOWN}", field="videos")
         if len(self.labels) != len(self.videos):
@@ -69,7 +74,7 @@ class Player:
     def html(self) -> str:
         """The player's HTML; every text in it is escaped and it holds no script."""
         cells = [
-            _figure(video, label, embed=self.embed, many=len(self.videos) > 1)
+            figure(video, label, embed=self.embed, loops=self.loops, many=len(self.videos) > 1)
             for video, label in zip(self.videos, self.labels, strict=True)
         ]
         if len(cells) == 1:
@@ -94,7 +99,8 @@ class Player:
         return "\n".join(named)
 
 
-def _figure(video: Video, label: str, *, embed: bool, many: bool) -> str:
+def figure(video: Video, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
+    """One clip as HTML, half as wide where there are many; every text in it is escaped."""
     info = video.info
     scale = min(_WIDTH / info.width, _HEIGHT / info.height) * (0.5 if many else 1)
     width, height = round(info.width * scale), round(info.height * scale)
@@ -110,7 +116,8 @@ def _figure(video: Video, label: str, *, embed: bool, many: bool) -> str:
     lines = [f"{badge}{escape(caption(video))}", *(escape(text) for text in (told, word) if text)]
     return (
         f'<div class="vidu-player" style="width:{width}px;max-width:100%;margin:4px 0">{head}'
-        f'<video controls preload="metadata" width="{width}" height="{height}" src="{escape(source)}"{poster} '
+        f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '
+        f'width="{width}" height="{height}" src="{escape(source)}"{poster} '
         f'aria-label="{escape(f"{caption(video)}. {prompt}")}" '
         f'style="width:100%;height:auto;border-radius:6px;background-color:#000"></video>'
         f'<div style="{_MUTED};overflow-wrap:anywhere">{"<br>".join(lines)}</div></div>'

@@ -16,11 +16,13 @@ from . import __version__, media
 from .errors import ViduError
 from .files import shown_path, write_atomically
 from .references import Reference
-from .request import MODEL, VideoRequest, quietly
+from .request import DRAFT, MODEL, VideoRequest, quietly
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
+
+    from .animatic.storyboard import Storyboard
 
 RECIPE_TAG = "vidu_nb_recipe"
 RECIPE_FORMAT = 1
@@ -143,6 +145,16 @@ class Video:
         """True for an animatic of the local engine, which is never the model's work."""
         return self.receipt is not None and self.receipt.engine == "preview"
 
+    @property
+    def storyboard(self) -> Storyboard | None:
+        """The plan of this request's preview, shown with this clip's own frames; None where no request is known.
+
+        For a paid clip it is what a preview of the same request would do: the model goes its own ways.
+        """
+        from .animatic.storyboard import plan_of
+
+        return plan_of(self.request, seed=seed_of(self), clip=self.path) if self.request else None
+
     def frames(self, *, side: int | None = None) -> Iterator[np.ndarray]:
         """Decode frame by frame: uint8 RGB arrays (height, width, 3), of at most `side` px on the longer side."""
         return media.read_frames(self.path, side=side)
@@ -222,7 +234,8 @@ def caption(video: Video) -> str:
         else [request.aspect_ratio, f"{request.duration} s", f"seed {seed}" if seed else "random seed"]
     )
     if receipt:
-        parts.append("preview, free" if video.is_preview else f"{receipt.engine}, {price(receipt)}")
+        what = "draft preview" if receipt.model == DRAFT else "preview"
+        parts.append(f"{what}, free" if video.is_preview else f"{receipt.engine}, {price(receipt)}")
     return " · ".join(parts)
 
 

@@ -121,8 +121,8 @@ class Actions:
         """Offer no second payment any more: the form asks for something else."""
         self._again.layout.display = "none"
 
-    def running(self, stage: str, elapsed: float, expected: float) -> None:
-        """Show how far a call is; the service tells nothing until it is done, so the bar follows the clock."""
+    def running(self, stage: str, elapsed: float, expected: float, *, part: float = 0.0) -> None:
+        """Show how far a call is: by the part that is done, where one was told, else by the clock."""
         if not self._is_running:
             self._is_running = True
             self._cancel.disabled = False
@@ -131,10 +131,11 @@ class Actions:
         late = elapsed > expected
         words = f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
         words = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting" if late else words
+        words, label = (f"{part:.0%}", "Progress") if part else (words, "Progress, an estimate")
         self._stage.value = f'<div class="vidu-stage" role="status">{escape(stage)} ...</div>'
         self._bar.value = (
-            f'<progress class="vidu-bar" max="1" value="{min(elapsed / expected, 0.99):.3f}" '
-            f'aria-label="Progress, an estimate"></progress> <span class="vidu-help vidu-clock">{words}</span>'
+            f'<progress class="vidu-bar" max="1" value="{min(part or elapsed / expected, 0.99):.3f}" '
+            f'aria-label="{label}"></progress> <span class="vidu-help vidu-clock">{words}</span>'
         )
 
     def cancelling(self) -> None:

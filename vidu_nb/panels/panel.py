@@ -14,18 +14,17 @@ from IPython.display import display
 
 from ..client import Client
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable, ViduError
-from ..player import Player
 from ..references import Source
 from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
 from ..video import Video, caption
 from ..widgets.roundtrip import Roundtrip
-from ..widgets.synchroniser import Synchroniser
 from .actions import Actions, cancelled
 from .form import Form
 from .header import Header
-from .history import Shelf, Strip, short_label
+from .history import Shelf, Strip
 from .jobs import Job
-from .result import Slot, Tools
+from .live import Live
+from .result import Screen, Tools
 from .service import Service
 
 Kind = Literal["preview", "generate"]
@@ -87,11 +86,11 @@ class Panel(widgets.VBox):
             cancel=self.cancel,
         )
         self._form = Form(values or {}, model=model)
-        self._slot = Slot()
+        self._screen = Screen()
+        self._live = Live(self._service.archive, self._form, self._screen, self._actions.say)
         self._tools = Tools(self._service.archive, lambda seed: self.fill(seed=seed))
         self._strip = Strip(self._open, self._try_to_show)
         self._shelf = Shelf(self._service.archive, self._open, self._try_to_show)
-        self._bar = widgets.VBox()  # the comparison's controls
         self.children = self._rooms()
         self.add_class("vidu-panel")
         self._form.on_change = self._changed
@@ -211,10 +210,12 @@ class Panel(widgets.VBox):
             engine = service.engine
         offline = engine != PREVIEW and not service.can_pay and not fresh
         expected = service.estimate.seconds(engine)
-        said = [""]  # the client's last word on a wait
+        said, parts = [""], [0.0]  # the client's last word on a wait; how much of a preview is rendered
 
         def work() -> Video:
-            self._caller = service.client(engine).sibling(notify=lambda line: said.append(line.rstrip(".")))
+            self._caller = service.client(engine).sibling(
+                notify=lambda line: said.append(line.rstrip(".")), progress=parts.append
+            )
             if self._is_cancelled:
                 raise Unreachable("cancelled before it was sent")
             return self._caller.generate(request, fresh=fresh, again=again, offline=offline)
@@ -222,7 +223,8 @@ class Panel(widgets.VBox):
         def tick(elapsed: float) -> None:
             if self._is_cancelled and self._caller:
                 self._caller.cancel()  # again: the first may have come a moment too early
-            self._actions.running(service.stage(request, engine) or said[-1] or "Starting", elapsed, expected)
+            stage = service.stage(request, engine) or said[-1] or "Starting"
+            self._actions.running(stage, elapsed, expected, part=parts[-1])
 
         with self._guard:
             if self._is_busy:
@@ -230,6 +232,7 @@ class Panel(widgets.VBox):
             self._is_cancelled, self._caller = False, None
             job = self._job = Job(work, tick=tick, done=lambda job: self._ended(job, engine, shows=shows))
         try:
+            self._live.rest()
             self.error, self.state = None, "running"
             self._actions.running("Starting", 0.0, expected)
             job.start()
@@ -261,7 +264,7 @@ class Panel(widgets.VBox):
     def _arrived(self, video: Video, *, shows: bool) -> None:
         self.video = video
         if shows:
-            self._show(video)
+            self._screen.show([video])
         if video.path not in [one.path for one in self.history]:
             self._strip.add(video)
             self.history = (*self.history, video)
@@ -278,6 +281,7 @@ class Panel(widgets.VBox):
             self._actions.take_back()  # paying again was for the request before
         self._actions.offer(self._service.offer(self._form.request, self._form.problems))
         self.request, self.problems = self._form.request, self._form.problems
+        (self._live.rest if self._is_busy else self._live.follow)()
 
     @traitlets.validate("request")
     def _request_is_one(self, proposal: Mapping[str, Any]) -> VideoRequest | None:
@@ -296,14 +300,6 @@ class Panel(widgets.VBox):
 
     # What is seen.
 
-    def _show(self, *videos: Video) -> None:
-        """Put one clip, or several in step, into the place below the panel."""
-        player = Player(videos, labels=[short_label(video) for video in videos] if len(videos) > 1 else None)
-        before, self._bar.children = self._bar.children, (Synchroniser.of(player),) if len(videos) > 1 else ()
-        for bar in before:
-            bar.close()
-        self._slot.show(player)
-
     def _open(self, video: Video) -> None:
         """Bring a clip back: its player and its parameters."""
         if not self._try_to_show([video]):
@@ -318,7 +314,7 @@ class Panel(widgets.VBox):
 
     def _try_to_show(self, videos: Sequence[Video]) -> bool:
         try:
-            self._show(*videos)
+            self._screen.show(videos)
         except (ViduError, OSError, ValueError) as error:  # the file has gone, or is no video any more
             names = ", ".join(video.path.name for video in videos)
             self._actions.say(f"{names} can't be shown: {error}", problem=True)
@@ -328,12 +324,12 @@ class Panel(widgets.VBox):
     def _rooms(self) -> tuple[Any, ...]:
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>")
         style.layout.display = "none"
-        rooms = (Header(self._form), self._form, self._actions, self._tools, self._strip, self._shelf)
-        return (style, *(room.box for room in rooms), self._bar, self._slot.output)
+        rooms = (Header(self._form), self._form, self._live, self._actions, self._tools, self._strip, self._shelf)
+        return (style, *(room.box for room in rooms), self._screen.bar, self._screen.slot.output)
 
     def _ipython_display_(self) -> None:
         display(self._repr_mimebundle_(), raw=True)
-        self._slot.display()
+        self._screen.slot.display()
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return {**super()._repr_mimebundle_(**options), "text/plain": repr(self)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from ..references import Reference
 from ..request import MAX_SEED
 from ..video import Video, seed_of
 from ..widgets.copier import Copier
+from ..widgets.synchroniser import Synchroniser
+from .history import short_label
 from .snippets import as_curl, as_python, as_requests
 
 _EMPTY = '<div class="vidu-slot" style="color:var(--jp-ui-font-color2,#616161)">The clip appears here.</div>'
@@ -57,6 +59,32 @@ class Slot:
         if not self._ids:
             self.output.layout.display = ""
             self.output.outputs = ({"output_type": "display_data", "data": self._bundle, "metadata": {}},)
+
+
+class Screen:
+    """Where clips are seen: one, or several that are played in step.
+
+    Attributes
+    ----------
+    bar : ipywidgets.VBox
+        The controls of several.
+    slot : Slot
+        The players.
+    """
+
+    def __init__(self) -> None:
+        self.bar = widgets.VBox()
+        self.slot = Slot()
+
+    def show(self, videos: Sequence[Video], *, loops: bool = False) -> None:
+        """Put clips there, in place of those before; with `loops`, they play by themselves, silently."""
+        player = Player(
+            videos, labels=[short_label(video) for video in videos] if len(videos) > 1 else None, loops=loops
+        )
+        before, self.bar.children = self.bar.children, (Synchroniser.of(player),) if len(videos) > 1 else ()
+        for one in before:
+            one.close()
+        self.slot.show(player)
 
 
 class Tools:

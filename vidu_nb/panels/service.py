@@ -24,6 +24,7 @@ _ONLY_PREVIEWS = "This panel was given the free preview engine: it makes preview
 _STAGES = {
     "prepared": "Connecting",
     "sent": "The model is at work",
+    "queued": "The model is at work",
     "received": "Checking and keeping the answer",
     "linked": "Fetching the clip",
     "stored": "Kept",
@@ -81,14 +82,16 @@ class Service:
         """Who is asked; the preview engine is started at its first use."""
         if engine != PREVIEW:
             return self._payee
-        return self._given if self._given and self._given.is_free else Client.preview(archive=self.archive)
+        if self._given and self._given.is_free:
+            return self._given
+        return Client.preview(archive=self.archive, mode="queue")  # whose progress is told
 
     def stage(self, request: VideoRequest, engine: str) -> str:
         """How far a call is, from its journal; empty while nothing is told."""
         with contextlib.suppress(ArchiveError, OSError):
             attempts = self.archive.journal.of(self._key(request, engine))
             state = attempts[-1].state if attempts else ""
-            if state == "sent" and engine == PREVIEW:
+            if state in ("sent", "queued") and engine == PREVIEW:
                 return "Rendering the preview"
             return _STAGES.get(state, "")
         return ""

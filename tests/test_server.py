@@ -139,14 +139,14 @@ def test_a_caller_who_hangs_up_ends_the_work(body):
         data = json.dumps(body).encode()
         head = f"POST {ROUTE} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: {server.key}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-        limiter, pause, end = server.api.renders, threading.Event(), time.monotonic() + 20
+        jobs, pause, end = server.api.jobs, threading.Event(), time.monotonic() + 20
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(head.encode() + data)
-            while not limiter.borrowed_tokens and time.monotonic() < end:
+            while not jobs.running and time.monotonic() < end:
                 pause.wait(0.01)
-            assert limiter.borrowed_tokens == 1
+            assert jobs.running == 1
         started = time.monotonic()
-        while limiter.borrowed_tokens and time.monotonic() < end:
+        while jobs.running and time.monotonic() < end:
             pause.wait(0.01)
         assert time.monotonic() - started < 1.2
         assert server.api.purse.left == 100.0
@@ -366,6 +366,7 @@ def test_no_page_of_another_origin_is_let_in(method, server):
         ("GET", "/v1/files/%2e%2e/%2e%2e/etc/passwd", 404, ""),
         ("GET", "/../../etc/passwd", 404, ""),
         ("GET", f"//evil.example{ROUTE}", 404, "nothing at"),
+        ("GET", "/health/", 404, "nothing at '/health/'"),
         ("GET", "/docs", 404, "nothing at '/docs'"),
         ("GET", ROUTE, 405, "GET is not allowed here"),
         ("DELETE", "/v1/get-user-credits", 405, "DELETE is not allowed here"),

@@ -16,8 +16,9 @@ from vidu_nb import Client
 from vidu_nb.keys import Secret
 
 NAMES = [
-    "Archive", "Client", "Receipt", "Reference", "Video", "VideoRequest",
+    "Archive", "Client", "Plan", "Receipt", "Reference", "Video", "VideoRequest",
     "consistency", "errors", "framing", "generate", "load", "login", "logout", "panel", "preview", "reproduces", "show",
+    "sweep",
 ]  # fmt: skip
 HEAVY = {"anywidget", "numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
 KEY = "SG_0123456789abcdef"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .request import VideoRequest as VideoRequest
     from .shorthand import generate as generate
     from .shorthand import preview as preview
+    from .sweeps.launch import sweep as sweep
+    from .sweeps.plan import Plan as Plan
     from .video import Receipt as Receipt
     from .video import Video as Video
     from .video import load as load
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Archive": "archive",
     "Client": "client",
+    "Plan": "sweeps.plan",
     "Receipt": "video",
     "Reference": "references",
     "Video": "video",
@@ -50,11 +53,13 @@ _HOMES = {
     "preview": "shorthand",
     "reproduces": "compare.reproduction",
     "show": "widgets.showing",
+    "sweep": "sweeps.launch",
 }
 
 __all__ = [
     "Archive",
     "Client",
+    "Plan",
     "Receipt",
     "Reference",
     "Video",
@@ -70,6 +75,7 @@ __all__ = [
     "preview",
     "reproduces",
     "show",
+    "sweep",
 ]
 
 

@@ -19,6 +19,8 @@
     ├── OutcomeUnknown                sent, but no usable answer: may be billed
     │   └── CallInterrupted           the same by an interrupt (also a KeyboardInterrupt)
     ├── BudgetExceeded                the next call would cost more than allowed
+    ├── ConfirmationNeeded            a sweep would cost more than is spent without a word
+    ├── SweepInterrupted              a sweep was interrupted (also a KeyboardInterrupt); what landed is kept
     └── ArchiveError                  a kept result can't be read or written
         └── NotKept                   nothing kept for this request, and calling out was not allowed
 
@@ -222,6 +224,21 @@ class Unavailable(APIError, OutcomeUnknown):
 
 class BudgetExceeded(ViduError):
     """The next call would cost more than was allowed; it was not made."""
+
+
+class ConfirmationNeeded(ViduError):
+    """A sweep would cost more than is spent without a word; nothing was sent. ``.plan`` tells what it comes to."""
+
+    plan: Any = None
+
+
+class SweepInterrupted(ViduError, KeyboardInterrupt):
+    """A person interrupted a sweep: what landed is kept, and in ``.sweep``; the same sweep again goes on from there."""
+
+    sweep: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]  # in a notebook: where the code stood when somebody pressed a button tells nothing
 
 
 class ArchiveError(ViduError):

@@ -48,6 +48,11 @@ def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *
     ------
     InvalidRequest
         No video, more than nine, or a different number of labels.
+
+    >>> show([])
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.InvalidRequest: ...
     """
     chosen = [videos] if isinstance(videos, Video) else list(videos)
     return (Player if len(chosen) == 1 else PlayersInStep)(chosen, labels=labels, embed=embed)

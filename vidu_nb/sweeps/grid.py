@@ -1,0 +1,144 @@
+"""A sweep's clips as a labelled grid: rows and columns by the swept parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from html import escape
+
+from ..errors import ViduError
+from ..player import figure
+from ..request import FRAME_SIZES
+from ..video import Video
+from .plan import Plan
+from .words import said
+
+MAX_SHOWN = 24  # clips; each puts a poster of some 20 kB into the notebook
+_CLIP, _LEAST = 320, 130  # px, the widest and the narrowest that a clip is shown in a table
+_LABEL = 110  # px, for the rows' labels
+_MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px;line-height:1.5"
+_BARE = "background:none;border:none;text-align:left;vertical-align:top;white-space:normal"
+_CELL = f"{_BARE};padding:2px 12px 2px 0"
+_HEAD = f"{_BARE};font-weight:600;padding:6px 12px 2px 0;overflow-wrap:anywhere"
+
+Outcomes = Mapping[int, Video | ViduError]
+
+
+class Grid:
+    """What landed of a plan, as HTML and as text.
+
+    Up to 24 requests with one or two swept parameters are a table, and those with more are several under headings; of
+    longer plans the first 24 clips are shown, each under its label.
+
+    Parameters
+    ----------
+    plan
+        What was asked for.
+    results
+        What came, by its place in the plan.
+    headline
+        A line above it.
+    clips
+        The clips' HTML by place, kept from one grid to the next: where no link plays, a clip takes a second.
+    """
+
+    def __init__(
+        self, plan: Plan, results: Outcomes, *, headline: str = "", clips: dict[int, str] | None = None
+    ) -> None:
+        self.plan = plan
+        self.results = dict(results)
+        self.headline = headline
+        self._clips = {} if clips is None else clips
+
+    def html(self, flying: Collection[int] = ()) -> str:
+        """The grid's HTML; every text in it is escaped and it holds no script.
+
+        Parameters
+        ----------
+        flying
+            The places of the requests that are being made.
+        """
+
+        def cell(index: int) -> str:
+            outcome = self.results.get(index)
+            if index in self._clips:
+                return self._clips[index]
+            html = _cell(self.plan, index, outcome, is_flying=index in flying)
+            return self._clips.setdefault(index, html) if isinstance(outcome, Video) else html
+
+        body = self._tables(cell) if len(self.plan) <= MAX_SHOWN else self._selection(cell)
+        head = f'<div style="font-weight:600;margin:4px 0">{escape(self.headline)}</div>' if self.headline else ""
+        return f'<div class="vidu-sweep" style="overflow-x:auto">{head}{body}</div>'
+
+    def _tables(self, cell: Callable[[int], str]) -> str:
+        """All requests: the last swept parameter makes the columns, the one before it the rows, others headings."""
+        axes = self.plan.axes
+        names = list(axes)
+        if len(names) <= 1:
+            return _wrapped(self.plan, range(len(self.plan)), cell)
+        row, column = names[-2:]
+        columns, size = len(axes[column]), len(axes[row]) * len(axes[column])
+        head = "".join(
+            f'<th scope="col" style="{_HEAD}">{escape(said(column, value, named=True))}</th>' for value in axes[column]
+        )
+        parts = []
+        for start in range(0, len(self.plan), size):
+            outer = self.plan.values(start)
+            title = " · ".join(said(name, outer[name], named=True) for name in names[:-2])
+            lines = "".join(
+                f'<tr style="background:none"><th scope="row" style="{_HEAD};width:{_LABEL}px">'
+                f"{escape(said(row, value, named=True))}</th>"
+                + "".join(f'<td style="{_CELL}">{cell(start + at * columns + step)}</td>' for step in range(columns))
+                + "</tr>"
+                for at, value in enumerate(axes[row])
+            )
+            parts.append(
+                (f'<div style="font-weight:600;margin:12px 0 0">{escape(title)}</div>' if title else "")
+                + f'<table style="border:none;margin:0;table-layout:fixed;border-collapse:collapse;width:100%;'
+                f'min-width:{_LABEL + columns * _LEAST}px;max-width:{_LABEL + columns * (_CLIP + 12)}px">'
+                f'<tr style="background:none"><td style="{_BARE};width:{_LABEL}px"></td>{head}</tr>{lines}</table>'
+            )
+        return "".join(parts)
+
+    def _selection(self, cell: Callable[[int], str]) -> str:
+        landed = [index for index, one in sorted(self.results.items()) if isinstance(one, Video)]
+        shown = landed[:MAX_SHOWN]
+        more = len(landed) - len(shown)
+        rest = f'<div style="{_MUTED}">… and {more:,} more, in .videos and .table()</div>' if more else ""
+        return _wrapped(self.plan, shown, cell) + rest
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        return {"text/plain": repr(self), "text/html": self.html()}
+
+    def __repr__(self) -> str:
+        shown = sorted(self.results.items())[:MAX_SHOWN]
+        lines = [f"  [{index}] {self.plan.label(index)}: {_told(one)}" for index, one in shown]
+        more = [f"  … and {len(self.results) - MAX_SHOWN:,} more"] if len(self.results) > MAX_SHOWN else []
+        return "\n".join([self.headline or f"{len(self.results):,} results", *lines, *more])
+
+
+def _wrapped(plan: Plan, indexes: Collection[int], cell: Callable[[int], str]) -> str:
+    cells = "".join(
+        f'<div style="width:{_CLIP}px;max-width:100%">'
+        f'<div style="font-weight:600;margin-bottom:2px;overflow-wrap:anywhere">{escape(plan.label(index))}</div>'
+        f"{cell(index)}</div>"
+        for index in indexes
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start">{cells}</div>'
+
+
+def _cell(plan: Plan, index: int, outcome: Video | ViduError | None, *, is_flying: bool) -> str:
+    if isinstance(outcome, Video):
+        try:
+            return figure(outcome)
+        except (ViduError, OSError) as error:  # it was moved or removed meanwhile
+            outcome = ViduError(str(error))
+    width, height = FRAME_SIZES[plan.values(index)["aspect_ratio"]]
+    scale = min(_CLIP / width, 240 / height)  # as large as the clip will be
+    word = f"⚠ {outcome}" if outcome else "being made …" if is_flying else ""
+    size = f"width:{width * scale:.0f}px;max-width:100%;aspect-ratio:{width}/{height}"
+    look = "border:1px dashed var(--jp-border-color1,#bdbdbd);border-radius:6px;box-sizing:border-box;padding:8px"
+    return f'<div style="{size};{look};{_MUTED};overflow:auto;overflow-wrap:anywhere;margin:4px 0">{escape(word)}</div>'
+
+
+def _told(outcome: Video | ViduError) -> str:
+    return repr(outcome) if isinstance(outcome, Video) else str(outcome)

@@ -1,0 +1,248 @@
+"""A sweep's plan: every combination of what is listed, in a fixed order, known in full before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from ..client import Client
+from ..errors import InvalidRequest
+from ..references import Reference, Source, as_references
+from ..request import AspectRatio, MovementAmplitude, VideoRequest, quietly
+from .quotes import Quote, quote_for
+from .words import plan_html, plan_text, said
+
+MAX_REQUESTS = 1_000_000
+PARAMETERS = tuple(VideoRequest.model_fields)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan:
+    """The requests of a sweep: a sequence that makes each one when it is asked for.
+
+    The order is that of a nested loop over the parameters as `VideoRequest` lists them, the rightmost swept one
+    changing fastest.
+
+    Attributes
+    ----------
+    parameters : mapping of str to tuple
+        The values of each parameter, one or many; of ``references``, sets of pictures.
+    quote : Quote or None
+        What it comes to with one client, from `priced`.
+
+    >>> plan = Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2, 3], aspect_ratio=["16:9", "9:16"])
+    >>> len(plan), plan[1].seed, plan[1].aspect_ratio
+    (6, 2, '16:9')
+    """
+
+    parameters: Mapping[str, tuple[Any, ...]]
+    quote: Quote | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        prompt: str | Iterable[str],
+        references: Source,
+        *,
+        aspect_ratio: AspectRatio | Iterable[AspectRatio] = "16:9",
+        duration: int | Iterable[int] = 5,
+        seed: int | Iterable[int] = 42,
+        bgm: bool | Iterable[bool] = True,
+        movement_amplitude: MovementAmplitude | Iterable[MovementAmplitude] = "auto",
+    ) -> Plan:
+        """A plan over every parameter that is given as a list.
+
+        Parameters
+        ----------
+        prompt, aspect_ratio, duration, seed, bgm, movement_amplitude
+            A value as `VideoRequest` takes it, or a list, range or array of them, each named once.
+        references
+            One source or a flat list is one set of pictures; a list of lists sweeps over sets.
+
+        Raises
+        ------
+        InvalidRequest
+            A value is wrong, is given twice, or there are more than a million requests. Nothing was sent.
+
+        >>> Plan.of("A cat", [["https://example.com/a.png"], ["https://example.com/b.png"]], seed=range(1, 4))
+        Plan: 6 requests
+          references  2  a.png | b.png
+          seed        3  1, 2, 3
+          ...
+        """
+        given = {**locals(), "references": _sets(references)}
+        listed = {name: given[name] if name == "references" else _listed(name, given[name]) for name in PARAMETERS}
+        many = math.prod(len(values) for values in listed.values())
+        if many > MAX_REQUESTS:
+            raise InvalidRequest(f"sweep: {many:,} requests: at most {MAX_REQUESTS:,} are taken", field="sweep")
+        first = {name: values[0] for name, values in listed.items()}
+        return cls({name: tuple(_checked(name, values, first)) for name, values in listed.items()})
+
+    def priced(self, client: Client | None = None, *, workers: int = 4) -> Plan:
+        """The same plan with what it comes to: how many clips are kept already, US dollars and seconds for the others.
+
+        Parameters
+        ----------
+        client
+            Who would be asked; defaults to `Client.from_env()`. Nothing is sent.
+        workers
+            Calls at a time.
+        """
+        return replace(self, quote=quote_for(self, client or Client.from_env(), workers=workers))
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The swept parameters, those with more than one value, slowest first."""
+        return {name: values for name, values in self.parameters.items() if len(values) > 1}
+
+    @property
+    def kept(self) -> int | None:
+        """How many of the clips the archive already holds; None for a plan that is not `priced`."""
+        return None if self.quote is None else len(self.quote.kept)
+
+    @property
+    def price_usd(self) -> float | None:
+        """US dollars for the clips that are not kept; None for a plan that is not `priced`."""
+        return None if self.quote is None else self.quote.price_usd
+
+    @property
+    def seconds(self) -> float | None:
+        """Expected seconds for the clips that are not kept; None for a plan that is not `priced`."""
+        return None if self.quote is None else self.quote.seconds
+
+    def values(self, index: int) -> dict[str, Any]:
+        """One request's parameters, as `VideoRequest` takes them.
+
+        Raises
+        ------
+        IndexError
+            There are fewer requests.
+        """
+        place = range(len(self))[index]
+        found = {}
+        for name, values in reversed([*self.parameters.items()]):
+            place, at = divmod(place, len(values))
+            found[name] = values[at]
+        return found
+
+    def label(self, index: int) -> str:
+        """What tells one request from the others, in words.
+
+        >>> Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2], bgm=[True, False]).label(1)
+        'seed 1 · bgm off'
+        """
+        values = self.values(index)
+        return " · ".join(said(name, values[name], named=True) for name in self.axes)
+
+    def position(self, **parameters: Any) -> int:
+        """Where the request with these parameters stands.
+
+        Parameters
+        ----------
+        **parameters
+            A value for each swept parameter; of ``references``, the number of the set.
+
+        Raises
+        ------
+        InvalidRequest
+            A swept parameter is not named, or the plan has no such value.
+
+        >>> Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2, 3]).position(seed=2)
+        1
+        """
+        if missing := [name for name in self.axes if name not in parameters]:
+            raise InvalidRequest(f"{missing[0]}: is swept over: name its value, too", field=missing[0])
+        if strange := [name for name in parameters if name not in self.parameters]:
+            raise InvalidRequest(f"{strange[0]}: no such parameter", field=strange[0])
+        place = 0
+        for name, values in self.parameters.items():
+            known: tuple[Any, ...] = tuple(range(len(values))) if name == "references" else values
+            wanted = parameters.get(name, known[0])
+            if wanted not in known:
+                raise InvalidRequest(f"{name}: {wanted!r} is not in this plan", field=name)
+            place = place * len(values) + known.index(wanted)
+        return place
+
+    def facts(self) -> dict[str, Any]:
+        """Axes, counts, price and time as JSON-ready values."""
+        told: dict[str, Any] = {
+            name: [said(name, value) for value in values] if name == "references" else list(values)
+            for name, values in self.axes.items()
+        }
+        quote = self.quote
+        figures = {"engine": quote.engine, "kept": self.kept, "price_usd": self.price_usd} if quote else {}
+        return {"axes": told, "requests": len(self), **figures, "seconds": self.seconds}
+
+    def digest(self, client: Client) -> str:
+        """A name for this plan with this client's engine: the same for the same requests."""
+        pictures = [[(one.sha256, one.name) for one in references] for references in self.parameters["references"]]
+        told = [client.engine, client.model, {**self.parameters, "references": pictures}]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __len__(self) -> int:
+        return math.prod(len(values) for values in self.parameters.values())
+
+    def __getitem__(self, index: int) -> VideoRequest:
+        with quietly():  # the plan has warned already
+            return VideoRequest(**self.values(index))
+
+    def __iter__(self) -> Iterator[VideoRequest]:
+        return (self[index] for index in range(len(self)))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.parameters.items()))
+
+    def __repr__(self) -> str:
+        return plan_text(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        return {"text/plain": plan_text(self), "text/html": plan_html(self)}
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    """One value or many as a list."""
+    if isinstance(given, set | frozenset | Mapping):
+        raise InvalidRequest(f"{name}: a {type(given).__name__} has no order: pass a list", field=name)
+    if hasattr(given, "tolist"):
+        given = given.tolist()  # the numbers in an array are no Python numbers
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        return [given]
+    values = list(islice(given, MAX_REQUESTS + 1))
+    if not values:
+        raise InvalidRequest(f"{name}: the list is empty: pass one value at least", field=name)
+    return values
+
+
+def _sets(given: Source) -> list[tuple[Reference, ...]]:
+    """Sets of references: a list that holds lists is many, everything else is one."""
+    if isinstance(given, list | tuple) and any(isinstance(one, list | tuple) for one in given):
+        return [as_references(one) for one in given]
+    return [as_references(given)]
+
+
+def _checked(name: str, values: list[Any], first: dict[str, Any]) -> Iterator[Any]:
+    """The values of one parameter as a request holds them, each checked beside the others' first and named once."""
+    taken: Iterable[Any] = (_taken(name, value, first) for value in values)
+    if name == "seed" and all(type(value) is int for value in values):  # the one list that is ever long
+        for end in (min(values), max(values)):  # a range of numbers is right where its ends are
+            _taken(name, end, first)
+        taken = values
+    seen = set()
+    for value in taken:
+        if value in seen:
+            raise InvalidRequest(f"{name}: {said(name, value)} is given twice: name each value once", field=name)
+        seen.add(value)
+        yield value
+
+
+def _taken(name: str, value: Any, first: dict[str, Any]) -> Any:
+    """A value as a request holds it."""
+    # Only a duration is ever warned of: once for each here, and not again with every other parameter's values.
+    with nullcontext() if name == "duration" else quietly():
+        return getattr(VideoRequest(**{**first, name: value}), name)

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
+from faults import FaultServer
 from PIL import Image
 
 RUN = [sys.executable, "-m", "vidu_nb"]
@@ -85,7 +87,7 @@ def test_wrong_usage_and_failures_are_told_in_one_line(tmp_path: Path, arguments
 def test_every_command_has_help(tmp_path: Path):
     """`--help` of the program and of each command ends well and names its options."""
     assert run("--help", cwd=tmp_path).returncode == 0
-    for command in ("generate", "preview", "show", "credits", "archive", "serve", "demo"):
+    for command in ("generate", "preview", "sweep", "show", "credits", "calls", "archive", "serve", "demo", "lab"):
         helped = run(command, "--help", cwd=tmp_path)
         assert helped.returncode == 0
         assert "usage: vidu-nb" in helped.stdout
@@ -175,3 +177,18 @@ def test_the_archive_is_listed_verified_exported_and_pruned_by_name(tmp_path: Pa
     assert run("archive", "prune", "preview/nothing.mp4", cwd=tmp_path).returncode == 2
     assert run("archive", "prune", names[1], cwd=tmp_path).returncode == 0
     assert [row["file"] for row in json.loads(run("archive", "list", "--json", cwd=tmp_path).stdout)] == names[:1]
+
+
+def test_open_calls_are_listed_fetched_and_settled(tmp_path: Path, picture: str):
+    """A paid call that brought nothing is named with its id and price; `settle` closes it, `resume` costs nothing."""
+    with FaultServer() as service:
+        ask = partial(run, cwd=tmp_path, SEGMIND_API_KEY="a-key", SEGMIND_BASE_URL=service.url("status_503"))
+        assert ask("generate", "A cat", "-r", picture).returncode == 1
+        [call] = json.loads(ask("calls", "--json").stdout)
+        assert (call["state"], call["prompt"], call["price_usd"]) == ("unknown", "A cat", 0.5)
+        assert call["id"] in ask("calls", "resume").stdout
+        assert ask("calls", "settle", call["id"]).returncode == 2
+        assert ask("calls", "settle", "nobody", "--billed", "no").returncode == 2
+        assert ask("calls", "settle", call["id"], "--billed", "no").stdout == ""
+        assert json.loads(ask("calls", "--json").stdout) == []
+        assert len(service.posts()) == 1

@@ -1,4 +1,4 @@
-"""The command line: ``vidu-nb generate | preview | show | credits | serve | demo``.
+"""The command line: ``vidu-nb generate | preview | sweep | show | credits | calls | archive | serve | demo | lab``.
 
 Facts go to standard output (as JSON with ``--json``), progress and errors to standard error. Exit status: 0 success,
 1 a failure told in one line, 2 wrong usage, 130 interrupted.
@@ -73,11 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add(commands, "generate", _generate, "make a clip (paid with a key, a free preview without)", _request_options)
     _add(commands, "preview", _preview, "make a free local preview of the same request", _request_options)
+    _add(commands, "sweep", _sweep, "make a clip for every combination of several values", _sweep_options)
     _add(commands, "show", _show, "tell what a clip holds: its streams, request and receipt", _show_options)
     _add(commands, "credits", _credits, "tell the account's balance", _json_option)
+    _add(commands, "calls", _calls, "list, fetch or close paid calls that brought no clip", _calls_options)
     _add(commands, "archive", _archive, "list, verify, export or prune what is kept", _archive_options)
     _add(commands, "serve", _serve, "answer the service's HTTP API on 127.0.0.1 with previews", _serve_options)
     _add(commands, "demo", _demo, "make a clip and run the quickstart notebook, with no key", _demo_options)
+    _add(commands, "lab", _lab, "copy the example notebooks into a folder and open JupyterLab there", _lab_options)
     return parser
 
 
@@ -105,8 +108,29 @@ def _request_options(command: argparse.ArgumentParser) -> None:
     _json_option(command)
 
 
+def _sweep_options(command: argparse.ArgumentParser) -> None:
+    from .options import swept_options
+
+    swept_options(command)
+    command.add_argument(
+        "--budget-usd", type=float, metavar="USD", help="what the sweep may cost in all, in US dollars"
+    )
+    command.add_argument("--yes", action="store_true", help="spend more than a dollar, or spend without a budget")
+    command.add_argument("--dry-run", action="store_true", help="tell the plan and its price, and send nothing")
+    command.add_argument("--draft", action="store_true", help="make small and quick previews, free, with no key")
+    command.add_argument("--max-workers", type=int, default=4, metavar="N", help="calls at a time (default: 4)")
+    _json_option(command)
+
+
 def _show_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", help="an MP4")
+    _json_option(command)
+
+
+def _calls_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", choices=("list", "resume", "settle"), default="list", help="what to do")
+    command.add_argument("id", nargs="?", help="the call to settle, as list prints it")
+    command.add_argument("--billed", choices=("yes", "no"), help="for settle: what the service's bill says of it")
     _json_option(command)
 
 
@@ -141,6 +165,13 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
     _json_option(command)
 
 
+def _lab_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", nargs="?", default="vidu-notebooks", help="where to (default: vidu-notebooks)")
+    command.add_argument("--port", type=_port, help="JupyterLab's port (default: 8888, or the next free one)")
+    command.add_argument("--no-browser", action="store_true", help="don't open a browser; the address is printed")
+    command.add_argument("--allow-root", action="store_true", help="run as root, as in a container")
+
+
 def _generate(chosen: argparse.Namespace) -> None:
     from .client import Client
 
@@ -165,6 +196,39 @@ def _make(chosen: argparse.Namespace, client: Client) -> None:
     if chosen.output:
         video = type(video)(video.save(chosen.output), video.request, video.receipt)
     _tell(video, as_json=chosen.json)
+
+
+def _sweep(chosen: argparse.Namespace) -> None:
+    from .client import Client
+    from .errors import ConfirmationNeeded, SweepInterrupted
+    from .options import swept_from
+    from .sweeps.launch import sweep
+    from .sweeps.plan import Plan
+
+    client = Client.preview(quality="draft") if chosen.draft else Client.from_env()
+    if chosen.dry_run:
+        plan = Plan.of(**swept_from(chosen)).priced(client, workers=max(1, chosen.max_workers))
+        print(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
+        return
+    unconfirmed = ""
+    try:
+        swept = sweep(
+            **swept_from(chosen),
+            budget_usd=chosen.budget_usd,
+            confirm=chosen.yes,
+            max_workers=chosen.max_workers,
+            client=client,
+        )
+    except ConfirmationNeeded as error:
+        unconfirmed = error.message
+    except SweepInterrupted as error:
+        _complain(error)
+        raise KeyboardInterrupt from None
+    if unconfirmed:
+        raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run tells the plan.")
+    print(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
+    if len(swept.videos) < len(swept):
+        raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)
 
 
 def _tell(video: Video, *, as_json: bool) -> None:
@@ -233,6 +297,25 @@ def _credits(chosen: argparse.Namespace) -> None:
         print(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
 
 
+def _calls(chosen: argparse.Namespace) -> None:
+    from .client import Client
+
+    client = Client.from_env()
+    if chosen.action == "settle":
+        if not (chosen.id and chosen.billed):
+            raise InvalidRequest("settle: name the call's id, and --billed yes or --billed no", field="id")
+        client.settle(chosen.id, billed=chosen.billed == "yes")
+    fetched = [{"file": str(video.path)} for video in (client.resume() if chosen.action == "resume" else ())]
+    _tell_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=chosen.json)
+
+
+def _tell_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    for row in () if as_json else rows:
+        print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+
+
 def _archive(chosen: argparse.Namespace) -> None:
     from .archive import Archive
     from .upkeep import export, listing, prune, verify
@@ -248,13 +331,8 @@ def _archive(chosen: argparse.Namespace) -> None:
         rows = export(archive, Path(chosen.to), chosen.names)
     else:
         rows = prune(archive, chosen.names)
-    if chosen.json:
-        print(json.dumps(rows, indent=1))
-    else:
-        for row in rows:
-            print("  ".join(str(value) for value in row.values() if value not in ("", None)))
-    bad = sum(1 for row in rows if row.get("problem"))
-    if bad:
+    _tell_rows(rows, as_json=chosen.json)
+    if bad := sum(1 for row in rows if row.get("problem")):
         raise ViduError(
             f"{bad} of {len(rows)} can't be used", remedy="They are left as they are; the lines above name them."
         )
@@ -273,11 +351,13 @@ def _serve(chosen: argparse.Namespace) -> None:
         problem = error.strerror or "it is taken"
     if problem:
         raise ViduError(f"port {chosen.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
-    with server:
-        if not chosen.key:
-            print(f"x-api-key: {server.key}", file=sys.stderr, flush=True)
-        print(f"serving {server.base_url}", flush=True)
-        stop.wait()
+    server.start()
+    if not chosen.key:
+        print(f"x-api-key: {server.key}", file=sys.stderr, flush=True)
+    print(f"serving {server.base_url}", flush=True)
+    stop.wait()
+    if not server.stop():
+        os._exit(0)  # a render waits for a picture's slow host, and the interpreter's own end would wait for it
 
 
 def _demo(chosen: argparse.Namespace) -> None:
@@ -289,3 +369,12 @@ def _demo(chosen: argparse.Namespace) -> None:
     else:
         for name, path in made.items():
             print(f"{name:9} {path}")
+
+
+def _lab(chosen: argparse.Namespace) -> None:
+    from .lab import open_lab
+
+    options = [f"--ServerApp.port={chosen.port}"] if chosen.port is not None else []
+    options += ["--no-browser"] if chosen.no_browser else []
+    options += ["--allow-root"] if chosen.allow_root else []
+    open_lab(chosen.folder, options, say=lambda text: print(text, file=sys.stderr))

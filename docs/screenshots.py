@@ -1,17 +1,19 @@
 """The documentation's pictures, made from the real thing by ``python docs/screenshots.py [NAME ...]``.
 
 Opens notebooks in JupyterLab in Chromium and takes the pictures. Clips come from the local preview engine; where a
-picture shows a paid call, a server on this machine stands in for the service.
+picture shows a paid call, a server on this machine stands in for the service. ``tour`` is the one that moves.
 """
 
+import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -40,11 +42,15 @@ from vidu_nb.demo import sample_references
 clips = [vidu.preview("The rocket starts, tilt up.", sample_references()[2], seed=seed) for seed in (1, 2)]
 vidu.show(clips, labels=["seed 1", "seed 2"])"""
 
-SETTLE = """async video => {
+SETTLE = """async (video, at) => {
     video.muted = true;
-    video.currentTime = 1.2;
+    video.currentTime = at ?? 1.2;
     await new Promise(done => video.addEventListener('seeked', done, {once: true}));
 }"""
+
+TOUR_WIDTH = 820  # pixels
+TOUR_BYTES = 400_000  # what a tracked file may have
+TOUR_RATE = 6  # pictures for a second of the clip
 
 
 def fill(page: Page, prompt: str = PROMPT) -> None:
@@ -58,11 +64,6 @@ def fill(page: Page, prompt: str = PROMPT) -> None:
 def first_clip(page: Page) -> None:
     """A clip in a cell's output."""
     page.locator(".jp-OutputArea video").evaluate(SETTLE)
-
-
-def empty(page: Page) -> None:
-    """A panel as it comes."""
-    page.locator(".vidu-tray").wait_for()
 
 
 def filled(page: Page) -> None:
@@ -116,7 +117,6 @@ def comparison(page: Page) -> None:
 #: Name → cells, whether there is a key, whether it is dark, the window's size, what to do before the picture is taken.
 PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], None]]] = {
     "first-clip": (FIRST_CLIP, False, False, (1100, 760), first_clip),
-    "panel-empty": (PANEL, False, False, (1200, 1010), empty),
     "panel-filled": (PANEL, True, False, (1200, 1010), filled),
     "panel-running": (PANEL, True, False, (1200, 1010), running),
     "panel-result": (PANEL, False, False, (1200, 1560), result),
@@ -126,30 +126,108 @@ PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], Non
 }
 
 
+class Tour:
+    """Pictures of one place on a page, and how long each of them stands."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.pictures: list[Image.Image] = []
+        self.stands: list[int] = []
+
+    def look(self, milliseconds: int) -> None:
+        """Take one more picture."""
+        box = self.page.locator(".jp-WindowedPanel-outer").bounding_box()
+        shot = Image.open(io.BytesIO(self.page.screenshot(clip=box))).convert("RGB")
+        size = (TOUR_WIDTH, TOUR_WIDTH * shot.height // shot.width)
+        self.pictures.append(shot.resize(size, Image.Resampling.LANCZOS))
+        self.stands.append(milliseconds)
+
+    def scroll_to(self, end: Locator, *, room: int = 12, steps: int = 4) -> None:
+        """Roll the notebook, slowly enough to be followed, until something ends at the window's lower edge."""
+        roll = self.page.locator(".jp-WindowedPanel-outer")
+        box, there = roll.bounding_box(), end.bounding_box()
+        start = roll.evaluate("it => it.scrollTop")
+        way = there["y"] + there["height"] + room - box["y"] - box["height"]
+        for step in range(1, steps + 1):
+            roll.evaluate("(it, to) => { it.scrollTop = to; }", start + way * step / steps)
+            self.look(60)
+
+    def save(self, path: Path) -> None:
+        """Write the WebP, as finely as its size allows."""
+        first, *rest = self.pictures
+        for quality in (80, 70, 60, 50, 40, 30):
+            first.save(path, save_all=True, append_images=rest, duration=self.stands, loop=0, quality=quality, method=6)
+            if path.stat().st_size <= TOUR_BYTES:
+                return
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes: take fewer pictures")
+
+
+def walk(page: Page, tour: Tour) -> None:
+    """From an empty panel to a clip that plays."""
+    page.locator(".vidu-tray").wait_for()
+    tour.look(900)
+    page.get_by_role("button", name="Sample pictures").click()
+    page.locator(".vidu-tray-card").nth(2).wait_for()
+    page.wait_for_timeout(400)
+    tour.look(700)
+    words = PROMPT.split()
+    for end in (6, 11, 19, len(words)):
+        page.locator(".vidu-prompt textarea").fill(" ".join(words[:end]))
+        tour.look(260)
+    page.locator(".vidu-prompt textarea").blur()
+    page.wait_for_timeout(400)
+    tour.look(700)
+    tour.scroll_to(page.locator(".vidu-actions"), room=90)
+    page.get_by_role("button", name="Preview").click()
+    clip = page.locator(".jp-OutputArea video")
+    for _ in range(5):
+        if not clip.count():
+            tour.look(350)
+    clip.wait_for(timeout=60_000)
+    clip.evaluate(SETTLE, 0.1)  # before, it has no height
+    tour.scroll_to(clip)
+    for number in range(5 * TOUR_RATE):
+        clip.evaluate(SETTLE, number / TOUR_RATE)
+        tour.look(1000 // TOUR_RATE)
+
+
+def film(chromium: Browser) -> None:
+    """The picture that moves."""
+    with notebook(chromium, PANEL, (1120, 880)) as page:
+        tour = Tour(page)
+        walk(page, tour)
+        tour.save(IMAGES / "tour.webp")
+
+
+@contextmanager
+def notebook(chromium: Browser, cells: str, size: tuple[int, int], *, dark: bool = False) -> Iterator[Page]:
+    """A page with a notebook that has been run."""
+    with tempfile.TemporaryDirectory() as folder, jupyter_lab(Path(folder), dark=dark) as url:
+        write_notebook(Path(folder) / "panel.ipynb", cells)
+        page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+        open_notebook(page, url, "panel.ipynb")
+        page.keyboard.press("Control+b")  # fold the file browser away
+        command(page, "notebook:run-all-cells")
+        page.locator(".jp-OutputArea video, .vidu-panel").first.wait_for(timeout=60_000)
+        yield page
+        page.close()
+
+
 def take(chromium: Browser, name: str, faults: FaultServer) -> None:
     """One picture."""
-    cells, has_key, dark, (width, height), act = PICTURES[name]
+    cells, has_key, dark, size, act = PICTURES[name]
     paid = {"SEGMIND_API_KEY": "a-key-for-the-stand-in", "SEGMIND_BASE_URL": faults.root}
     for setting, value in paid.items():
         if has_key:
             os.environ[setting] = value
         else:
             os.environ.pop(setting, None)
-    with tempfile.TemporaryDirectory() as folder, jupyter_lab(Path(folder), dark=dark) as url:
-        write_notebook(Path(folder) / f"{name}.ipynb", cells)
-        page = chromium.new_page(viewport={"width": width, "height": height})
-        open_notebook(page, url, f"{name}.ipynb")
-        page.keyboard.press("Control+b")  # fold the file browser away
-        command(page, "notebook:run-all-cells")
-        page.locator(".jp-OutputArea video, .vidu-panel").first.wait_for(timeout=60_000)
+    with notebook(chromium, cells, size, dark=dark) as page:
         act(page)
         page.wait_for_timeout(700)
-        shot = IMAGES / f"{name}.full.png"
-        page.screenshot(path=shot)
-        with Image.open(shot) as image:
-            image.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
-        shot.unlink()
-        page.close()
+        shot = page.screenshot()
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
 
 
 def main() -> None:
@@ -158,8 +236,11 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright, FaultServer() as faults:
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        for name in sys.argv[1:] or PICTURES:
-            take(chromium, name, faults)
+        for name in sys.argv[1:] or [*PICTURES, "tour"]:
+            if name == "tour":
+                film(chromium)
+            else:
+                take(chromium, name, faults)
         chromium.close()
 
 

@@ -106,6 +106,11 @@ def login(key: str | None = None, *, keyring: bool = False) -> None:
         Not a key.
     ViduError
         There is no keyring.
+
+    >>> login("two words")
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.InvalidRequest: api_key: must be one line of printable ASCII without spaces; ...
     """
     if key is None:
         from getpass import getpass
@@ -118,7 +123,10 @@ def login(key: str | None = None, *, keyring: bool = False) -> None:
 
 
 def logout() -> None:
-    """Forget what `login` was told in this process; a keyring keeps its copy."""
+    """Forget what `login` was told in this process; a keyring keeps its copy.
+
+    >>> logout()
+    """
     _remembered.clear()
 
 

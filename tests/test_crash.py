@@ -130,7 +130,7 @@ def test_a_disk_that_fails_at_any_step_leaves_the_old_or_the_new_state(fallback,
             said = tried(ask)
             patch.undo()
             if not disk.failed:
-                assert nth > 5
+                assert nth > 4
                 return
             check_after_the_crash(server, ask, kind, folder, fallback, said)
     pytest.fail("it never passed")
@@ -187,7 +187,7 @@ def test_every_file_is_on_the_disk_before_it_gets_its_name(client, monkeypatch):
     assert clip in [target for target, _ in named]
     assert [target.name for target, was_synced in named if not was_synced] == []
     assert [target.name for target, _ in named if target.parent.stat().st_ino not in synced] == []
-    assert len(named) > 6
+    assert len(named) >= 6
 
 
 def test_threads_cannot_spend_a_budget_twice(tmp_path):

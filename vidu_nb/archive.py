@@ -85,12 +85,11 @@ class Archive:
         Raises
         ------
         ArchiveError
-            The folder can't be written, or less than `MIN_FREE_BYTES` are free.
+            The folder can't be made, or less than `MIN_FREE_BYTES` are free.
         """
         problem = ""
         try:
-            write_bytes(self.folder / "incoming" / f"probe-{os.getpid()}", b"room?")
-            (self.folder / "incoming" / f"probe-{os.getpid()}").unlink(missing_ok=True)
+            (self.folder / "incoming").mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
             if free < MIN_FREE_BYTES:
                 problem = f"has only {free // 1_000_000} MB left"
@@ -156,7 +155,9 @@ class Archive:
         """
         problem = ""
         try:
-            with hold(self.lock_path("store"), timeout=_STORE_TIMEOUT):
+            with hold(
+                self.lock_path(f"store-{receipt.sha256[:2]}"), timeout=_STORE_TIMEOUT
+            ):  # equal bytes, equal names
                 path = _free_name(self._stem(attempt), receipt.sha256)
                 said = {
                     "format": FORMAT,
@@ -165,7 +166,7 @@ class Archive:
                     "request": attempt.facts["request"],
                     "receipt": receipt.to_dict(),
                 }
-                write_bytes(path, json.dumps(said, indent=1, ensure_ascii=False).encode())
+                write_bytes(path, json.dumps(said, indent=1, ensure_ascii=False).encode(), sync_name=False)
                 incoming = self._incoming(attempt)
                 if not incoming.is_file():
                     write_bytes(incoming, data)

@@ -1,6 +1,6 @@
 """One call: every step is on disk before the next one is taken.
 
-    room on disk, budget reserved, attempt journalled ("prepared")
+    room on disk, budget reserved
       ► connect ► journal "sent" ► POST
       ► bytes on disk ► journal "received" ► parse (► journal "queued" ► wait) (► journal "linked" ► fetch)
       ► stored ► journal "stored"

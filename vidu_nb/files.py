@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name: bool = True) -> None:
     """Let `write` fill a neighbouring file and put it in `target`'s place in one step.
 
     A crash at any moment leaves the old file or the new one, never a torn one.
@@ -20,6 +20,8 @@ def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
         The path to fill; its folder is made if missing.
     write
         Gets the path to write to.
+    sync_name
+        Wait for the folder as well; without, a power failure may bring the old file back.
 
     Raises
     ------
@@ -37,12 +39,13 @@ def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
-    sync_folder(target.parent)
+    if sync_name:
+        sync_folder(target.parent)
 
 
-def write_bytes(target: Path, data: bytes) -> None:
+def write_bytes(target: Path, data: bytes, *, sync_name: bool = True) -> None:
     """`write_atomically` for bytes at hand."""
-    write_atomically(target, lambda part: part.write_bytes(data))
+    write_atomically(target, lambda part: part.write_bytes(data), sync_name=sync_name)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The journal of calls: one small file an attempt, rewritten whole and never shortened.
+"""The journal of calls: one small file an attempt, rewritten whole and never shortened. It begins with "sent".
 
     prepared ──► sent ──► received ──► stored         the usual way
         │         │          ├──► linked ──► stored   the answer named a URL, which is fetched next
@@ -75,7 +75,7 @@ class Attempt:
         return next((event[name] for event in reversed(self.facts["events"]) if name in event), None)
 
     def add(self, state: State, **details: Any) -> Attempt:
-        """The attempt with one more event, on disk when this returns.
+        """The attempt with one more event, on disk when this returns, whatever becomes of this process.
 
         Raises
         ------
@@ -99,11 +99,11 @@ class Journal:
         self.folder = folder
 
     def open(self, key: str, **facts: Any) -> Attempt:
-        """A new attempt in state ``prepared``, on disk when this returns."""
+        """A new attempt in state ``prepared``; nothing is at stake yet, and its file comes with its next state."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         events = [{"state": "prepared", "at": _now()}]
         said = {"format": FORMAT, "id": name, "key": key, **facts, "events": events}
-        return _write(Attempt(self.folder / key[:2] / f"{key}.{name}.json", said))
+        return Attempt(self.folder / key[:2] / f"{key}.{name}.json", said)
 
     def of(self, key: str) -> list[Attempt]:
         """A request's attempts, oldest first."""
@@ -150,7 +150,9 @@ def _is_ours(path: Path, facts: dict[str, Any]) -> bool:
 
 
 def _write(attempt: Attempt) -> Attempt:
-    write_bytes(attempt.path, json.dumps(attempt.facts, indent=1, ensure_ascii=False).encode())
+    said = json.dumps(attempt.facts, ensure_ascii=False).encode()  # on one line: four times as fast
+    # With "received" lie the bytes themselves: should a power failure bring "sent" back, they are found beside it.
+    write_bytes(attempt.path, said, sync_name=attempt.state != "received")
     return attempt
 
 

@@ -8,6 +8,7 @@ timer or another thread may shut the socket down.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import threading
 import time
@@ -214,6 +215,9 @@ class Call:
         host = self.address or connection.host.strip(
             "[]"
         )  # the URL's host stays in Host, SNI and the certificate check
+        with contextlib.suppress(ValueError):  # an address that is written out needs no thread to look it up
+            ipaddress.ip_address(host)
+            return socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
         found: list[Any] = []
 
         def look() -> None:

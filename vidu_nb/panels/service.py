@@ -22,7 +22,6 @@ _ONLY_PREVIEWS = "This panel was given the free preview engine: it makes preview
 
 #: What the journal says of a call → what a person reads.
 _STAGES = {
-    "prepared": "Connecting",
     "sent": "The model is at work",
     "queued": "The model is at work",
     "received": "Checking and keeping the answer",

@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo lab test unit notebooks outputs browser lint format bench torture dino build clean
+.PHONY: help demo lab test unit notebooks outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.lab  ## a real clip and the quickstart notebook, executed, with no key
 	$(BIN)/vidu-nb demo demo
@@ -36,6 +36,9 @@ outputs: $(VENV)/.test  ## run every notebook and store its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/*.ipynb
 	$(BIN)/python notebooks/tidy.py notebooks/*.ipynb
 
+docs: $(VENV)/.test  ## the page of Python names, from the docstrings
+	$(BIN)/python docs/reference.py
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -52,12 +55,25 @@ bench: $(VENV)/.test  ## performance figures, as ratios of medians
 torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about ten minutes)
 	$(BIN)/python tests/torture.py
 
+sheets: $(VENV)/.test  ## contact sheets of twelve previews in three ratios, to be looked at
+	$(BIN)/python docs/sheets.py sheets
+
 dino: $(VENV)/.test  ## the test of what needs torch and transformers: several gigabytes, so not a part of test
 	$(INSTALL) --editable '.[dino]'
 	$(BIN)/pytest -q tests/dino_extra.py
 
 build: $(VENV)/.test  ## the wheel
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+# TESTS=tests runs everything there; by default it is a fast part.
+wheel-check: | $(BIN)/python  ## the wheel in an empty environment: demo, lab, tests out of the source archive
+	$(BIN)/python tests/environments/check_wheel.py $(TESTS)
+
+lower-bounds: | $(BIN)/python  ## the tests with the oldest dependencies that pyproject.toml allows
+	$(BIN)/python tests/environments/check_bounds.py $(TESTS)
+
+binder-check: $(VENV)/.test browser  ## what Binder would build, built and opened in a browser, without Docker
+	$(BIN)/python tests/environments/check_binder.py
 
 # The tests drive a Chromium, ask ffprobe about every clip, make a certificate with openssl, and run what the panel copies with
 # curl. Where this is Debian and we are root, what is missing gets installed; elsewhere the tests say so.

@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidu_nb.animatic.camera import AMPLITUDES, MOVES, PACES, SIZES, Box, Scene, View, aim, path, widest
+from vidu_nb.animatic.camera import Box, Scene, View, aim, path, widest
+from vidu_nb.animatic.moves import AMPLITUDES, MOVES, PACES, SIZES, move_of
 
 HD = 16 / 9
+NAMES = [
+    *sorted(MOVES),
+    "zoom in + pan left",
+    "push in + tilt up + handheld",
+    "orbit left + crane down",
+    "pan right + handheld",
+]
 
 
 def make_scene(width=1200.0, height=900.0, x=0.5, y=0.5, face=0.0):
@@ -34,7 +42,7 @@ def corners(view, aspect):
 
 
 @given(
-    move=st.sampled_from(sorted(MOVES)),
+    move=st.sampled_from(NAMES),
     size=st.sampled_from(sorted(SIZES)),
     amplitude=st.sampled_from(sorted(AMPLITUDES)),
     pace=st.sampled_from(sorted(PACES)),
@@ -48,12 +56,15 @@ def corners(view, aspect):
     time=st.floats(0, 1),
 )
 def test_no_move_ever_leaves_the_picture(move, size, amplitude, pace, aspect, ratio, side, x, y, face, seconds, time):
-    """Whatever the picture, the subject and the move: each corner of each view lies on the picture."""
+    """Each corner of each view lies on the picture, and within what the path says that it will see."""
     scene = make_scene(side, side / ratio, x, y, face)
     way = make_path(move, scene, size, aspect, amplitude, pace, seconds)
+    seen = way.bounds()
     for left, top in corners(way.at(time), aspect):
         assert -1e-6 * side <= left <= scene.width + 1e-6 * side
         assert -1e-6 * side <= top <= scene.height + 1e-6 * side
+        assert seen.left - 1 <= left <= seen.right + 1
+        assert seen.top - 1 <= top <= seen.bottom + 1
 
 
 @pytest.mark.parametrize(
@@ -77,6 +88,11 @@ def test_going_in_narrows_the_view_and_going_out_widens_it(move, sign):
         ("truck right", 1, 0),
         ("orbit", 1, 0),
         ("orbit left", -1, 0),
+        ("pedestal up", 0, -1),
+        ("pedestal down", 0, 1),
+        ("whip pan left", -1, 0),
+        ("whip pan right", 1, 0),
+        ("zoom out + pan left", -1, 0),
     ],
 )
 def test_travel_goes_where_its_name_says(move, x, y):
@@ -93,7 +109,7 @@ def test_a_static_camera_all_but_stands():
     assert 1 < way.begin.width / way.end.width < 1.02
 
 
-@pytest.mark.parametrize("move", sorted(MOVES))
+@pytest.mark.parametrize("move", NAMES)
 def test_amplitude_orders_the_moves(move):
     """Every move is larger at a larger amplitude; auto lies between them, nearest to medium."""
 
@@ -105,6 +121,83 @@ def test_amplitude_orders_the_moves(move):
     small, auto, medium, large = (strength(name) for name in ("small", "auto", "medium", "large"))
     assert small < auto < medium < large
     assert medium - auto < min(auto - small, large - medium)
+
+
+def test_two_moves_go_on_together():
+    """Zooming in while panning left does both, each as far as it would alone."""
+    both, zoom, pan = (make_path(name) for name in ("zoom in + pan left", "zoom in", "pan left"))
+    assert both.begin.width / both.end.width == pytest.approx(zoom.begin.width / zoom.end.width)
+    assert (both.end.x - both.begin.x) / both.end.width == pytest.approx(
+        (pan.end.x - pan.begin.x) / pan.end.width, rel=0.2
+    )
+
+
+def test_an_unknown_part_of_a_move_is_told():
+    """By its name, with all that are known."""
+    with pytest.raises(ValueError, match="move='wobble' is none of static, push in"):
+        move_of("zoom in + wobble")
+
+
+def test_only_a_hand_held_camera_sways():
+    """It wanders to both sides of the way that it would go on a tripod, gently, and the same way each time."""
+
+    def wander(move):
+        ways = [make_path(move, seconds=5.0) for _ in range(2)]
+        assert ways[0] == ways[1]
+        centre = [(way.x, way.y, way.roll) for way in (ways[0].at(i / 120) for i in range(121))]
+        lines = zip(*centre, strict=True)
+        return [max(abs(b - (a + c) / 2) for a, b, c in zip(line, line[1:], line[2:], strict=False)) for line in lines]
+
+    still, hand = wander("static"), wander("handheld")
+    assert max(still) < 1e-3
+    assert min(hand[:2]) > 0.01
+    assert max(hand[:2]) < 0.005 * make_path("handheld").begin.width
+    assert hand[2] > 1e-6
+
+
+def test_a_whip_rests_turns_within_half_a_second_and_lands_on_its_subject():
+    """Nearly all of the way lies in the middle, and the last view is the one that a still camera would take."""
+    scene = make_scene(1600, 900)
+    way = make_path("whip pan left", scene, seconds=3.0)
+    places = [way.at(i / 72).x for i in range(73)]
+    whole = places[0] - places[-1]
+    assert whole > 0.15 * way.end.width
+    assert places[29] - places[43] > 0.9 * whole
+    assert way.end.x == pytest.approx(scene.focus[0])
+
+
+@pytest.mark.parametrize("aspect", [HD, 1.0, 9 / 16])
+@pytest.mark.parametrize("move", [name for name in NAMES if "whip" not in name])
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_no_move_cuts_a_face(move, size, aspect):
+    """Chin, ears and brow stay in sight, however far and fast the camera goes."""
+    scene = Scene(1000, 800, Box(180, 60, 480, 420), (330, 200), face=160)
+    way = make_path(move, scene, size, aspect, "large", "fast", 5.0)
+    for view in (way.at(i / 60) for i in range(61)):
+        half_width, half_height = view.width / 2, view.width / aspect / 2
+        assert view.x - half_width <= 330 - 80 + 2
+        assert view.x + half_width >= 330 + 80 - 2
+        assert view.y - half_height <= 200 - 0.45 * 160 + 2
+        assert view.y + half_height >= 200 + 0.55 * 160 - 2
+
+
+@pytest.mark.parametrize("move", ["tilt up", "tilt down", "crane up", "pan left", "orbit"])
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_on_a_canvas_the_camera_shows_all_of_the_picture_or_nothing_beside_it(move, size):
+    """A tilt over a filled frame never leaves half of it to the fill."""
+    picture = Box(0, 300, 900, 1000)
+    scene = Scene(900, 1600, Box(100, 400, 800, 900), (450, 650), picture=picture)
+    way = make_path(move, scene, size, 9 / 16, "large", "fast", 4.0)
+    for view in (way.begin, way.end):
+        top, bottom = view.y - view.extent(9 / 16)[1], view.y + view.extent(9 / 16)[1]
+        assert (top <= 301 and bottom >= 999) or (top >= 299 and bottom <= 1001)
+
+
+def test_what_does_not_fit_in_is_cut_at_its_feet():
+    """Of a subject without a face that is higher than the view, the upper part is shown."""
+    scene = Scene(900, 900, Box(200, 60, 700, 880), (450, 400))
+    view = aim(scene, 900, HD)
+    assert view.y - 900 / HD / 2 < 110
 
 
 def test_pace_and_length_change_how_far_a_move_goes():

@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from vidu_nb.animatic.cancelling import Cancelled
+from vidu_nb.animatic.engine import make_clip
 from vidu_nb.animatic.images import fetch, is_public, load_pictures
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.pictures import MAX_FILE_BYTES
@@ -172,10 +174,36 @@ def test_a_picture_behind_a_url_is_as_good_as_a_file(web, encoded, photo):
     assert np.array_equal(sent, photo)
 
 
-def test_huge_pictures_are_kept_at_a_useful_size(encoded):
-    """A picture larger than any frame can show is shrunk as it is read, so that seven don't fill the memory."""
-    (huge,) = load_pictures(VideoRequest.from_payload({"prompt": "x", "image_urls": [data_uri(encoded(9000, 4500))]}))
-    assert huge.shape == (2048, 4096, 3)
+def test_pictures_are_kept_at_a_useful_size(encoded):
+    """One may be twice as wide as any frame; seven share the room, so that they don't fill the memory."""
+    huge = data_uri(encoded(9000, 4500))
+    (alone,) = load_pictures(VideoRequest.from_payload({"prompt": "x", "image_urls": [huge]}))
+    assert alone.shape == (2048, 4096, 3)
+    photo = data_uri(encoded(4000, 3000, "JPEG"))
+    seven = load_pictures(VideoRequest.from_payload({"prompt": "x", "image_urls": [photo] * 7}))
+    assert sum(picture.nbytes for picture in seven) <= 49e6
+    assert {picture.shape for picture in seven} == {(1309, 1746, 3)}
+
+
+def test_cancelling_ends_a_fetch_at_once(web, encoded):
+    """Nobody waits for a slow picture that nobody wants any more, and its server is hung up on."""
+    arrived, hung_up = threading.Event(), threading.Event()
+
+    def slow(handler):
+        arrived.set()
+        handler.connection.settimeout(30)
+        hung_up.set() if handler.rfile.read(1) == b"" else None
+
+    request = request_for(web.url("/slow.png", slow), web.url("/good.png", encoded()))
+    with pytest.raises(Cancelled):
+        load_pictures(request, cancelled=arrived.is_set, **ANY)
+    assert hung_up.wait(10)
+
+
+def test_cancelling_stops_before_anything_is_decoded(photo):
+    """A request that was cancelled in the queue costs nothing."""
+    with pytest.raises(Cancelled):
+        make_clip(request_for(photo), cancelled=lambda: True)
 
 
 def data_uri(data):

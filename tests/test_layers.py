@@ -13,30 +13,41 @@ import vidu_nb
 FLOORS = """
 __main__
 cli
-magic panels.panel
+magic panels.panel sweeps.launch
+sweeps.outcome
+sweeps.views
+sweeps.grid sweeps.run
+sweeps.plan
+sweeps.quotes sweeps.words
+panels.live
 panels.result panels.header
 panels.form panels.history panels.service
-panels.actions panels.jobs panels.starters
+panels.actions panels.jobs panels.starters lab
 demo
-widgets sweeps shorthand options panels.snippets compare.ratios
+widgets shorthand options sweeps.remote panels.snippets compare.ratios
 client compare.safe_areas
 unfinished asking
 finishing uploads
 exchange account upkeep tickets
 engines
 animatic.server
-animatic.engine
+animatic.api
+animatic.wire animatic.engine animatic.openapi
+animatic.jobs animatic.connections animatic.holdings
 animatic.render animatic.images
 animatic.lettering
 animatic.stage
-animatic.storyboard animatic.subject
-animatic.camera animatic.script animatic.music animatic.slate
-animatic.moves animatic.vocabulary
+animatic.subject animatic.layout
+animatic.sampling animatic.cancelling animatic.camera animatic.music animatic.slate
 animatic.score
 archive compare.reproduction compare.presence player
 compare.watch
 compare.likeness compare.embedding compare.plots compare.judgement
 video
+animatic.storyboard
+animatic.casting animatic.strip
+animatic.script
+animatic.moves animatic.vocabulary
 request answers
 references transport journal budget compare.differences
 files keys locks media notices pictures retry

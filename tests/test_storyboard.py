@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidu_nb.animatic.script import clauses, read_move, read_pace, read_size
+from vidu_nb.animatic.moves import MOVES, PACES, SIZES
+from vidu_nb.animatic.script import clauses
 from vidu_nb.animatic.storyboard import FPS, MIN_SHOT, Shot, Storyboard, plan
+from vidu_nb.animatic.vocabulary import read_move, read_pace, read_size
 
 SAMPLE = (
     "A middle-aged man sits on a wooden bench in a sunny park, reading an open hardcover book titled "
@@ -54,6 +58,24 @@ def test_the_sample_prompt_reads_as_its_author_meant_it():
     assert shots[2].text.startswith("then back to the man")
 
 
+def test_the_service_page_s_own_request_has_this_plan():
+    """The example of the model's page, its pictures named by hashes: man, slow zoom on the book, man, blend."""
+    names = [
+        "62d98e27-8538-4953-95e6-e93d4a544fc1-39a80c5a-c4c4-405f-88f4-30fd1a45d6c9.jpeg",
+        "ac3266d0-271e-4e31-96a9-d31f26d8c22f-a052d794-4300-478d-8d99-5a10daf5200c.png",
+        "777c247c-8073-4d47-ac64-53b5fa088aae-d9afc6d7-d3ca-4baa-8920-cb41b56ff0b8.jpeg",
+    ]
+    shots = board(SAMPLE, names, seed=42).shots
+    told = [(shot.picture, shot.move, shot.pace, shot.size, shot.transition) for shot in shots]
+    assert told == [
+        (1, "pan right", "normal", "medium", "start"),
+        (2, "zoom in", "slow", "wide", "cut"),
+        (1, "tilt up", "normal", "wide", "dissolve"),
+        (0, "orbit left", "slow", "wide", "dissolve"),
+    ]
+    assert [shot.frames for shot in shots] == [32, 33, 24, 31]
+
+
 def test_back_to_returns_to_the_picture_that_shared_its_words():
     """Without names, "back to the man" is whatever picture stood for the man before."""
     shown = pictures(board(SAMPLE))
@@ -72,11 +94,32 @@ def test_back_to_returns_to_the_picture_that_shared_its_words():
         ("The dog of @3 runs", [2]),
         ("My Old_Dogs are asleep", [1]),
         ("一只猫在睡觉", [2]),
+        ("[@2] looks at @1", [1, 0]),
+        ("<<<image_3>>> turns", [2]),
+        ("Images 3 and 1 meet", [2, 0]),
+        ("Image 2 and 3 dogs", [1]),
+        ("The last and the first picture", [2, 0]),
     ],
 )
 def test_a_clause_leads_with_the_picture_that_it_names(text, expected):
     """By order, by number, or by a word of the file's name."""
-    assert pictures(board(text, ["table-cloth.jpg", "IMG_dog-02.png", "猫.webp"]))[:1] == expected
+    shown = pictures(board(text, ["table-cloth.jpg", "IMG_dog-02.png", "猫.webp"]))
+    assert shown[: len(expected)] == expected
+
+
+def test_a_name_of_two_words_beats_one_of_which_only_one_fits():
+    """The blue car is the picture of the blue car, and not of the red one; letters in a hash are no words."""
+    assert pictures(board("The blue car", ["red-car.jpg", "blue-car.jpg"]))[0] == 1
+    names = ["add5bed0.jpg", "62d98e27-8538-4953-add5-e93d4a544fc1.jpg"]
+    assert {pictures(board("Add a bed", names, seed))[0] for seed in range(9)} == {0, 1}
+
+
+def test_words_of_the_camera_alone_stay_with_what_was_seen():
+    """Such as "then tilt up": it is about the cat that was just spoken of, as another shot of it."""
+    shots = board("Push in on the cat, then tilt up. Cut to a close-up.", ["roofs.jpg", "cat.jpg"]).shots
+    assert [(shot.picture, shot.move) for shot in shots[:2]] == [(1, "push in"), (1, "tilt up")]
+    assert (shots[2].picture, shots[2].size, shots[2].transition) == (1, "close-up", "cut")
+    assert shots[3].picture == 0
 
 
 def test_a_clause_with_two_pictures_shows_both():
@@ -109,11 +152,40 @@ def test_a_number_beyond_the_references_is_no_mistake():
         ("she tilts her head", None),
         ("a frying pan on a red truck", None),
         ("he pushes the door open", None),
+        ("whip pan to the dog", "whip pan right"),
+        ("a whip-pan left", "whip pan left"),
+        ("pedestal down over the table", "pedestal down"),
+        ("the camera booms up", "crane up"),
+        ("a statue on a pedestal", None),
+        ("arc around the statue", "orbit"),
+        ("handheld shot of a cat", "handheld"),
+        ("the footage is handheld", "handheld"),
+        ("Handheld, close-up of a cat", "handheld"),
+        ("a handheld console on a table", None),
+        ("zoom in while panning left", "zoom in + pan left"),
+        ("the camera pans right and tilts up", "pan right + tilt up"),
+        ("crane up as it pushes in", "crane up + push in"),
+        ("tracking shot, handheld", "truck right + handheld"),
+        ("zoom in and out", "zoom in"),
+        ("zooms in on the way back", "zoom in"),
     ],
 )
 def test_camera_words_are_read_and_everyday_words_are_not(text, move):
     """The camera's verbs mean moves; pans for frying and trucks that drive do not."""
     assert read_move(text) == move
+
+
+def test_the_documented_vocabulary_is_read_as_it_says():
+    """Each example of the document's tables means what its first column says; no move is left out."""
+    text = (Path(__file__).resolve().parent.parent / "docs" / "preview-engine.md").read_text(encoding="utf-8")
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in text.splitlines() if line.startswith("| ")]
+    moves = {name: example for name, example in rows if all(part in MOVES for part in name.split(" + "))}
+    assert {name for name in moves if name in MOVES} == set(MOVES)
+    assert {name: read_move(example) for name, example in moves.items()} == {name: name for name in moves}
+    for known, reader in ((SIZES, read_size), (PACES, read_pace)):
+        said = {name: example for name, example in rows if name in known}
+        assert len(said) >= 2
+        assert {name: reader(example) for name, example in said.items()} == {name: name for name in said}
 
 
 def test_sizes_and_paces_are_read():
@@ -133,6 +205,10 @@ def test_sizes_and_paces_are_read():
         ("The camera pulls back to reveal a city", 1),
         ("一只猫在睡觉。然后它醒了", 2),
         ("Then it rains", 1),
+        ("A cat, followed by a dog", 2),
+        ("A cat; next, a dog", 2),
+        ("A cat next to a dog", 1),
+        ("A cat. Switch to the garden", 2),
         ("...", 1),
     ],
 )
@@ -190,6 +266,24 @@ def test_a_storyboard_prints_as_a_table():
     assert len(lines) == 5
     assert lines[0].split()[:3] == ["shot", "time", "picture"]
     assert "zoom in (slow)" in lines[2]
+
+
+def test_a_storyboard_shows_itself_as_a_table_of_text():
+    """In a notebook every text of it is escaped, and the same storyboard gives the same HTML."""
+    hostile = "<script>alert(1)</script> & <img src=x onerror=alert(1)>"
+    html = board(hostile)._repr_html_()
+    assert html == board(hostile)._repr_html_()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;img" in html
+    assert set(re.findall(r"<(\w+)", html)) == {"table", "tr", "th", "td"}
+
+
+def test_a_plan_does_not_depend_on_the_size_of_the_frame():
+    """What is seen in a small frame is what will be seen in a large one."""
+    plans = [
+        plan(SAMPLE, ["", ""], width=w, height=h, duration=5, seed=3, movement_amplitude="auto", bgm=True).shots
+        for w, h in ((1920, 1080), (540, 960), (320, 320))
+    ]
+    assert plans[0] == plans[1] == plans[2]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from .archive import Archive
@@ -64,6 +65,7 @@ def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, P
         JupyterLab's packages are missing, or a cell of the notebook failed.
     """
     folder = folder.expanduser().resolve()
+    _check_packages()
     folder.mkdir(parents=True, exist_ok=True)
     say("Making a five-second clip from three photographs with the free local preview engine ...")
     video = Client.preview(archive=Archive(folder / "vidu_archive")).generate(
@@ -76,18 +78,25 @@ def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, P
     return {"clip": clip, "notebook": notebook, "html": _execute(notebook)}
 
 
+def _check_packages() -> None:
+    """Before anything is made: a person shouldn't wait for a clip to be told that the notebook can't run."""
+    if any(find_spec(name) is None for name in ("nbclient", "nbconvert", "ipykernel")):
+        raise ViduError("the demo runs a notebook", remedy="Install what it needs with: pip install 'vidu-nb[lab]'")
+
+
 def _execute(path: Path) -> Path:
     """Run a notebook in its own folder and in place; returns its HTML form, whose clips play from beside it."""
-    try:
-        import nbformat
-        from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
-        from nbconvert import HTMLExporter
-    except ImportError:
-        raise ViduError("the demo runs a notebook", remedy="Install it with: pip install 'vidu-nb[lab]'") from None
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbconvert import HTMLExporter
+
     notebook = nbformat.read(path, as_version=4)
     place = {"metadata": {"path": str(path.parent)}}
-    runner = NotebookClient(notebook, timeout=_CELL_TIMEOUT, resources=place, store_widget_state=False)
+    runner = NotebookClient(
+        notebook, timeout=_CELL_TIMEOUT, resources=place, store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],  # a kernel that listens on 127.0.0.1 warns of it each time
+    )  # fmt: skip
     problem = ""
     try:
         runner.execute()

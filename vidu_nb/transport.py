@@ -212,9 +212,8 @@ class Call:
 
     def _look_up(self, connection: Any) -> list[Any]:
         """The host's addresses. The system's resolver can't be interrupted, so it runs aside and is left behind."""
-        host = self.address or connection.host.strip(
-            "[]"
-        )  # the URL's host stays in Host, SNI and the certificate check
+        # The URL's host stays in Host, SNI and the certificate check.
+        host = self.address or connection.host.strip("[]")
         with contextlib.suppress(ValueError):  # an address that is written out needs no thread to look it up
             ipaddress.ip_address(host)
             return socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)

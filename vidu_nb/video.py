@@ -58,6 +58,9 @@ class Receipt:
         True when the clip came from the archive at no cost.
     original : Receipt or None
         For a replay, the receipt of the call that made the clip; saved copies carry that one.
+
+    >>> Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7}).cost_usd
+    0.5
     """
 
     engine: str
@@ -124,6 +127,9 @@ class Video:
         What was asked; None for a file that doesn't tell.
     receipt : Receipt or None
         What the service said; None for a file that doesn't tell.
+
+    >>> Video(Path("clip.mp4")).is_preview
+    False
     """
 
     path: Path
@@ -267,6 +273,11 @@ def load(path: str | os.PathLike[str]) -> Video:
     ------
     ViduError
         The file is missing or no video, or a newer version of this package wrote its recipe.
+
+    >>> load("holiday.mp4")
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.ViduError: holiday.mp4 ...
     """
     path = Path(path).expanduser()
     text = media.read_tags(path).get(RECIPE_TAG)

@@ -1,4 +1,4 @@
-"""The camera: what moves it knows, and where it looks at each moment of a shot.
+"""The camera: where it looks at each moment of a shot.
 
 Everything here is arithmetic on small value objects. A `View` is what the camera sees: a rectangle of the output's
 shape that may be rolled a little, laid on a picture. A `Path` leads from one view to another and never leaves the
@@ -8,54 +8,22 @@ picture.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from .moves import AMPLITUDES, PACES, SIZES, move_of
 
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
 
-AMPLITUDES = {"auto": 0.85, "small": 0.45, "medium": 1.0, "large": 1.9}
-PACES = {"slow": 0.75, "normal": 1.0, "fast": 1.45}
-SIZES = {"wide": 1.0, "medium": 0.76, "close-up": 0.52}
+_ABOVE = 0.2  # subject heights that are left above it: saliency sees a dark coat before the head on it
+_LOW = 0.26  # of the view's height: the focus never lies further below its middle
 _FOREHEAD = 1.7  # face heights in view: closer than this, hair may be cut
 # No view is narrower than this share of the widest one: further in there is more blur than picture.
 NARROWEST = 0.26
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What a move does at medium amplitude over a full-length shot.
-
-    `zoom` is first width / last width (above 1 goes in); `x` and `y` are travel in view widths and heights (right and
-    down); `roll` is the whole turn in degrees.
-    """
-
-    zoom: float = 1.0
-    x: float = 0.0
-    y: float = 0.0
-    roll: float = 0.0
-
-
-MOVES = {
-    # A locked camera still breathes: a picture that stands entirely still reads as a player that hangs.
-    "static": Move(zoom=1.015),
-    "push in": Move(zoom=1.26),
-    "pull out": Move(zoom=1 / 1.26),
-    "zoom in": Move(zoom=1.42),
-    "zoom out": Move(zoom=1 / 1.42),
-    "dolly in": Move(zoom=1.3, y=-0.02),
-    "dolly out": Move(zoom=1 / 1.3, y=0.02),
-    "pan left": Move(x=-0.22),
-    "pan right": Move(x=0.22),
-    "tilt up": Move(y=-0.22),
-    "tilt down": Move(y=0.22),
-    "truck left": Move(x=-0.16, zoom=1.08),
-    "truck right": Move(x=0.16, zoom=1.08),
-    "crane up": Move(y=-0.16, zoom=1 / 1.12),
-    "crane down": Move(y=0.16, zoom=1.12),
-    "orbit": Move(x=0.13, zoom=1.12, roll=3.2),
-    "orbit left": Move(x=-0.13, zoom=1.12, roll=-3.2),
-    "drift left": Move(x=-0.1, zoom=1.1),
-    "drift right": Move(x=0.1, zoom=1.1),
-}
+_FACE = 1.2  # face heights that every view has to hold
+_WHIP = 0.55  # s
+_WHIPPED = 0.6  # how much a whip may narrow the view for its way: what it lands on should be seen
+_SWAY = 0.014  # of the view's shorter side, at medium amplitude
+_SWAY_ROLL = 0.3  # radians for a sway of a whole side
 
 
 # ── Geometry ──────────────────────────────────────────────────────────────────────────────────────
@@ -80,13 +48,18 @@ class Box:
         """Pixels down."""
         return self.bottom - self.top
 
+    def scaled(self, scale: float) -> Box:
+        """The same box in pixels of another size."""
+        return Box(self.left * scale, self.top * scale, self.right * scale, self.bottom * scale)
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What there is to film: a picture's size, and where its subject is.
 
     `subject` holds everything that should stay in sight; `focus` is the point that the eye goes to (between the eyes of
-    a face); `face` is the height of that face in pixels, 0 where none was found.
+    a face); `face` is the height of that face in pixels, 0 where none was found. `picture` is where the picture itself
+    lies on a canvas that is larger than it; None where there is nothing else.
     """
 
     width: float
@@ -94,6 +67,15 @@ class Scene:
     subject: Box
     focus: tuple[float, float]
     face: float = 0.0
+    picture: Box | None = None
+
+    def scaled(self, scale: float) -> Scene:
+        """The same scene in pixels of another size."""
+        focus = (self.focus[0] * scale, self.focus[1] * scale)
+        picture = self.picture and self.picture.scaled(scale)
+        return Scene(
+            self.width * scale, self.height * scale, self.subject.scaled(scale), focus, self.face * scale, picture
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,33 +121,50 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A camera move from `begin` to `end`, both inside the scene."""
+    """A camera move from `begin` to `end`, both inside the scene, within `seconds`.
+
+    `sway` is how far a hand leads it astray, as a share of the view's shorter side; with `whip` it rests, turns within
+    half a second, and rests again.
+    """
 
     begin: View
     end: View
     scene: Scene
     aspect: float
+    seconds: float = 5.0
+    sway: float = 0.0
+    whip: bool = False
 
     def at(self, time: float) -> View:
         """The view at `time`, 0 to 1."""
-        ease = _ease(_clamp(time, 0.0, 1.0))
+        time = _clamp(time, 0.0, 1.0)
+        ease = _snap(time, self.seconds) if self.whip else _ease(time)
         a, b = self.begin, self.end
         # Widths move by equal ratios, so that a zoom looks as fast at its end as at its beginning.
         width = a.width * (b.width / a.width) ** ease
         # What is being zoomed at should stay put, which takes the centre along with the width and not with the time.
         along = (a.width - width) / (a.width - b.width) if abs(a.width - b.width) > 1e-3 * a.width else ease
         view = View(a.x + (b.x - a.x) * along, a.y + (b.y - a.y) * along, width, a.roll + (b.roll - a.roll) * ease)
+        if self.sway:
+            view = self._swayed(view, time * self.seconds)
         return view.inside(self.scene, self.aspect)
+
+    def _swayed(self, view: View, second: float) -> View:
+        reach = self.sway * min(view.width, view.width / self.aspect)
+        x, y, roll = (_unrest(second, phase) for phase in (0.0, 2.1, 4.4))
+        return View(view.x + reach * x, view.y + reach * y, view.width, view.roll + _SWAY_ROLL * self.sway * roll)
 
     def bounds(self) -> Box:
         """The part of the picture that is ever seen."""
-        views = [self.at(i / 8) for i in range(9)]
-        boxes = [(v.x, v.y, *v.extent(self.aspect)) for v in views]
+        views = [self.at(i / 8) for i in range(9)] if not self.sway else [self.begin, self.end]
+        # A hand goes astray anywhere: what it may reach counts, seen or not.
+        room = 1 + _room(self.sway, self.aspect)
+        boxes = [(v.x, v.y, *(room * half for half in v.extent(self.aspect))) for v in views]
         return Box(
-            min(x - w for x, _, w, _ in boxes),
-            min(y - h for _, y, _, h in boxes),
-            max(x + w for x, _, w, _ in boxes),
-            max(y + h for _, y, _, h in boxes),
+            max(0.0, min(x - w for x, _, w, _ in boxes)),
+            max(0.0, min(y - h for _, y, _, h in boxes)),
+            min(self.scene.width, max(x + w for x, _, w, _ in boxes)),
+            min(self.scene.height, max(y + h for _, y, _, h in boxes)),
         )
 
 
@@ -183,6 +182,10 @@ def aim(scene: Scene, width: float, aspect: float) -> View:
     box = scene.subject
     x = _hold(x, width, box.left, box.right)
     y = _hold(y, height, box.top, box.bottom)
+    if not scene.face:  # heads, roofs and rims are on top: where not all of it fits in, the upper part does
+        upper = _clamp(2 * height / max(box.height, 1.0) - 0.4, 0.0, 1.0)
+        top = max(0.0, box.top - _ABOVE * box.height)
+        y += upper * (min(y, max(top + height / 2, scene.focus[1] - _LOW * height)) - y)
     if scene.face and height > _FOREHEAD * scene.face:
         y = min(y, box.top + height / 2)  # closer in, a cut forehead is a close-up; further out it is a mistake
     return View(x, y, width).inside(scene, aspect)
@@ -193,26 +196,71 @@ def path(move: str, size: str, scene: Scene, *, aspect: float, amplitude: str, p
 
     A short shot travels less than a long one, though not in proportion: below a second a full move is a jerk.
     """
-    way = MOVES[move]
+    way = move_of(move)
     strength = AMPLITUDES[amplitude] * PACES[pace] * min(1.0, 0.45 + 0.22 * seconds)
     ratio = way.zoom**strength
+    sway = _SWAY * way.sway * strength
+    room = 1 + _room(sway, aspect)
     full = widest(scene, aspect)
     base = _base(size, scene, aspect)
-    floor = NARROWEST * full
+    # Nor is any so narrow that it cuts the face that it is about.
+    floor = min(full, max(NARROWEST * full, _FACE * room * scene.face * max(1.0, aspect)))
     if base / max(ratio, 1 / ratio) < floor:
         base = min(full, floor * max(ratio, 1 / ratio))
+        ratio = _clamp(ratio, floor / base, base / floor)
     first, last = (base, base / ratio) if ratio >= 1 else (base * ratio, base)
     dx, dy, roll = way.x * strength, way.y * strength, math.radians(way.roll * strength) / 2
-    # Travel needs room: where the picture has none to spare, the view narrows until there is some.
-    half_width, half_height = View(0, 0, max(first, last), roll).extent(aspect)
-    wide, high = max(first, last) * abs(dx), max(first, last) / aspect * abs(dy)
-    shrink = min(1.0, scene.width / (2 * half_width + wide), scene.height / (2 * half_height + high))
+    sides = 2 if way.whip else 1  # a whip lands on its subject, so that all of its way lies on one side of it
+    shrink = _shrink(max(first, last), sides * dx, dy, roll, scene, aspect)
+    shrink = max(shrink, _WHIPPED) if way.whip else max(shrink, min(1.0, floor / min(first, last)))
     first, last = first * shrink, last * shrink
     begin, end = aim(scene, first, aspect), aim(scene, last, aspect)
     mid = min(first, last)
-    begin = View(begin.x - dx * mid / 2, begin.y - dy * mid / aspect / 2, first, -roll)
-    end = View(end.x + dx * mid / 2, end.y + dy * mid / aspect / 2, last, roll)
-    return _slide(begin, end, scene, aspect)
+    before, after = (1.0, 0.0) if way.whip else (0.5, 0.5)
+    begin = View(begin.x - dx * mid * before, begin.y - dy * mid / aspect * before, first, -roll)
+    end = View(end.x + dx * mid * after, end.y + dy * mid / aspect * after, last, roll)
+    if way.whip and abs(begin.inside(scene, aspect).x - end.x) > 0.4 * mid * abs(dx):
+        begin = begin.inside(scene, aspect)
+    views = _slide(begin, end, scene, aspect)
+    begin, end = views if way.whip else (_kept(view, scene, aspect, room) for view in views)
+    # A hand's unrest gets its room from the view, which narrows around its own middle.
+    begin, end = replace(begin, width=begin.width / room), replace(end, width=end.width / room)
+    return Path(begin, end, scene, aspect, seconds, sway, way.whip)
+
+
+def _shrink(width: float, dx: float, dy: float, roll: float, scene: Scene, aspect: float) -> float:
+    """How much a view has to narrow to have room for its travel of `dx` widths and `dy` heights.
+
+    On a canvas a view either shows all of the picture, moving as far as that allows, or nothing beside it.
+    """
+    half_width, half_height = View(0, 0, width, roll).extent(aspect)
+    wide, high = width * abs(dx), width / aspect * abs(dy)
+    shrink = min(1.0, scene.width / (2 * half_width + wide), scene.height / (2 * half_height + high))
+    if (picture := scene.picture) is not None:
+        spans = (
+            (picture.width, scene.width, 2 * half_width, wide),
+            (picture.height, scene.height, 2 * half_height, high),
+        )
+        for span, whole, length, travel in spans:
+            if span < 0.99 * whole and travel * shrink > abs(length * shrink - span):
+                shrink = min(shrink, span / (length + travel))
+    return shrink
+
+
+def _kept(view: View, scene: Scene, aspect: float, room: float) -> View:
+    """The view moved until a face is whole in it, or as much picture and as little else as it can show."""
+    half_width, half_height = view.extent(aspect)
+    x, y = view.x, view.y
+    if scene.face:
+        middle, top = scene.focus[0], scene.focus[1] - 0.58 * scene.face
+        turn, height = abs(math.sin(view.roll)), view.width / aspect
+        steady = (2 - room) / room  # the share that is seen however the hand sways
+        x = _hold(x, (view.width - height * turn) * steady, middle - 0.53 * scene.face, middle + 0.53 * scene.face)
+        y = _hold(y, (height - view.width * turn) * steady, max(top, 0.0), min(top + 1.15 * scene.face, scene.height))
+    if scene.picture:
+        x = _hold(x, 2 * half_width, scene.picture.left, scene.picture.right)
+        y = _hold(y, 2 * half_height, scene.picture.top, scene.picture.bottom)
+    return View(x, y, view.width, view.roll).inside(scene, aspect)
 
 
 def _base(size: str, scene: Scene, aspect: float) -> float:
@@ -220,10 +268,12 @@ def _base(size: str, scene: Scene, aspect: float) -> float:
     full = widest(scene, aspect)
     if size == "close-up" and scene.face:
         return _clamp(scene.face / 0.4 * aspect, 0.34 * full, 0.66 * full)
+    if size == "close-up":  # in a narrow frame half of its width would be a strip of what it is about
+        return _clamp(0.62 * scene.subject.width, SIZES[size] * full, 0.7 * full)
     return full * SIZES[size]
 
 
-def _slide(begin: View, end: View, scene: Scene, aspect: float) -> Path:
+def _slide(begin: View, end: View, scene: Scene, aspect: float) -> tuple[View, View]:
     """Both views moved by the same amount until neither looks over the edge: the travel stays as long as it was."""
     shifts = []
     for axis, size in enumerate((scene.width, scene.height)):
@@ -233,7 +283,7 @@ def _slide(begin: View, end: View, scene: Scene, aspect: float) -> Path:
     x, y = shifts
     begin = View(begin.x + x, begin.y + y, begin.width, begin.roll).inside(scene, aspect)
     end = View(end.x + x, end.y + y, end.width, end.roll).inside(scene, aspect)
-    return Path(begin, end, scene, aspect)
+    return begin, end
 
 
 def _hold(centre: float, length: float, low: float, high: float) -> float:
@@ -250,3 +300,21 @@ def _clamp(value: float, low: float, high: float) -> float:
 def _ease(time: float) -> float:
     """Slow start and stop, but moving throughout: a shot is already under way when a dissolve uncovers it."""
     return 0.4 * time + 0.6 * time * time * (3 - 2 * time)
+
+
+def _snap(time: float, seconds: float) -> float:
+    """A whip: all but a little of the way lies in half a second around the middle."""
+    half = min(0.4, _WHIP / 2 / max(seconds, 1e-6))
+    into = _clamp((time - 0.5 + half) / (2 * half), 0.0, 1.0)
+    return 0.06 * time + 0.94 * into * into * (3 - 2 * into)
+
+
+def _unrest(second: float, phase: float) -> float:
+    """A hand's wandering, -1 to 1: a slow drift with a little of a breath and of a tremble in it."""
+    parts = ((0.6, 0.31), (0.3, 0.74), (0.1, 1.7))  # share, Hz
+    return sum(share * math.sin(math.tau * rate * second + phase * (1 + rate)) for share, rate in parts)
+
+
+def _room(sway: float, aspect: float) -> float:
+    """How much wider than a view is what it may reach when it sways."""
+    return 2 * sway + _SWAY_ROLL * sway * max(aspect, 1 / aspect) if sway else 0.0

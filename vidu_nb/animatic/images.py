@@ -8,10 +8,11 @@ that is used, and each redirect starts over.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -20,13 +21,16 @@ from ..pictures import MAX_FILE_BYTES, decode
 from ..references import MAX_REFERENCES, Reference
 from ..request import VideoRequest
 from ..transport import Call
+from .cancelling import Question, check
 from .slate import slate
 
 if TYPE_CHECKING:
     import numpy as np
 
 FETCH_TIMEOUT = 20.0  # s for one picture
-_USEFUL_SIDE = 4096  # px; twice the frame's: no crop shows more, and seven huge pictures would take gigabytes
+_USEFUL_SIDE = 4096  # px; twice the frame's: no crop shows more
+_ALL_PIXELS = 16_000_000  # of all pictures together, at 3 bytes each
+_PATIENCE = 0.1  # s between two looks at whether anybody still waits
 MAX_REDIRECTS = 3
 
 AddressRule = Callable[[str], bool]
@@ -57,26 +61,38 @@ class NotReached(InvalidRequest):
     """A URL's host could not be reached: no network here, no such host, nobody listening."""
 
 
-def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> list[np.ndarray]:
+def load_pictures(
+    request: VideoRequest, *, allow: AddressRule = is_public, cancelled: Question | None = None
+) -> list[np.ndarray]:
     """A request's references as uint8 RGB arrays (height, width, 3), in order.
 
-    Where a URL's host can't be reached at all, a numbered slate stands in: order, pace and camera still show.
+    The more there are, the smaller they get, so that all of them together take 48 MB at most. Where a URL's host can't
+    be reached at all, a numbered slate stands in: order, pace and camera still show.
+
+    Parameters
+    ----------
+    request
+        Whose references.
+    allow
+        Which addresses a reference's URL may lead to.
+    cancelled
+        Asked ten times a second while pictures are fetched, and before each is decoded.
 
     Raises
     ------
     InvalidRequest
         A picture is damaged, its URL is not allowed, or what came is no picture; the message names it.
+    Cancelled
+        When `cancelled()` returned True.
     """
-    fetching: dict[int, Future[bytes]] = {}
-    with ThreadPoolExecutor(MAX_REFERENCES) as pool:  # slow hosts are waited for side by side
-        for i, reference in enumerate(request.references):
-            if reference.is_url:
-                fetching[i] = pool.submit(fetch, reference.url, allow=allow)
+    fetched = _fetched({i: one.url for i, one in enumerate(request.references) if one.is_url}, allow, cancelled)
+    pixels = _ALL_PIXELS // len(request.references)
     pictures = []
     for i, reference in enumerate(request.references):  # decoded one after the other: the large ones take 300 MB each
+        check(cancelled)
         problem = ""
         try:
-            pictures.append(_picture(reference, i + 1, fetching.get(i)))
+            pictures.append(_picture(reference, i + 1, fetched.get(i), pixels))
         except InvalidRequest as error:
             problem = error.message
         if problem:
@@ -84,18 +100,44 @@ def load_pictures(request: VideoRequest, *, allow: AddressRule = is_public) -> l
     return pictures
 
 
-def _picture(reference: Reference, number: int, fetched: Future[bytes] | None) -> np.ndarray:
+def _fetched(urls: dict[int, str], allow: AddressRule, cancelled: Question | None) -> dict[int, Future[bytes]]:
+    """What came from each URL, fetched side by side: slow hosts are waited for together."""
+    if not urls:
+        return {}
+    calls: list[Call] = []  # all that were begun, to be ended from here
+    pool = ThreadPoolExecutor(MAX_REFERENCES, thread_name_prefix="fetch")
+    try:
+        fetching = {i: pool.submit(fetch, url, allow=allow, begun=calls.append) for i, url in urls.items()}
+        while wait(fetching.values(), timeout=_PATIENCE).not_done:
+            check(cancelled)
+        return fetching
+    finally:
+        # A name that is being looked up can't be given up; its thread ends by itself, and nobody waits for it.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for call in calls:
+            call.abort()
+
+
+def _picture(reference: Reference, number: int, fetched: Future[bytes] | None, pixels: int) -> np.ndarray:
     import numpy as np
 
     try:
-        image = decode(fetched.result()) if fetched else reference.open()
+        image = decode(fetched.result() if fetched else reference.bytes)
     except NotReached:
         return slate(number, reference.url)
-    image.thumbnail((_USEFUL_SIDE, _USEFUL_SIDE))
+    scale = min(_USEFUL_SIDE / max(image.size), math.sqrt(pixels / (image.width * image.height)))
+    if scale < 1:
+        image = image.resize([max(1, round(side * scale)) for side in image.size], reducing_gap=2.0)
     return np.asarray(image)
 
 
-def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TIMEOUT) -> bytes:
+def fetch(
+    url: str,
+    *,
+    allow: AddressRule = is_public,
+    timeout: float = FETCH_TIMEOUT,
+    begun: Callable[[Call], object] | None = None,
+) -> bytes:
     """The bytes behind an ``http(s)://`` URL.
 
     Parameters
@@ -106,6 +148,8 @@ def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TI
         Which addresses may be connected to.
     timeout
         Seconds for all hops together.
+    begun
+        Told of each hop's call before it is made, so that it can be ended from another thread.
 
     Raises
     ------
@@ -119,7 +163,10 @@ def fetch(url: str, *, allow: AddressRule = is_public, timeout: float = FETCH_TI
         address, problem = _checked_address(url, allow), ""
         try:
             left = max(0.1, end - time.monotonic())
-            answer = Call(timeout=left, max_bytes=MAX_FILE_BYTES, address=address).request("GET", url)
+            call = Call(timeout=left, max_bytes=MAX_FILE_BYTES, address=address)
+            if begun is not None:
+                begun(call)
+            answer = call.request("GET", url)
         except (Unreachable, OutcomeUnknown) as error:
             problem, kind = error.message, NotReached if isinstance(error, Unreachable) else InvalidRequest
         if problem:

@@ -6,11 +6,12 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .stage import Planes, to_planes
 
@@ -66,54 +67,71 @@ def _three(planes: Sequence[NDArray[Any]]) -> Planes:
 
 def badge(width: int, height: int) -> Overlay:
     """The word that keeps a preview from being taken for the model's work, for the top right corner."""
-    font = ImageFont.load_default(max(7.0, 0.027 * width))  # at 480 pixels across, still 13 pixels high
-    return _chip(width, height, [("PREVIEW", (255, 255, 255))], font, (200, 62, 28, 255), top_right=True)
+    letters = _Letters(max(7, round(0.027 * width)), 560)  # at 480 pixels across, still 13 pixels high
+    return _chip(width, height, [("PREVIEW", (255, 255, 255))], letters, (200, 62, 28, 255), top_right=True)
 
 
 def caption(width: int, height: int, number: str, text: str) -> Overlay:
     """A shot's number and its words, shortened to one line, for the bottom left corner."""
-    font = ImageFont.load_default(max(7.0, 0.03 * min(width, height)))
-    gap, room = _width(font, "  "), 0.86 * width - 2 * _margin(width, height)
-    words = elide(
-        drawable(text[:_ENOUGH], font), font, min(room, 0.62 * width + 0.2 * height) - _width(font, number) - gap
-    )
-    parts = [(number, (255, 190, 110)), ("  " + words, (255, 255, 255))] if words else [(number, (255, 190, 110))]
-    return _chip(width, height, parts, font, (12, 14, 18, 170), top_right=False)
+    letters = _Letters(max(7, round(0.03 * min(width, height))), 420)
+    room = min(0.86 * width - 2 * _margin(width, height), 0.62 * width + 0.2 * height)
+    words = elide(drawable(text[:_ENOUGH]), letters, room - letters.width(number) - letters.gap)
+    parts = [(number, (255, 190, 110)), (words, (255, 255, 255))] if words else [(number, (255, 190, 110))]
+    return _chip(width, height, parts, letters, (12, 14, 18, 170), top_right=False)
 
 
 _ENOUGH = 500  # characters: far more than a line holds
-# Typographic characters that the font lacks, and their typewriter forms.
-_PLAIN = str.maketrans("‘’“”–—", "''\"\"--")
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_MOSTLY = 0.6  # with fewer of its letters than this a text is a riddle
+
+
+class _Letters:
+    """OpenCV's own typeface (Rubik, and WenQuanYi Micro Hei for what that lacks) in one size and weight.
+
+    It comes with the library: the same letters on every machine, and none that a machine may or may not have.
+    """
+
+    def __init__(self, size: int, weight: int) -> None:
+        self.size, self._weight = size, weight
+        self.gap = round(0.55 * size)  # between the number and the words
+        self._face = cv2.FontFace("sans")
+
+    def width(self, text: str) -> int:
+        """Pixels from one end of a line to the other."""
+        return int(cv2.getTextSize((0, 0), text, (0, 0), self._face, self.size, self._weight)[2])
+
+    def drawn(self, text: str, shape: tuple[int, int], x: int, baseline: int) -> NDArray[np.uint8]:
+        """Letters of 255 on an empty plane of this shape."""
+        plane = np.zeros(shape, np.uint8)
+        cv2.putText(plane, text, (x, baseline), 255, self._face, self.size, self._weight)
+        return plane
 
 
 def _chip(
     width: int,
     height: int,
     parts: Sequence[tuple[str, tuple[int, int, int]]],
-    font: _Font,
+    letters: _Letters,
     ground: tuple[int, int, int, int],
     *,
     top_right: bool,
 ) -> Overlay:
     """Words on a rounded ground, its corners smooth."""
-    ascent = font.getbbox("Ag")[3]
-    pad = 0.45 * ascent
-    chip_width = min(width, _even(sum(_width(font, text) for text, _ in parts) + 2.2 * pad))
-    chip_height = min(height, _even(ascent + 1.3 * pad))
+    pad = 0.42 * letters.size
+    words = sum(letters.width(text) for text, _ in parts) + letters.gap * (len(parts) - 1)
+    chip_width, chip_height = min(width, _even(words + 2.2 * pad)), min(height, _even(1.05 * letters.size + 1.2 * pad))
     shape = Image.new("L", (chip_width * 4, chip_height * 4))
     corners = (0, 0, chip_width * 4 - 1, chip_height * 4 - 1)
     ImageDraw.Draw(shape).rounded_rectangle(corners, chip_height, fill=ground[3])
     image = Image.new("RGBA", (chip_width, chip_height), (*ground[:3], 255))
     image.putalpha(shape.resize(image.size, Image.Resampling.BOX))
-    letters = Image.new("RGBA", image.size)
-    pen, x = ImageDraw.Draw(letters), 1.1 * pad
+    x = round(1.1 * pad)
     for text, colour in parts:
-        # Transparent pixels of the letters' own colour: smooth edges then have no dark rim.
-        letters.paste((*colour, 0), (min(round(x), chip_width), 0, *image.size))
-        pen.text((x, 0.5 * pad), text, font=font, fill=(*colour, 255))
-        x += _width(font, text)
-    image.alpha_composite(letters)
+        # All of a layer has the letters' own colour, and only they show: smooth edges then have no dark rim.
+        layer = Image.new("RGBA", image.size, (*colour, 255))
+        drawn = letters.drawn(text, (chip_height, chip_width), x, round(chip_height / 2 + 0.36 * letters.size))
+        layer.putalpha(Image.fromarray(drawn))
+        image.alpha_composite(layer)
+        x += letters.width(text) + letters.gap
     margin = _margin(width, height)
     corner = (width - chip_width - margin, margin) if top_right else (margin, height - chip_height - margin)
     return _overlay(image, max(0, corner[0] // 2 * 2), max(0, corner[1] // 2 * 2))
@@ -127,28 +145,43 @@ def _even(value: float) -> int:
     return 2 * math.ceil(value / 2)
 
 
-def _width(font: _Font, text: str) -> float:
-    return float(font.getlength(text))
+@cache
+def _has_glyph(letter: str) -> bool:
+    """True for a letter that comes out as itself; what OpenCV can't draw it draws as a question mark."""
+    if letter == "?" or letter.isspace():
+        return True
+    # Right-to-left scripts would come out backwards and unjoined, and loose marks beside their letters.
+    if not letter.isprintable() or unicodedata.bidirectional(letter) in {"R", "AL"} or unicodedata.combining(letter):
+        return False
+    letters = _Letters(16, 400)
+    box = (32, 32)
+    return not np.array_equal(letters.drawn(letter, box, 4, 22), letters.drawn("?", box, 4, 22))
 
 
-def drawable(text: str, font: _Font) -> str:
-    """The text in one line without what the font would draw as a box; accents go before their letters do."""
-    plain = unicodedata.normalize("NFKD", text).translate(_PLAIN)
-    box = bytes(font.getmask("\U0010fffe"))
-    known = {c: c.isspace() or (c.isprintable() and bytes(font.getmask(c)) != box) for c in set(plain)}
-    line = " ".join("".join(" " if c.isspace() else c for c in plain if known[c]).split())
-    return re.sub(r" +(?=[,.;:!?])", "", line)  # where a word went, the comma after it moves up
+def drawable(text: str) -> str:
+    """The text in one line without what can't be drawn; nothing where most of its letters can't.
+
+    >>> drawable("Café  “bon” 猫 😀!"), drawable("مرحبا بالعالم")
+    ('Café “bon” 猫!', '')
+    """
+    whole = unicodedata.normalize("NFC", text)
+    known = "".join(
+        c if _has_glyph(c) else "".join(filter(_has_glyph, unicodedata.normalize("NFKD", c))) for c in whole
+    )
+    if sum(map(str.isalpha, known)) < _MOSTLY * sum(map(str.isalpha, whole)):
+        return ""
+    return re.sub(r" +(?=[,.;:!?])", "", " ".join(known.split()))  # where a word went, the comma after it moves up
 
 
-def elide(text: str, font: _Font, room: float) -> str:
-    """The text, cut after a whole word where it is wider than `room` pixels, with three dots for the rest."""
+def elide(text: str, letters: _Letters, room: float) -> str:
+    """The text, cut after a whole word where it is wider than `room` pixels, with an ellipsis for the rest."""
     text = text[: max(0, int(room))]  # no letter is narrower than a pixel, and measuring a long text takes long
-    if _width(font, text) <= room:
+    if letters.width(text) <= room:
         return text
     words = text.split()
-    while len(words) > 1 and _width(font, " ".join(words) + " ...") > room:
+    while len(words) > 1 and letters.width(" ".join(words) + " …") > room:
         words.pop()
     line = " ".join(words)
-    while line and _width(font, line + " ...") > room:
+    while line and letters.width(line + " …") > room:
         line = line[:-1]
-    return f"{line.rstrip(' ,;:')} ..." if line else ""
+    return f"{line.rstrip(' ,;:')} …" if line else ""

@@ -21,21 +21,20 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from vidu_nb.errors import ViduError
-
+from .cancelling import Cancelled, Question, check
+from .layout import lay_out
 from .lettering import Overlay, badge, caption
 from .music import RATE, compose
-from .stage import Picture, Planes, Stage, lay_out
+from .stage import Picture, Planes, Stage, make_lenses
 from .storyboard import FPS, Storyboard
 from .subject import find_subject, frame_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
-
-    from numpy.typing import NDArray
 
     from .camera import Scene
+
+__all__ = ["DISSOLVE", "Cancelled", "Film", "new_frame", "open_video", "planes_of", "render"]
 
 DISSOLVE = 8  # frames
 _POOL = 6  # frames under way between the maker and the encoder
@@ -43,13 +42,10 @@ _X264 = {
     "preset": "veryfast",
     "crf": "22",
     "flags": "+bitexact",
-    "x264-params": "ref=1:subme=1:weightp=1:cpu-independent=1",
+    # A short look ahead takes 35 MB less, and is quicker.
+    "x264-params": "ref=1:subme=1:weightp=1:rc-lookahead=5:cpu-independent=1",
 }
 _AAC = {"aac_coder": "fast", "flags": "+bitexact"}
-
-
-class Cancelled(ViduError):
-    """The preview was stopped before it was done."""
 
 
 def render(
@@ -57,8 +53,9 @@ def render(
     pictures: Sequence[Picture],
     path: str | os.PathLike[str],
     *,
+    captions: bool = True,
     progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Question | None = None,
 ) -> None:
     """Render a storyboard as an H.264/AAC MP4, 24 frames a second, ready to be streamed.
 
@@ -70,6 +67,8 @@ def render(
         The references, each uint8 RGB of shape (height, width, 3), in the order that the shots count them in.
     path
         Where to write. When anything goes wrong no file is left there.
+    captions
+        Whether each shot's number and words are written on it. The word PREVIEW always is.
     progress
         Called in this thread with (frames done, frames in all) after each frame.
     cancelled
@@ -85,15 +84,13 @@ def render(
     highest = max(shot.picture for shot in storyboard.shots)
     if highest >= len(pictures) or min(shot.picture for shot in storyboard.shots) < 0:
         raise ValueError(f"the storyboard shows picture {highest + 1} of {len(pictures)}: pass every reference")
-    film = Film(storyboard, pictures)
+    film = Film(storyboard, pictures, captions=captions)
     done = False
     try:
         # The pool's exit waits for both threads, so that none outlives this call, whatever happens in it.
         with ThreadPoolExecutor(2, thread_name_prefix="animatic") as pool, _Belt(storyboard) as belt:
             pool.submit(belt.fill, film.draw)
-            seconds = storyboard.frames / FPS
-            music = pool.submit(compose, storyboard.seed, seconds, storyboard.prompt) if storyboard.bgm else None
-            _encode(storyboard, belt, music, os.fspath(path), progress=progress, cancelled=cancelled)
+            _encode(storyboard, belt, pool, os.fspath(path), progress=progress, cancelled=cancelled)
         done = True
     finally:
         if not done:
@@ -172,27 +169,31 @@ def planes_of(frame: av.VideoFrame) -> Planes:
 def _encode(
     board: Storyboard,
     belt: _Belt,
-    music: Future[NDArray[np.int16]] | None,
+    pool: ThreadPoolExecutor,
     path: str,
     *,
     progress: Callable[[int, int], None] | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Question | None,
 ) -> None:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(path, "w", format="mp4", options=options) as container:
         video = open_video(container, board.width, board.height)
+        # A stream is opened before the header is written, so the other threads find it ready.
         audio = (
-            container.add_stream("aac", rate=RATE, options=_AAC, layout="stereo", bit_rate=160_000) if music else None
+            container.add_stream("aac", rate=RATE, options=_AAC, layout="stereo", bit_rate=160_000)
+            if board.bgm
+            else None
         )
+        container.start_encoding()
+        music = pool.submit(_play, board, audio) if board.bgm else None
         for done, frame in enumerate(belt.frames(), 1):
-            if cancelled is not None and cancelled():
-                raise Cancelled("the preview was cancelled", remedy="Start it again: previews are free.")
+            check(cancelled)
             container.mux(video.encode(frame))
             if progress is not None:
                 progress(done, board.frames)
         container.mux(video.encode(None))
-        if audio is not None and music is not None:
-            _encode_music(container, audio, music.result())
+        if music is not None:
+            container.mux(music.result())
 
 
 def open_video(container: Any, width: int, height: int) -> Any:
@@ -207,11 +208,12 @@ def open_video(container: Any, width: int, height: int) -> Any:
     return stream
 
 
-def _encode_music(container: Any, stream: Any, samples: NDArray[np.int16]) -> None:
+def _play(board: Storyboard, stream: Any) -> list[Any]:
+    """Runs aside: the whole of the music, encoded."""
+    samples = compose(board.seed, board.frames / FPS, board.prompt)
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
-    container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+    return [*stream.encode(frame), *stream.encode(None)]
 
 
 # ── Drawing ───────────────────────────────────────────────────────────────────────────────────────
@@ -220,14 +222,15 @@ def _encode_music(container: Any, stream: Any, samples: NDArray[np.int16]) -> No
 class Film:
     """Draws any frame of a storyboard; frames have to be asked for in order, in one thread."""
 
-    def __init__(self, board: Storyboard, pictures: Sequence[Picture]) -> None:
-        self._board = board
+    def __init__(self, board: Storyboard, pictures: Sequence[Picture], *, captions: bool = True) -> None:
+        self._board, self._captioned = board, captions
         self._pictures = pictures
         self._out = (board.width, board.height)
         self._scenes: dict[int, tuple[Picture, Scene]] = {}
         self._stages: dict[int, Stage] = {}
         self._captions: dict[int, Overlay] = {}
         self._badge = badge(*self._out)
+        self._lenses = make_lenses(*self._out)
         self._spare = planes_of(new_frame(*self._out))
 
     def draw(self, index: int, planes: Planes) -> None:
@@ -243,18 +246,22 @@ class Film:
             share = (into + 1) / (DISSOLVE + 1)
             for plane, old in zip(planes, self._spare, strict=True):
                 cv2.addWeighted(plane, share, old, 1 - share, 0, dst=plane)
-            self._caption(number - 1).faded(1 - share).onto(planes)
-            self._caption(number).faded(share).onto(planes)
+            self._write(number - 1, 1 - share, planes)
+            self._write(number, share, planes)
         else:
             self._stages.pop(number - 1, None)
-            self._caption(number).onto(planes)
+            self._write(number, 1, planes)
         self._badge.onto(planes)
 
-    def _caption(self, number: int) -> Overlay:
+    def _write(self, number: int, opacity: float, planes: Planes) -> None:
+        """A shot's caption onto a frame."""
+        if not self._captioned:
+            return
         if number not in self._captions:
             shots = self._board.shots
             self._captions[number] = caption(*self._out, f"{number + 1}/{len(shots)}", shots[number].text)
-        return self._captions[number]
+        chip = self._captions[number]
+        (chip if opacity == 1 else chip.faded(opacity)).onto(planes)
 
     def _stage(self, number: int) -> Stage:
         if number not in self._stages:
@@ -264,7 +271,7 @@ class Film:
             dissolved = number + 1 < len(shots) and shots[number + 1].transition == "dissolve"
             span = shot.frames + (DISSOLVE if dissolved else 0)
             picture, scene = self._scene(shot.picture)
-            self._stages[number] = Stage(picture, scene, shot, span, self._board)
+            self._stages[number] = Stage(picture, scene, shot, span, self._board, self._lenses)
         return self._stages[number]
 
     def _scene(self, index: int) -> tuple[Picture, Scene]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import Box, Matrix, Path, Scene, path
+from .camera import Box, Matrix, Path, Scene, View, path
+from .sampling import MARGIN, Sampler
 from .storyboard import FPS, Shot, Storyboard
-
-if TYPE_CHECKING:
-    from .subject import Framing
 
 Picture = NDArray[np.uint8]
 Planes = tuple[Picture, Picture, Picture]
@@ -29,10 +26,29 @@ _BT709 = np.array(
 )
 
 
+# For what is faster than this share of the width each frame, the shutter is open for two thirds of the frame's time; an
+# eye follows slower moves, and wants them sharp.
+_FAST = 0.008
+_SHUTTER = 0.66
+# Stage pixels for one of the output in a view that hardly zooms, and what that may cost in size.
+_FINER = 1.03
+_HARDLY = 1.08
+
+
+Lenses = tuple[Sampler, Sampler]
+
+
+def make_lenses(width: int, height: int) -> Lenses:
+    """What Y and what U and V are filmed through; stages that are drawn by one thread can share them."""
+    return Sampler(width, height), Sampler(width // 2, height // 2)
+
+
 class Stage:
     """One shot's picture, made ready: cut to what the camera will see, resized, and converted to Y, U and V."""
 
-    def __init__(self, picture: Picture, scene: Scene, shot: Shot, span: int, board: Storyboard) -> None:
+    def __init__(
+        self, picture: Picture, scene: Scene, shot: Shot, span: int, board: Storyboard, lenses: Lenses | None = None
+    ) -> None:
         self._out = (board.width, board.height)
         self._start, self._span = shot.start, span
         self._path: Path = path(
@@ -44,31 +60,47 @@ class Stage:
             pace=shot.pace,
             seconds=shot.frames / FPS,
         )
-        widths = [self._path.begin.width, self._path.end.width]
-        # One pixel of the stage for one of the output midway through a zoom: a wider view then skips few pixels, and a
-        # narrower one magnifies little.
-        scale = self._out[0] / math.sqrt(min(widths) * max(widths))
+        scale = _stage_scale(self._path, board.width)
         left, top, right, bottom = _pixels(self._path.bounds(), picture)
-        self._origin = (left, top)
-        part = picture[top:bottom, left:right]
-        size = (max(2, round(part.shape[1] * scale)), max(2, round(part.shape[0] * scale)))
+        # The stage has a margin of its edge's colours around it, of as many pixels on every side.
+        self._origin = (left - 2 * MARGIN / scale, top - 2 * MARGIN / scale)
         self._scale = scale
-        self._planes = to_planes(_resized(part, size))
+        part = picture[top:bottom, left:right]
+        self._planes = _staged(part, (_even(part.shape[1] * scale), _even(part.shape[0] * scale)))
+        self._luma, self._chroma = lenses or make_lenses(*self._out)
 
     def draw(self, index: int, planes: Planes) -> None:
         """Draw the shot as it stands at frame `index` of the clip."""
-        time = (index - self._start) / max(1, self._span - 1)
-        matrix = self._path.at(time).matrix(self._out, self._origin, self._scale)
-        half = _halved(matrix)
-        for plane, source, m in zip(planes, self._planes, (matrix, half, half), strict=True):
-            cv2.warpAffine(
-                source,
-                np.array(m),
-                (plane.shape[1], plane.shape[0]),
-                dst=plane,
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
+        matrix = self._at(index).matrix(self._out, self._origin, self._scale)
+        self._luma.fill(planes[:1], self._planes[:1], matrix)
+        self._chroma.fill(planes[1:], self._planes[1:], _halved(matrix))
+        across, down = self._smear(index)
+        if across >= 1 or down >= 1:
+            self._luma.blur(planes[:1], across, down)
+            self._chroma.blur(planes[1:], across / 2, down / 2)
+
+    def _at(self, index: float) -> View:
+        return self._path.at((index - self._start) / max(1, self._span - 1))
+
+    def _smear(self, index: int) -> tuple[float, float]:
+        """How far the picture moves while the shutter is open, across and down in pixels; 0 for all but fast moves."""
+        before, after = self._at(index - 0.5), self._at(index + 0.5)
+        pixels = self._out[0] / after.width
+        speeds = (abs(after.x - before.x) * pixels, abs(after.y - before.y) * pixels)
+        across, down = (_SHUTTER * max(0.0, speed - _FAST * self._out[0]) for speed in speeds)
+        return across, down
+
+
+def _stage_scale(way: Path, width: int) -> float:
+    """Pixels of the stage for one of the picture.
+
+    One for one of the output midway through a zoom: a wider view then skips few pixels, and a narrower one magnifies
+    little. But a view that changes hardly at all would then stay where a resize finds no rectangle (see `sampling`),
+    so its stage is a little finer.
+    """
+    low, high = sorted((way.begin.width, way.end.width))
+    middle, finer = width / math.sqrt(low * high), _FINER * width / low
+    return finer if high / low > 1 + 1e-6 and finer < _HARDLY * middle else middle
 
 
 def _halved(matrix: Matrix) -> Matrix:
@@ -84,6 +116,25 @@ def _pixels(box: Box, picture: Picture) -> tuple[int, int, int, int]:
     return left, top, min(width, math.ceil(box.right) + 1), min(height, math.ceil(box.bottom) + 1)
 
 
+def _even(length: float) -> int:
+    return max(2, 2 * round(length / 2))
+
+
+def _staged(part: Picture, size: tuple[int, int]) -> Planes:
+    """Y, U and V of a picture at this even size, with a margin around; converted where the picture is smaller."""
+    if size[0] * size[1] < part.shape[0] * part.shape[1]:
+        y, u, v = to_planes(_resized(part, size))
+    else:
+        half = (size[0] // 2, size[1] // 2)
+        planes = zip(cv2.split(cv2.transform(part, _BT709)), (size, half, half), strict=True)
+        y, u, v = (_resized(np.asarray(plane, np.uint8), wanted) for plane, wanted in planes)
+    return _edged(y, 2 * MARGIN), _edged(u, MARGIN), _edged(v, MARGIN)
+
+
+def _edged(plane: Picture, margin: int) -> Picture:
+    return np.asarray(cv2.copyMakeBorder(plane, margin, margin, margin, margin, cv2.BORDER_REPLICATE), np.uint8)
+
+
 def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
     smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
@@ -92,44 +143,10 @@ def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
 
 def to_planes(picture: Picture) -> Planes:
     """RGB of shape (h, w, 3) to Y of the same size and U and V of half of it, BT.709 in limited range."""
-    y, u, v = cv2.split(cv2.transform(picture, _BT709))
-    half = (max(1, (y.shape[1] + 1) // 2), max(1, (y.shape[0] + 1) // 2))
-    u, v = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (u, v))
+    small = cv2.resize(
+        picture,
+        (max(1, (picture.shape[1] + 1) // 2), max(1, (picture.shape[0] + 1) // 2)),
+        interpolation=cv2.INTER_AREA,
+    )
+    y, u, v = (cv2.transform(source, row[None]) for source, row in zip((picture, small, small), _BT709, strict=True))
     return np.asarray(y, np.uint8), np.asarray(u, np.uint8), np.asarray(v, np.uint8)
-
-
-def lay_out(picture: Picture, framing: Framing, out: tuple[int, int]) -> tuple[Picture, Scene]:
-    """A filled frame: the picture's part over a blurred and darkened copy of itself, and its scene in canvas pixels."""
-    crop = framing.crop
-    scale = 1.2 * out[0] / framing.canvas[0]
-    width, height = round(framing.canvas[0] * scale), round(framing.canvas[1] * scale)
-    part = picture[round(crop.top) : round(crop.bottom), round(crop.left) : round(crop.right)]
-    canvas = _backdrop(part, width, height)
-    size = (min(width, round(crop.width * scale)), min(height, round(crop.height * scale)))
-    x, y = min(round(framing.place[0] * scale), width - size[0]), min(round(framing.place[1] * scale), height - size[1])
-    _shade(canvas, x, y, size)
-    canvas[y : y + size[1], x : x + size[0]] = _resized(part, size)
-    scene, box = framing.scene, framing.scene.subject
-    subject = Box(box.left * scale, box.top * scale, box.right * scale, box.bottom * scale)
-    return canvas, Scene(width, height, subject, (scene.focus[0] * scale, scene.focus[1] * scale))
-
-
-def _backdrop(part: Picture, width: int, height: int) -> Picture:
-    """The part stretched over the canvas without distortion, blurred beyond recognition, at half its brightness."""
-    small = (max(8, width // 16), max(8, height // 16))
-    cover = max(small[0] / part.shape[1], small[1] / part.shape[0])
-    cut = (max(1, round(small[0] / cover)), max(1, round(small[1] / cover)))
-    x, y = (part.shape[1] - cut[0]) // 2, (part.shape[0] - cut[1]) // 2
-    tiny = cv2.resize(part[y : y + cut[1], x : x + cut[0]], small, interpolation=cv2.INTER_AREA)
-    soft = cv2.convertScaleAbs(cv2.GaussianBlur(tiny, (0, 0), max(small) / 22), alpha=0.5)
-    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
-def _shade(canvas: Picture, x: int, y: int, size: tuple[int, int]) -> None:
-    """A soft shadow around the place where the picture will lie."""
-    height, width = canvas.shape[0] // 8, canvas.shape[1] // 8
-    mask = np.zeros((height, width), np.float32)
-    mask[y // 8 : (y + size[1]) // 8, x // 8 : (x + size[0]) // 8] = 0.55
-    mask = cv2.GaussianBlur(mask, (0, 0), max(1.0, width / 50))
-    full = cv2.resize(mask, (canvas.shape[1], canvas.shape[0]), interpolation=cv2.INTER_LINEAR)
-    canvas[:] = (canvas * (1 - full[..., None])).astype(np.uint8)

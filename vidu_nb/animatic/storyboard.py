@@ -7,20 +7,27 @@ the prompt, so that the same inputs give the same storyboard in every process an
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import TYPE_CHECKING, TypeVar
 
-from .camera import AMPLITUDES, MOVES, PACES, SIZES
-from .script import Beat, clauses, read, telling
+from ..errors import ViduError
+from .casting import Take, cast, condense, fit, weight
+from .moves import AMPLITUDES, PACES, SIZES, move_of
+from .script import clauses, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ..request import VideoRequest
 
 FPS = 24
 MIN_SHOT = 16  # frames: two thirds of a second, about as short as a picture can be and still be seen
-LONG_SHOT = 84  # frames: beyond it a still picture wants another angle
 TRANSITIONS = ("start", "cut", "dissolve")
 
+_HEAD = ("shot", "time", "picture", "move", "size", "begins with", "words")
+_SOFT = 1.9  # a picture that is enlarged more often looks soft: 1000 pixels across a wide frame
 _LEAST = 64  # px: below it there is no room for the badge
 
 _Item = TypeVar("_Item")
@@ -40,7 +47,8 @@ class Shot:
     transition: str = "cut"  # how it begins
 
     def __post_init__(self) -> None:
-        known = (("move", MOVES), ("size", SIZES), ("pace", PACES), ("transition", TRANSITIONS))
+        move_of(self.move)
+        known = (("size", SIZES), ("pace", PACES), ("transition", TRANSITIONS))
         for name, values in known:
             if getattr(self, name) not in values:
                 raise ValueError(f"{name}={getattr(self, name)!r} is none of {', '.join(values)}")
@@ -50,7 +58,11 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Storyboard:
-    """Everything that decides a clip, apart from the pictures themselves."""
+    """Everything that decides a clip, apart from the pictures themselves.
+
+    Prints as a table. As a cell's last value it is that table, with a strip of frames where `clip` tells the file.
+    `notes` are what a person should know of it.
+    """
 
     shots: tuple[Shot, ...]
     width: int
@@ -60,6 +72,8 @@ class Storyboard:
     amplitude: str
     bgm: bool
     prompt: str
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    clip: Path | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.width % 2 or self.height % 2 or min(self.width, self.height) < _LEAST:
@@ -76,17 +90,87 @@ class Storyboard:
         if not self.shots or end != self.frames:
             raise ValueError(f"the shots end at frame {end}: they should fill {self.frames} frames")
 
-    def __str__(self) -> str:
-        rows = [("shot", "time", "picture", "move", "size", "begins with", "words")]
+    def rows(self) -> list[tuple[str, ...]]:
+        """The plan as a table of texts: a head, and a row for each shot."""
+        rows: list[tuple[str, ...]] = [_HEAD]
         for number, shot in enumerate(self.shots, 1):
             begin, end = shot.start / FPS, (shot.start + shot.frames) / FPS
             move = shot.move if shot.pace == "normal" else f"{shot.move} ({shot.pace})"
             time = f"{begin:.2f}-{end:.2f} s"
             words = " ".join(shot.text.split())
             rows.append((str(number), time, str(shot.picture + 1), move, shot.size, shot.transition, words))
+        return rows
+
+    def __str__(self) -> str:
+        rows = self.rows()
         widths = [max(len(row[column]) for row in rows) for column in range(6)]
         lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join((*(line.rstrip() for line in lines), *self.notes))
+
+    def _repr_html_(self) -> str:
+        head, *rows = self.rows()
+        cell = 'style="text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere"'
+        table = "".join(f'<th scope="col" {cell}>{escape(name)}</th>' for name in head)
+        for row in rows:
+            table += f"</tr><tr>{''.join(f'<td {cell}>{escape(text)}</td>' for text in row)}"
+        notes = "".join(f'<div style="font-size:12px;margin-top:4px">{escape(note)}</div>' for note in self.notes)
+        return f"<table><tr>{table}</tr></table>{notes}{self._strip()}"
+
+    def _strip(self) -> str:
+        if self.clip is None:
+            return ""
+        from .strip import strip_html  # Pillow and FFmpeg: nobody who plans a clip needs them
+
+        rows = self.rows()[1:]
+        shots = [
+            ((shot.start + shot.frames / 2) / FPS, shot.move, f"{row[0]} · {row[3]} · {row[1]}")
+            for shot, row in zip(self.shots, rows, strict=True)
+        ]
+        try:
+            return strip_html(self.clip, shots)
+        except ViduError as error:  # the plan is worth showing without its frames
+            return f"<p>{escape(str(error))}</p>"
+
+
+def plan_of(request: VideoRequest, *, seed: int | None = None, clip: Path | None = None) -> Storyboard:
+    """The plan of a request's animatic.
+
+    Parameters
+    ----------
+    request
+        What is asked.
+    seed
+        Stands in for the request's own, for a request with seed 0.
+    clip
+        The file that was made of it, whose frames stand beneath the table.
+    """
+    width, height = request.frame_size
+    board = plan(
+        request.prompt,
+        [reference.name for reference in request.references],
+        width=width,
+        height=height,
+        duration=request.duration,
+        seed=request.seed if seed is None else seed,
+        movement_amplitude=request.movement_amplitude,
+        bgm=request.bgm,
+    )
+    return replace(board, notes=_soft(request), clip=clip)
+
+
+def _soft(request: VideoRequest) -> tuple[str, ...]:
+    """A line for the pictures that have too few pixels for the frame, as far as their sizes are known."""
+    width, height = request.frame_size
+    found = []
+    for number, reference in enumerate(request.references, 1):
+        if reference.size is None:  # behind a URL
+            continue
+        enlarged = max(width / reference.size[0], height / reference.size[1])
+        if enlarged > _SOFT:
+            found.append("{0} ({2}x{3}, {1:.1f} times)".format(number, enlarged, *reference.size))
+    many = len(found) > 1
+    told = f"Enlarged to {width}x{height} and therefore soft: picture{'s' * many} {', '.join(found)}."
+    return (told,) if found else ()
 
 
 def plan(
@@ -130,105 +214,14 @@ def plan(
     )  # not hash(): it differs between processes
     frames = duration * FPS
     most = max(1, frames // MIN_SHOT)
-    beats = _condense([read(text, names) for text in clauses(prompt)], most)
-    takes = _fit(_cast(beats, _shuffled(rng, range(len(names)))), most, frames)
-    lengths = _share(frames, [_weight(take, takes) for take in takes])
+    beats = condense([read(text, names) for text in clauses(prompt)], most)
+    takes = fit(cast(beats, _shuffled(rng, range(len(names)))), most, frames)
+    lengths = _share(frames, [weight(take, takes) for take in takes])
     shots = tuple(_direct(takes, lengths, rng))
     return Storyboard(shots, width, height, frames, seed, movement_amplitude, bgm, prompt)
 
 
-# ── Casting ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Take(NamedTuple):
-    """A beat as seen on one picture."""
-
-    beat: Beat
-    picture: int
-
-
-def _condense(beats: list[Beat], most: int) -> list[Beat]:
-    """At most `most` beats: the two neighbours with the fewest words become one until they fit."""
-    beats = list(beats)
-    while len(beats) > most:
-        i = min(range(len(beats) - 1), key=lambda i: len(beats[i].text) + len(beats[i + 1].text))
-        a, b = beats[i : i + 2]
-        pictures, mentions = (tuple(dict.fromkeys(x)) for x in (a.pictures + b.pictures, a.mentions + b.mentions))
-        pace = a.pace if a.pace != "normal" else b.pace
-        beats[i : i + 2] = [
-            a._replace(
-                text=f"{a.text} {b.text}",
-                pictures=pictures,
-                mentions=mentions,
-                move=a.move or b.move,
-                size=a.size or b.size,
-                pace=pace,
-            )
-        ]
-    return beats
-
-
-def _cast(beats: list[Beat], order: list[int]) -> list[_Take]:
-    """Give each beat its pictures: those it names, the one it returns to, or the next that is still free."""
-    named = {picture for beat in beats for picture in beat.pictures}
-    free = [picture for picture in order if picture not in named]
-    cast: list[list[int]] = []
-    for number, beat in enumerate(beats):
-        if beat.pictures:
-            cast.append(list(beat.pictures))
-        elif beat.back and cast:
-            cast.append([cast[_returns_to(beat, beats[:number])][0]])
-        elif free:
-            cast.append([free.pop(0)])
-        else:
-            last = cast[-1][-1] if cast else -1
-            cast.append([next((p for p in order[number % len(order) :] + order if p != last), order[0])])
-    # Pictures that are left over go where there are words to look at them by, and not into the camera's own sentences.
-    while free:
-        picture = free.pop(0)
-        i = max(range(len(beats)), key=lambda i: _room(beats[i], picture) / len(cast[i]))
-        cast[i].append(picture)
-    return [_Take(beat, picture) for beat, pictures in zip(beats, cast, strict=True) for picture in pictures]
-
-
-def _room(beat: Beat, picture: int) -> float:
-    """How well a beat can take in another picture."""
-    if picture in beat.mentions:
-        return 1e6
-    return (len(beat.text) + 1) * (0.4 if beat.move else 1) * (0.3 if beat.pictures or beat.back else 1)
-
-
-def _returns_to(beat: Beat, earlier: Sequence[Beat]) -> int:
-    """Which earlier beat "back to ..." means: the one that shares the most words, or the one before the last."""
-    words = telling(beat.text)
-    shared = [len(words & telling(other.text)) for other in earlier]
-    return shared.index(max(shared)) if any(shared) else max(0, len(earlier) - 2)
-
-
-def _fit(takes: list[_Take], most: int, frames: int) -> list[_Take]:
-    """Drop takes that there is no time for, repeats first; add angles where a take would stand for too long."""
-    takes = list(takes)
-    while len(takes) > most:
-        pictures = [take.picture for take in takes]
-        repeats = [i for i in range(len(takes)) if pictures.count(pictures[i]) > 1]
-        takes.pop(repeats[-1] if repeats else -1)
-    while len(takes) * LONG_SHOT < frames and len(takes) < most:
-        open_takes = [i for i, take in enumerate(takes) if take.beat.move is None]
-        if not open_takes:
-            break
-        i = max(open_takes, key=lambda i: _weight(takes[i], takes))
-        takes.insert(i + 1, takes[i])
-    return takes
-
-
 # ── Directing ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def _weight(take: _Take, takes: Sequence[_Take]) -> float:
-    """How much time a take deserves: by its words, but nobody reads four times as long as anybody else."""
-    words = len(take.beat.text.split()) or 8
-    share = min(16, max(6, words)) + (4 if take.beat.move else 0)
-    return share / sum(other.beat is take.beat for other in takes)
 
 
 def _share(frames: int, weights: Sequence[float]) -> list[int]:
@@ -248,7 +241,7 @@ _DISSOLVED = 0.55  # the share of open transitions that are dissolves
 _OPEN_SIZES = {"wide": ("medium", "close-up"), "medium": ("wide", "close-up"), "close-up": ("wide", "medium")}
 
 
-def _direct(takes: Sequence[_Take], lengths: Sequence[int], rng: random.Random) -> Iterator[Shot]:
+def _direct(takes: Sequence[Take], lengths: Sequence[int], rng: random.Random) -> Iterator[Shot]:
     """Draw what is left open. Each take draws the same number of times, so that a word changes only its own shot."""
     start, last = 0, None
     seen: dict[int, Shot] = {}  # how each picture was shown last
@@ -267,8 +260,8 @@ def _direct(takes: Sequence[_Take], lengths: Sequence[int], rng: random.Random) 
         shot = Shot(start, frames, take.picture, beat.move or move, size, beat.text, beat.pace, transition)
         if last is None:
             shot = replace(shot, transition="start")
-        elif last.picture == take.picture and last.text == beat.text:
-            shot = replace(shot, transition="cut")  # to another angle one cuts
+        elif last.picture == take.picture and beat.transition is None:
+            shot = replace(shot, transition="cut")  # to another angle one cuts: mixed with itself a picture is a blur
         yield shot
         start, last, seen[take.picture] = start + frames, shot, shot
 

@@ -95,7 +95,9 @@ def _filled(crop: Box, scene: Scene, aspect: float) -> Framing:
     )
     # The eye goes to the middle of the laid-in part: aiming at a point near its edge would show mostly fill.
     middle = (place[0] + crop.width / 2, place[1] + crop.height / 2)
-    filled = Scene(*canvas, subject, ((focus[0] + x + middle[0]) / 2, (focus[1] + y + middle[1]) / 2))
+    picture = Box(place[0], place[1], place[0] + crop.width, place[1] + crop.height)
+    aim = ((focus[0] + x + middle[0]) / 2, (focus[1] + y + middle[1]) / 2)
+    filled = Scene(*canvas, subject, aim, picture=picture)
     return Framing(crop, filled, fill=True, canvas=canvas, place=place)
 
 

@@ -95,9 +95,9 @@ def sweep(
     plan = plan.priced(client, workers=workers)
     budget = _budget(budget_usd, plan, client)
     view = best_view()
-    view.begin(plan)
     if not confirm:
-        _ask_first(plan, budget)
+        _ask_first(plan, budget, view)
+    view.begin(plan)
     asked = client.sibling(notify=view.say, budget=budget, call=courier.call if courier else None)
     run = Run(plan, asked, workers=workers, budget=budget)
     return _follow(run, view)
@@ -127,10 +127,11 @@ def _budget(given: float | Budget | None, plan: Plan, client: Client) -> Budget 
     return Budget(given, client.archive.folder / "budgets" / f"{plan.digest(client)}.json")
 
 
-def _ask_first(plan: Plan, budget: Budget | None) -> None:
+def _ask_first(plan: Plan, budget: Budget | None, view: View) -> None:
     price = plan.price_usd or 0.0
     at_most = min(price, budget.left) if budget else price
     if price and (budget is None or at_most > FREE_HAND_USD):
+        view.ask(plan)
         limit = "" if budget is None else f" (the budget has {money(budget.left)} left)"
         cure = "Pass confirm=True" + (", best with budget_usd=..." if budget is None else "") + " to go on."
         error = ConfirmationNeeded(f"this sweep would cost about {money(price)}{limit}; nothing was sent", remedy=cure)

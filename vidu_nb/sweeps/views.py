@@ -16,12 +16,16 @@ from .words import money, plan_html, span
 
 TICK = 0.25  # s between two looks at a run
 _GRID_TICK = 1.0  # s; a grid of posters is half a megabyte
+_EMPTY = "<div></div>"
 _TRACK = "height:6px;border-radius:3px;background:var(--jp-layout-color3,#e0e0e0);overflow:hidden;max-width:640px"
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
 
 
 class View(Protocol):
     """Shows a run. All but `say` are called by the thread that waits for the run."""
+
+    def ask(self, plan: Plan) -> None:
+        """Show what waits for a word."""
 
     def begin(self, plan: Plan) -> None:
         """Show what is about to be asked for."""
@@ -53,6 +57,9 @@ class TerminalView:
     def __init__(self) -> None:
         self._bar: Any = None
 
+    def ask(self, plan: Plan) -> None:
+        """Say nothing: the error does."""
+
     def begin(self, plan: Plan) -> None:
         """Show an empty bar."""
         from tqdm import tqdm
@@ -81,7 +88,8 @@ class TerminalView:
 class NotebookView:
     """The plan, a line that tells how far it is, a button that stops it, and the grid, in a cell's ordinary output.
 
-    Ordinary, since links to clips play nowhere else, and so that a saved notebook shows them without a kernel.
+    Ordinary, since links to clips play nowhere else, and so that a saved notebook shows them without a kernel. What is
+    updated meanwhile ends as empty as it began: tools that compare outputs see no updates.
     """
 
     def __init__(self) -> None:
@@ -92,17 +100,23 @@ class NotebookView:
         self._drawn = 0.0
         self._stopper: Any = None
 
-    def begin(self, plan: Plan) -> None:
-        """Show the plan, and open a place for each of the others."""
+    def ask(self, plan: Plan) -> None:
+        """Show the plan with its price."""
         from IPython.display import display
+
+        display(plan)
+
+    def begin(self, plan: Plan) -> None:
+        """Open a place for each, and show the plan."""
+        from IPython.display import display, update_display
 
         from ..widgets.stopper import Stopper
 
-        display(plan, display_id=self._ids["plan"])
+        for name in self._ids.values():
+            display(_html(_EMPTY), raw=True, display_id=name)
         self._stopper = Stopper()
-        display(_html("<div></div>"), raw=True, display_id=self._ids["line"])
-        display(self._stopper, display_id=self._ids["stop"])
-        display(_html("<div></div>"), raw=True, display_id=self._ids["grid"])
+        self._put("plan", plan_html(plan))
+        update_display(self._stopper, display_id=self._ids["stop"])
 
     def update(self, run: Run) -> None:
         """Show the line, and the grid where something has changed."""
@@ -119,22 +133,22 @@ class NotebookView:
 
     def end(self, run: Run, headline: str) -> None:
         """Leave what it came to, which is the same whenever it is run: no price that is past, no times, no button."""
-        plan = replace(run.plan, quote=None)
-        self._put("plan", plan_html(plan), text=repr(plan))
-        self._put("line", "<div></div>")
-        self._put("stop", "<div></div>")
-        self._stopper.close()
-        grid = Grid(run.plan, run.results, headline=headline, clips=self._clips)
-        self._put("grid", grid.html(), text=repr(grid))
+        from IPython.display import display
 
-    def _put(self, name: str, html: str, *, text: str = "") -> None:
+        for name in self._ids:
+            self._put(name, _EMPTY)
+        self._stopper.close()
+        display(replace(run.plan, quote=None))
+        display(Grid(run.plan, run.results, headline=headline, clips=self._clips))
+
+    def _put(self, name: str, html: str) -> None:
         from IPython.display import update_display
 
-        update_display(_html(html, text), raw=True, display_id=self._ids[name])
+        update_display(_html(html), raw=True, display_id=self._ids[name])
 
 
-def _html(html: str, text: str = "") -> dict[str, str]:
-    return {"text/plain": text, "text/html": html}
+def _html(html: str) -> dict[str, str]:
+    return {"text/plain": "", "text/html": html}
 
 
 def _line(run: Run, note: str) -> str:

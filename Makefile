@@ -25,12 +25,12 @@ HEAVY := tests/test_torture.py tests/test_mutations.py
 ALONE := tests/test_synchroniser_browser.py
 
 unit: $(VENV)/.test browser
-	$(BIN)/pytest -q -n 2 --dist loadfile $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%)
+	$(BIN)/pytest -q -n 3 --dist loadfile $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%)
 	$(BIN)/pytest -q $(ALONE)
 	$(BIN)/pytest -q -n 2 --dist loadfile $(HEAVY)
 
 notebooks: $(VENV)/.test  ## every notebook's outputs, compared with what is stored in it
-	$(NBVAL) -q notebooks
+	$(NBVAL) -q -n 2 --dist loadfile notebooks
 
 outputs: $(VENV)/.test  ## run every notebook and store its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/*.ipynb
@@ -49,7 +49,7 @@ format: $(VENV)/.test  ## let ruff arrange the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.test  ## performance figures, as ratios of medians
+bench: $(VENV)/.test .venv-moviepy/.ready  ## performance figures, as ratios of medians
 	$(BIN)/python -m benchmarks
 
 torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about ten minutes)
@@ -84,6 +84,12 @@ browser:
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+# moviepy wants an older Pillow: it is only ever run beside us, in an environment of its own.
+.venv-moviepy/.ready:
+	$(PYTHON) -m venv .venv-moviepy
+	.venv-moviepy/bin/pip install --quiet --disable-pip-version-check moviepy==2.2.1 "opencv-python-headless>=5"
+	@touch $@
 
 $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[lab]'

@@ -1,30 +1,56 @@
-"""How much a preview costs beyond encoding its frames: `python -m benchmarks.preview`.
+"""What a preview costs: `python -m benchmarks.preview`.
 
-Rounds are interleaved, so that a busy machine slows both sides down alike:
+Everything is a ratio of medians; rounds are interleaved, so that a busy machine slows all sides down alike:
 
-(a) encode: the same ready-made frames, with the same settings, and nothing else;
-(b) render: the whole way from decoded pictures to the file, with music, finding subjects, drawing and captions.
+(a) the whole way from decoded pictures to the file (subjects, drawing, captions, music), against encoding the very same
+    frames, ready-made in memory, with the same settings;
+(b) a draft against the full clip, and ten seconds against five;
+(c) a slow zoom into one picture, from its file, against moviepy 2 doing the same (see `benchmarks.moviepy_clip`);
+
+then how true and how large the file is, and how much memory seven large pictures take in a process of their own.
 """
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import av
+import cv2
 import numpy as np
+from PIL import Image
 from skimage import data
 
-from vidu_nb.animatic.render import Film, new_frame, open_video, planes_of, render
-from vidu_nb.animatic.storyboard import Storyboard, plan
+from vidu_nb.animatic.engine import make_clip
+from vidu_nb.animatic.render import _X264, Film, new_frame, open_video, planes_of, render
+from vidu_nb.animatic.storyboard import Shot, Storyboard, plan
+from vidu_nb.request import VideoRequest
 
-ROUNDS = 7
+ROUNDS = 9
+MOVIEPY_ROUNDS = 5
+MOVIEPY = Path(".venv-moviepy/bin/python")
 PROMPT = (
     "An astronaut smiles. The camera slowly zooms in on a cup of coffee, then back to the astronaut. "
     "A cat looks up while the camera pans left."
 )
+NAMES = ["astronaut.png", "coffee.png", "cat.png"]
+LARGE = """
+import json, sys
+from vidu_nb.animatic.engine import make_clip
+from vidu_nb.request import VideoRequest
+make_clip(VideoRequest.from_payload(json.load(open(sys.argv[1]))))
+with open("/proc/self/status") as status:
+    print(next(line for line in status if line.startswith("VmHWM")).split()[1])
+"""
 
 
 def encode(frames: list[av.VideoFrame], path: Path) -> None:
@@ -54,25 +80,143 @@ def timed(work, *args) -> float:
     return time.perf_counter() - begin
 
 
+def rounds(count: int, **works) -> dict[str, float]:
+    """The median seconds of each piece of work, all of them once in every round."""
+    taken = [{name: timed(*work) for name, work in works.items()} for _ in range(count)]
+    return {name: statistics.median(one[name] for one in taken) for name in works}
+
+
+def verdict(what: str, ratio: float, bar: float, *, at_least: bool = False) -> None:
+    """One line of the report."""
+    good = ratio >= bar if at_least else ratio <= bar
+    print(f"  {what:<58} {ratio:6.2f}   at {'least' if at_least else 'most'} {bar:<5g} {'' if good else '  MISSED'}")
+
+
+# ── Against the encoder ───────────────────────────────────────────────────────────────────────────
+
+
+def against_the_encoder(folder: Path) -> None:
+    """Whole clips against their own frames, drafts against whole clips, long ones against short ones."""
+    pictures = [data.astronaut(), data.coffee(), data.cat()]
+    size = {"width": 1920, "height": 1080, "seed": 42, "movement_amplitude": "auto", "bgm": True}
+    board = plan(PROMPT, NAMES, duration=5, **size)
+    twice = plan(PROMPT, NAMES, duration=10, **size)
+    single = Storyboard((Shot(0, 120, 0, "push in", "wide", "An astronaut"),), 1920, 1080, 120, 42, "auto", True, "")
+    draft = replace(board, width=960, height=540)
+    clip, other = folder / "clip.mp4", folder / "other.mp4"
+    frames, single_frames = drawn(board, pictures), drawn(single, pictures)
+    render(board, pictures, clip)  # imports and caches
+    took = rounds(
+        ROUNDS,
+        encode=(encode, frames, other),
+        full=(render, board, pictures, clip),
+        encode_one=(encode, single_frames, other),
+        one=(render, single, pictures[:1], other),
+        draft=(render, draft, pictures, other),
+        twice=(render, twice, pictures, other),
+    )
+    print(f"previews in 1080p, medians of {ROUNDS} interleaved rounds (full clip {took['full']:.2f} s):")
+    verdict("three pictures and music, of encoding its own frames", took["full"] / took["encode"], 1.4)
+    verdict("one picture and music, of encoding its own frames", took["one"] / took["encode_one"], 1.25)
+    verdict("a draft, of the full clip", took["draft"] / took["full"], 0.35)
+    verdict("ten seconds, of five", took["twice"] / took["full"], 2.1)
+    verdict("megabytes of the full clip", clip.stat().st_size / 1e6, 3)
+    verdict("its fidelity to the frames drawn, dB PSNR over Y, U and V", fidelity(frames, clip), 43, at_least=True)
+
+
+def fidelity(frames: list[av.VideoFrame], clip: Path) -> float:
+    """PSNR over all samples of a clip, in dB."""
+    error = samples = 0.0
+    with av.open(str(clip)) as container:
+        for wanted, got in zip(frames, container.decode(video=0), strict=True):
+            for one, two in zip(planes_of(wanted), planes_of(got), strict=True):
+                error += cv2.norm(np.ascontiguousarray(one), np.ascontiguousarray(two), cv2.NORM_L2SQR)
+                samples += one.size
+    return float(10 * np.log10(255**2 * samples / error))
+
+
+# ── Against moviepy ───────────────────────────────────────────────────────────────────────────────
+
+
+def jpeg(picture: np.ndarray, size: tuple[int, int]) -> bytes:
+    """A picture at this size, as a JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def request_for(*pictures: bytes, bgm: bool) -> VideoRequest:
+    """A request as it comes over the wire."""
+    urls = ["data:image/jpeg;base64," + base64.b64encode(one).decode() for one in pictures]
+    return VideoRequest.from_payload({"prompt": "The camera zooms in", "image_urls": urls, "seed": 1, "bgm": bgm})
+
+
+class Moviepy:
+    """moviepy in a process of its own, its start not counted."""
+
+    def __init__(self) -> None:
+        command = [str(MOVIEPY), str(Path(__file__).with_name("moviepy_clip.py")), _X264["x264-params"]]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        if self._process.stdout.readline() != "ready\n":
+            raise RuntimeError("moviepy didn't start")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def clip(self, form: str, picture: Path, target: Path) -> None:
+        """One clip, in one of the two forms."""
+        self._process.stdin.write(f"{form}\t{picture}\t{target}\n")
+        float(self._process.stdout.readline())
+
+
+def against_moviepy(folder: Path) -> None:
+    """The same slow zoom from the same file, in silence on both sides."""
+    if not MOVIEPY.exists():
+        print(f"moviepy left out: no {MOVIEPY.parent.parent}, which `make bench` makes")
+        return
+    photo = data.coffee()
+    files = {"small": jpeg(photo, (600, 400)), "large": jpeg(photo, (4000, 3000))}
+    target = folder / "moviepy.mp4"
+    with Moviepy() as moviepy:
+        works = {}
+        for name, content in files.items():
+            path = folder / f"{name}.jpg"
+            path.write_bytes(content)
+            works[f"{name}_ours"] = (make_clip, request_for(content, bgm=False))
+            works[f"{name}_usual"] = (moviepy.clip, "usual", path, target)
+            works[f"{name}_expert"] = (moviepy.clip, "expert", path, target)
+        took = rounds(MOVIEPY_ROUNDS, **works)
+    print(f"a zoom into one picture, moviepy's seconds by ours, medians of {MOVIEPY_ROUNDS} interleaved rounds:")
+    verdict("usual form, photograph of 600x400", took["small_usual"] / took["small_ours"], 10, at_least=True)
+    verdict("usual form, photograph of 4000x3000", took["large_usual"] / took["large_ours"], 15, at_least=True)
+    verdict("expert's form, photograph of 600x400", took["small_expert"] / took["small_ours"], 1.8, at_least=True)
+    verdict("expert's form, photograph of 4000x3000", took["large_expert"] / took["large_ours"], 1.8, at_least=True)
+
+
+# ── Memory ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def memory(folder: Path) -> None:
+    """The most that a process ever held which rendered seven pictures of 12 megapixels."""
+    photos = [data.astronaut(), data.coffee(), data.cat(), data.rocket()]
+    large = [jpeg(np.roll(photos[i % 4], 40 * i, axis=1), (4000, 3000)) for i in range(7)]
+    body = folder / "body.json"
+    body.write_text(json.dumps(request_for(*large, bgm=True).payload()))
+    done = subprocess.run([sys.executable, "-c", LARGE, str(body)], check=True, capture_output=True, text=True)
+    print("seven pictures of 12 megapixels, a process of their own:")
+    verdict("its peak in megabytes", int(done.stdout) / 1024, 400)
+
+
 def main() -> None:
     """Measure and print."""
-    pictures = [np.asarray(picture) for picture in (data.astronaut(), data.coffee(), data.cat())]
-    board = plan(
-        PROMPT, ["astronaut.png", "coffee.png", "cat.png"],
-        width=1920, height=1080, duration=5, seed=42, movement_amplitude="auto", bgm=True,
-    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        clip, again = Path(folder, "render.mp4"), Path(folder, "encode.mp4")
-        render(board, pictures, clip)  # imports and caches
-        frames = drawn(board, pictures)
-        alone, whole = [], []
-        for number in range(ROUNDS):
-            alone.append(timed(encode, frames, again))
-            whole.append(timed(render, board, pictures, clip))
-            print(f"round {number + 1}: encode {alone[-1]:.2f} s, render {whole[-1]:.2f} s")
-        print(f"{board.width}x{board.height}, {board.frames} frames, {clip.stat().st_size / 1e6:.1f} MB")
-    a, b = statistics.median(alone), statistics.median(whole)
-    print(f"median of {ROUNDS}: encode {a:.2f} s, render {b:.2f} s, ratio {b / a:.2f}")
+        against_the_encoder(Path(folder))
+        against_moviepy(Path(folder))
+        memory(Path(folder))
 
 
 if __name__ == "__main__":

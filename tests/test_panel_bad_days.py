@@ -206,7 +206,7 @@ def test_a_call_that_is_cancelled_while_it_is_prepared_is_never_sent(asked, paid
     posts = len(paid.posts())
     with hold(budget.file.with_suffix(".lock"), timeout=WAIT):
         button(panel, "Generate").click()
-        until(lambda: panel._service.stage(panel.request, panel._service.engine) == "Connecting")
+        until((panel._service.archive.folder / "incoming").is_dir)  # the first step, before the budget is asked
         button(panel, "Cancel").click()
     settled(panel)
     assert len(paid.posts()) == posts

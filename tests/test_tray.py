@@ -61,6 +61,15 @@ def labels(tray):
     return [reference.label for reference in tray.references]
 
 
+def test_files_stand_in_the_order_in_which_they_were_given(ask, encoded):
+    """Whichever of a page's messages is handled first; another page's files stay where they are."""
+    tray = ReferenceTray()
+    for page, number in [("a", 2), ("a", 1), ("b", 1), ("a", 4), ("a", 3)]:
+        ask(tray, {"do": "file", "name": f"{page}{number}.png", "turn": [page, number]}, encoded())
+    ask(tray, {"do": "file", "name": "odd.png", "turn": [{}, "first"]}, encoded())
+    assert labels(tray) == ["a1.png", "a2.png", "b1.png", "a3.png", "a4.png", "odd.png"]
+
+
 def test_files_and_urls_become_references_in_their_order(ask, add, encoded):
     """What arrives becomes a reference with its name; a URL is passed on as it is."""
     tray = ReferenceTray()

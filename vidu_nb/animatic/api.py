@@ -136,7 +136,7 @@ class API:
                 left, cost = self.purse.left, self.purse.cost
                 raise HTTPException(406, f"Insufficient credits: {left:g} left, a clip costs {cost:g}")
             undo.callback(self.purse.give_back)
-            make = functools.partial(make_clip, wanted, seed=seed, allow=self.allow, **_drafting(model))
+            make = functools.partial(make_clip, wanted, seed=seed, allow=self.allow, draft=model == DRAFT)
 
             def settle(went_well: bool) -> None:
                 lease.end()
@@ -294,12 +294,6 @@ class API:
         app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=lifespan)
         app.router.redirect_slashes = False  # an address that is nearly right is told to be wrong, like any other
         return Guard(app, lambda: self.purse.left)
-
-
-def _drafting(model: str) -> dict[str, Any]:
-    import inspect
-
-    return {"draft": True} if model == DRAFT and "draft" in inspect.signature(make_clip).parameters else {}
 
 
 async def _no_model(_request: Request) -> Response:

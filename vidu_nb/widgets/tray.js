@@ -79,6 +79,7 @@ class Tray {
     this.limits = model.get("limits");
     this.cards = new Map(); // id of an item -> its card
     this.pending = new Set(); // cards of files that are being read or travel
+    this.turn = 0;
     this.sending = Promise.resolve(); // files are shrunk and sent one after the other
     this.life = new AbortController();
     this.build(el);
@@ -187,7 +188,7 @@ class Tray {
   }
 
   async sendFile(file, card) {
-    const [content, buffers] = [{ do: "file", name: file.name }, []];
+    const [content, buffers] = [{ do: "file", name: file.name, turn: [this.url.id, (this.turn += 1)] }, []];
     try {
       const { bytes, note } = await packed(file, this.limits);
       content.note = note;

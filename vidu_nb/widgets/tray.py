@@ -10,7 +10,7 @@ import base64
 import io
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class _Picture:
     note: str = ""
     problem: str = ""
     thumbnail: str = ""
+    turn: tuple[str, int] = ("", 0)  # which page sent it, and as its how manieth
 
     @property
     def item(self) -> dict[str, str]:
@@ -191,7 +192,7 @@ class ReferenceTray(anywidget.AnyWidget):
             reference = Reference(bytes(buffers[0]), name=label)
         except InvalidRequest as error:
             return self._add(self._broken(label, error.message))
-        return self._add(self._picture(reference, note))
+        return self._add(replace(self._picture(reference, note), turn=_turn(content.get("turn"))))
 
     def _add_url(self, content: Mapping[str, Any], _buffers: list[memoryview]) -> str:
         url = content.get("url")
@@ -206,7 +207,10 @@ class ReferenceTray(anywidget.AnyWidget):
     def _add(self, picture: _Picture) -> str:
         with self._lock:
             self._check_room(picture.label)
-            self._show([*self._pictures, picture])
+            # Messages may be handled in two threads: which file came first is told, not left to chance.
+            later = [one.turn[0] == picture.turn[0] and one.turn[1] > picture.turn[1] for one in self._pictures]
+            place = later.index(True) if True in later else len(later)
+            self._show([*self._pictures[:place], picture, *self._pictures[place:]])
             if picture.problem:
                 return f"{picture.label} is not used: {picture.problem}"
             return f"{picture.label} added as picture {len(self.references)}"
@@ -245,6 +249,13 @@ class ReferenceTray(anywidget.AnyWidget):
 
 def _line(value: object) -> str:
     return one_line(value) if isinstance(value, str) else ""
+
+
+def _turn(value: object) -> tuple[str, int]:
+    match value:
+        case [str(page), int(number)]:
+            return page, number
+    return "", 0
 
 
 def _thumbnail(reference: Reference) -> str:

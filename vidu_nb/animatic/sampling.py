@@ -91,7 +91,7 @@ class Sampler:
     def _shift(self, target: Plane, source: Plane, x: float, y: float) -> None:
         """Mix each pixel with its neighbours, and round but once: twice would make slow pans jitter.
 
-        Of a linear mix all pixels would be equally blurred, at half a pixel most, and a pan would pulse; of cubics it hardly does.
+        A linear mix blurs all pixels alike, most at half a pixel, and makes a pan pulse; a cubic one hardly does.
         """
         left, top = math.floor(x), math.floor(y)
         part = source[top - 1 : top + self._height + 2, left - 1 : left + self._width + 2]
@@ -133,7 +133,10 @@ def _span(scale: float, start: float, count: int, limit: int, room: int) -> _Spa
     middle = (count - 1) / 2
     first = math.floor(start) - np.arange(min(MARGIN, math.floor(start) + 1))[:, None]
     needed = math.ceil(start + scale * (count - 1)) + 1 - math.floor(start)
-    length = np.arange(needed, needed + 2 * MARGIN)[None, :]
+    length = np.arange(needed, needed + 2 * MARGIN)
+    length = length[np.abs(length / np.rint(length / scale) - scale) * middle <= _TOLERANCE][None, :]
+    if not length.size:
+        return None
     size = np.rint(length / scale)
     step = length / size
     skip = (start + scale * middle + 0.5 - first) / step - 0.5 - middle

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from vidu_nb.animatic.engine import make_clip
+from vidu_nb.animatic.images import load_pictures
 from vidu_nb.animatic.render import _X264, Film, new_frame, open_video, planes_of, render
 from vidu_nb.animatic.storyboard import Shot, Storyboard, plan
 from vidu_nb.request import VideoRequest
@@ -45,7 +45,7 @@ PROMPT = (
 NAMES = ["astronaut.png", "coffee.png", "cat.png"]
 LARGE = """
 import json, sys
-from vidu_nb.animatic.engine import make_clip
+from vidu_nb.animatic.images import load_pictures
 from vidu_nb.request import VideoRequest
 make_clip(VideoRequest.from_payload(json.load(open(sys.argv[1]))))
 with open("/proc/self/status") as status:
@@ -173,6 +173,12 @@ class Moviepy:
         float(self._process.stdout.readline())
 
 
+def zoom(request: VideoRequest, target: Path) -> None:
+    """One slow zoom into a request's picture, from its bytes to the file."""
+    board = Storyboard((Shot(0, 120, 0, "push in", "wide", "A cup"),), 1920, 1080, 120, 1, "auto", False, "A cup")
+    render(board, load_pictures(request), target)
+
+
 def against_moviepy(folder: Path) -> None:
     """The same slow zoom from the same file, in silence on both sides."""
     if not MOVIEPY.exists():
@@ -186,7 +192,7 @@ def against_moviepy(folder: Path) -> None:
         for name, content in files.items():
             path = folder / f"{name}.jpg"
             path.write_bytes(content)
-            works[f"{name}_ours"] = (make_clip, request_for(content, bgm=False))
+            works[f"{name}_ours"] = (zoom, request_for(content, bgm=False), target)
             works[f"{name}_usual"] = (moviepy.clip, "usual", path, target)
             works[f"{name}_expert"] = (moviepy.clip, "expert", path, target)
         took = rounds(MOVIEPY_ROUNDS, **works)

@@ -59,7 +59,7 @@ def asking(prompt):
 def talk(url, data):
     """Send bytes and read to the end, whatever that is; b"" where there was nothing to read."""
     answer = b""
-    with socket.create_connection((HOST, urlsplit(url).port), LIMIT) as sock, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), socket.create_connection((HOST, urlsplit(url).port), LIMIT) as sock:
         sock.sendall(data)
         for _ in range(100_000):
             piece = sock.recv(65536)

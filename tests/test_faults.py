@@ -59,7 +59,10 @@ def asking(prompt):
 def talk(url, data):
     """Send bytes and read to the end, whatever that is; b"" where there was nothing to read."""
     answer = b""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, urlsplit(url).port), LIMIT) as sock:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(ConnectionResetError))  # some doors slam while we knock
+        sock = stack.enter_context(socket.create_connection((HOST, urlsplit(url).port), LIMIT))
+        stack.enter_context(contextlib.suppress(OSError))
         sock.sendall(data)
         for _ in range(100_000):
             piece = sock.recv(65536)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..request import VideoRequest
 from .cancelling import Question
 from .images import AddressRule, is_public, load_pictures
 from .render import render
-from .storyboard import Storyboard, plan
+from .storyboard import Storyboard, plan_of
 
 _DRAFT_SIDE = 960  # px, the longer one: half of the clip's in 16:9 and 9:16
 
@@ -32,20 +33,12 @@ def storyboard(request: VideoRequest, *, seed: int | None = None, draft: bool = 
     >>> (full.width, full.height), (small.width, small.height), full.shots == small.shots
     ((1920, 1080), (960, 540), True)
     """
-    width, height = request.frame_size
-    if draft:
-        longer = max(width, height)
-        width, height = (2 * round(side * _DRAFT_SIDE / longer / 2) for side in (width, height))
-    return plan(
-        request.prompt,
-        [reference.name for reference in request.references],
-        width=width,
-        height=height,
-        duration=request.duration,
-        seed=request.seed if seed is None else seed,
-        movement_amplitude=request.movement_amplitude,
-        bgm=request.bgm,
-    )
+    board = plan_of(request, seed=seed)
+    if not draft:
+        return board
+    longer = max(board.width, board.height)
+    width, height = (2 * round(side * _DRAFT_SIDE / longer / 2) for side in (board.width, board.height))
+    return replace(board, width=width, height=height)
 
 
 def make_clip(

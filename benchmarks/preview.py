@@ -45,7 +45,7 @@ PROMPT = (
 NAMES = ["astronaut.png", "coffee.png", "cat.png"]
 LARGE = """
 import json, sys
-from vidu_nb.animatic.images import load_pictures
+from vidu_nb.animatic.engine import make_clip
 from vidu_nb.request import VideoRequest
 make_clip(VideoRequest.from_payload(json.load(open(sys.argv[1]))))
 with open("/proc/self/status") as status:

@@ -91,12 +91,15 @@ $(BIN)/python:
 	.venv-moviepy/bin/pip install --quiet --disable-pip-version-check moviepy==2.2.1 "opencv-python-headless>=5"
 	@touch $@
 
+# Where CI is set, the package is installed as people get it, a wheel; elsewhere a change counts at once.
+PACKAGE := $(if $(CI),,--editable) .
+
 $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[lab]'
+	$(INSTALL) $(PACKAGE)[lab]
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[test]'
+	$(INSTALL) $(PACKAGE)[test]
 	@touch $@ $(VENV)/.lab
 
 clean:  ## remove what was made here, but neither notebooks nor kept clips

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import FLAGS, command, find_chromium, jupyter_lab, open_notebook, write_notebook  # noqa: E402
+from browser import chromium, command, jupyter_lab, open_notebook, write_notebook  # noqa: E402
 from faults import FaultServer  # noqa: E402
 
 PROMPT = (
@@ -191,20 +191,20 @@ def walk(page: Page, tour: Tour) -> None:
         tour.look(1000 // TOUR_RATE)
 
 
-def film(chromium: Browser) -> None:
+def film(browser: Browser) -> None:
     """The picture that moves."""
-    with notebook(chromium, PANEL, (1120, 880)) as page:
+    with notebook(browser, PANEL, (1120, 880)) as page:
         tour = Tour(page)
         walk(page, tour)
         tour.save(IMAGES / "tour.webp")
 
 
 @contextmanager
-def notebook(chromium: Browser, cells: str, size: tuple[int, int], *, dark: bool = False) -> Iterator[Page]:
+def notebook(browser: Browser, cells: str, size: tuple[int, int], *, dark: bool = False) -> Iterator[Page]:
     """A page with a notebook that has been run."""
     with tempfile.TemporaryDirectory() as folder, jupyter_lab(Path(folder), dark=dark) as url:
         write_notebook(Path(folder) / "panel.ipynb", cells)
-        page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
         open_notebook(page, url, "panel.ipynb")
         page.keyboard.press("Control+b")  # fold the file browser away
         command(page, "notebook:run-all-cells")
@@ -213,7 +213,7 @@ def notebook(chromium: Browser, cells: str, size: tuple[int, int], *, dark: bool
         page.close()
 
 
-def take(chromium: Browser, name: str, faults: FaultServer) -> None:
+def take(browser: Browser, name: str, faults: FaultServer) -> None:
     """One picture."""
     cells, has_key, dark, size, act = PICTURES[name]
     paid = {"SEGMIND_API_KEY": "a-key-for-the-stand-in", "SEGMIND_BASE_URL": faults.root}
@@ -222,7 +222,7 @@ def take(chromium: Browser, name: str, faults: FaultServer) -> None:
             os.environ[setting] = value
         else:
             os.environ.pop(setting, None)
-    with notebook(chromium, cells, size, dark=dark) as page:
+    with notebook(browser, cells, size, dark=dark) as page:
         act(page)
         page.wait_for_timeout(700)
         shot = page.screenshot()
@@ -234,14 +234,12 @@ def main() -> None:
     """Make the pictures that are named, or all."""
     os.environ.pop("VIDU_NB_ARCHIVE", None)
     IMAGES.mkdir(exist_ok=True)
-    with sync_playwright() as playwright, FaultServer() as faults:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+    with chromium() as browser, FaultServer() as faults:
         for name in sys.argv[1:] or [*PICTURES, "tour"]:
             if name == "tour":
-                film(chromium)
+                film(browser)
             else:
-                take(chromium, name, faults)
-        chromium.close()
+                take(browser, name, faults)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = [
     "--headless=new",
@@ -51,6 +51,15 @@ def find_chromium() -> str | None:
     """A Chromium on this machine; None leaves the choice to Playwright, which has its own where it was installed."""
     named = os.environ.get("CHROMIUM")
     return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A Chromium without a window. While it is open, asyncio's loop runs in this thread: no `asyncio.run` beside it."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        yield started
+        started.close()
 
 
 @contextmanager

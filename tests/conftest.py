@@ -149,6 +149,23 @@ def answer(server, call, body):
     return call(server, body)
 
 
+# A browser.
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium for a file's tests."""
+    from browser import chromium
+
+    with chromium() as started:
+        yield started
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest begin first, so that no worker is left with one of them at the end."""
+    items.sort(key=lambda item: not item.path.stem.endswith("_browser"))
+
+
 # A web server for pictures behind URLs.
 
 

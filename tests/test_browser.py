@@ -6,20 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browser import FLAGS, PLAYS, find_chromium, jupyter_lab
-from playwright.sync_api import Browser, Page, sync_playwright
+from browser import PLAYS, jupyter_lab
+from playwright.sync_api import Browser, Page
 
 import vidu_nb as vidu
 from vidu_nb.demo import sample_references
 from vidu_nb.player import Player
-
-
-@pytest.fixture(scope="module")
-def browser() -> Browser:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

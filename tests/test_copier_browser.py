@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, command, find_chromium, jupyter_lab, open_notebook, write_notebook
-from playwright.sync_api import expect, sync_playwright
+from browser import command, jupyter_lab, open_notebook, write_notebook
+from playwright.sync_api import expect
 
 SNIPPETS = [
     ["Copy as Python", "print('<b>$HOME</b>')\n# \"it's\"\n"],
@@ -20,14 +20,6 @@ RUN = "notebook:run-cell-and-select-next"
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "copy.ipynb", *CELLS)
@@ -36,9 +28,9 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture
-def page(chromium):
+def page(browser):
     """A page that may read the clipboard, so that the test can; writing is up to each test."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 800}, permissions=["clipboard-read"])
+    context = browser.new_context(viewport={"width": 1000, "height": 800}, permissions=["clipboard-read"])
     yield context.new_page()
     context.close()
 

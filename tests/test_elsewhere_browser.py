@@ -15,8 +15,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
-from browser import FLAGS, KERNEL_IS_IDLE, PLAYS, command, find_chromium, write_notebook
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from browser import KERNEL_IS_IDLE, PLAYS, command, write_notebook
+from playwright.sync_api import Browser, Locator, Page, expect
 
 PANEL = "import vidu_nb as vidu\npanel = vidu.panel()\npanel"
 PROMPT = "A rocket. bb dd then a zoom in."  # outside a text box, bb makes cells and dd deletes one
@@ -28,14 +28,6 @@ STICKS_OUT = """() => [...document.querySelectorAll('.vidu-panel, .vidu-panel *,
     .filter(one => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 1)
     .filter(one => !one.closest('.vidu-strip'))
     .map(one => one.className)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Browser:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -12,18 +12,16 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import (
-    FLAGS,
     KERNEL_IS_IDLE,
     PLAYS,
     command,
-    find_chromium,
     install_kernel,
     jupyter_lab,
     open_notebook,
     write_notebook,
 )
 from faults import FaultServer
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 KEY = "SG_not-a-real-key-for-tests"
 PANEL = "import vidu_nb as vidu\npanel = vidu.panel()\npanel"
@@ -68,14 +66,6 @@ RUN_TO_PANEL = """async () => {
     }
     return performance.now() - started;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Browser:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

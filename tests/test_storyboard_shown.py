@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import FLAGS, find_chromium, jupyter_lab
+from browser import chromium, jupyter_lab
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from vidu_nb.animatic.moves import MOVES
 from vidu_nb.animatic.render import render
@@ -112,14 +111,12 @@ def test_jupyterlab_shows_it_in_a_notebook_that_it_does_not_trust(video, tmp_pat
     output = nbformat.v4.new_output("execute_result", {"text/html": video.storyboard._repr_html_()}, execution_count=1)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video.storyboard", outputs=[output])])
     nbformat.write(notebook, tmp_path / "plan.ipynb")
-    with jupyter_lab(tmp_path) as url, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = chromium.new_page(viewport={"width": 1200, "height": 900})
+    with jupyter_lab(tmp_path) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto(f"{url}lab/tree/plan.ipynb?reset")
         page.locator(".jp-OutputArea img").nth(len(video.storyboard.shots) - 1).wait_for(timeout=60_000)
         widths = page.locator(".jp-OutputArea img").evaluate_all("all => all.map(one => one.naturalWidth)")
         text = page.locator(".jp-OutputArea").inner_text()
-        chromium.close()
     assert widths == [208] * len(video.storyboard.shots)
     assert "whip pan right (fast)" in text
     assert "<img src=x onerror=alert(1)> & the rocket" in text

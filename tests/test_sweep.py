@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -327,18 +328,21 @@ def test_an_interrupt_keeps_what_lands_and_the_same_sweep_goes_on(gate, patient)
     assert len(gate.bodies) == len(set(gate.bodies)) == 6
 
 
-def test_a_second_interrupt_leaves_at_once(gate, patient, capsys):
+def test_a_second_interrupt_leaves_at_once(gate, patient, monkeypatch):
     """What is in flight is told of, stays in the journal, and lands in the archive if the process lives."""
-    told, deadline = [], time.monotonic() + 20
+    told = io.StringIO()  # capsys would lose what is written while another thread reads
+    monkeypatch.setattr(sys, "stderr", told)
 
     def again():
-        while "2 paid calls are in flight" not in "".join(told) and time.monotonic() < deadline:
-            told.append(capsys.readouterr().err)
+        deadline = time.monotonic() + 20
+        while "2 paid calls are in flight" not in told.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)  # between two looks at a bounded wait
         os.kill(os.getpid(), signal.SIGINT)
 
     interrupt_once(gate, 2, then=again)
     with pytest.raises(errors.SweepInterrupted, match="2 paid calls go on") as caught:
         vidu.sweep("A cat", CAT, seed=range(1, 7), client=patient, confirm=True, max_workers=2)
+    assert "2 paid calls are in flight" in told.getvalue()
     swept = caught.value.sweep
     assert (len(gate.bodies), swept.videos) == (2, [])
     assert [row["state"] for row in swept.rows()] == ["in flight"] * 2 + ["not asked"] * 4

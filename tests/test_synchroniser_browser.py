@@ -10,8 +10,8 @@ import nbformat
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, find_chromium, jupyter_lab
-from playwright.sync_api import expect, sync_playwright
+from browser import jupyter_lab
+from playwright.sync_api import expect
 
 HOSTILE = '"><img src=x onerror=window.hacked=1><script>window.hacked=2</script>'
 ONE_FRAME = 0.042  # s
@@ -93,15 +93,6 @@ def lab(folder):
     """JupyterLab's URL."""
     with jupyter_lab(folder) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import io
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, command, find_chromium, jupyter_lab, open_notebook, write_notebook
+from browser import command, jupyter_lab, open_notebook, write_notebook
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 HOSTILE = '"><img src=x onerror=window.hacked=1>.png'
 CELLS = [
@@ -33,20 +33,12 @@ HAND_OVER = """(element, {kind, files, texts}) => {
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def notebook(chromium, tmp_path_factory):
+def notebook(browser, tmp_path_factory):
     """One notebook with an empty tray, shown twice, for all tests; `tray` makes it empty again."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "tray.ipynb", *CELLS)
     with jupyter_lab(folder) as url:
-        page = chromium.new_page(viewport={"width": 1200, "height": 900})
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         open_notebook(page, url, "tray.ipynb")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 from places import clean, copy_clone, environment, run, say, working_folder
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 MEMORY = 1024  # MiB: the least that a Binder gives
 QUICKSTART = "notebooks/01_quickstart.ipynb"
@@ -103,11 +103,10 @@ def run_all(page: Page, url: str, path: str) -> None:
 
 def look(url: str, pictures: Path) -> None:
     """Run the quickstart in a browser, play its clip, and download what was made."""
-    from browser import FLAGS, PLAYS, find_chromium
+    from browser import PLAYS, chromium
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
         wait_for(url)
         run_all(page, url, QUICKSTART)
         video = page.locator(".jp-OutputArea video").first
@@ -122,7 +121,6 @@ def look(url: str, pictures: Path) -> None:
         with page.expect_download() as download:
             page.locator(".jp-OutputArea a").first.click()
         say("downloaded:", download.value.suggested_filename, f"{download.value.path().stat().st_size / 1e6:.0f} MB")
-        chromium.close()
 
 
 def wait_for(url: str, seconds: float = 120) -> None:

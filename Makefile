@@ -3,9 +3,12 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Here a change counts at once; where CI is set, what is tested is what people install, a wheel.
+READY := $(VENV)/$(if $(CI),.wheel,.test)
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo lab test unit notebooks outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
+.PHONY: help demo lab test unit heavy notebooks outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -17,20 +20,22 @@ demo: $(VENV)/.lab  ## a real clip and the quickstart notebook, executed, with n
 lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-test: lint unit notebooks  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
+test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
-# Two files load the machine by themselves; beside them, tests of deadlines would measure the load. One plays clips in step, which
-# takes the machine for itself.
-HEAVY := tests/test_torture.py tests/test_mutations.py
+# One file plays clips in step, which takes the machine for itself. Two load it, and so do the notebooks: tests of deadlines beside
+# them would measure that.
 ALONE := tests/test_synchroniser_browser.py
+HEAVY := tests/test_torture.py tests/test_mutations.py
 
-unit: $(VENV)/.test browser
-	$(BIN)/pytest -q -n 3 --dist loadfile $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%)
+unit: $(READY) browser
+	$(BIN)/pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%) tests/ --pyargs vidu_nb
 	$(BIN)/pytest -q $(ALONE)
-	$(BIN)/pytest -q -n 2 --dist loadfile $(HEAVY)
 
-notebooks: $(VENV)/.test  ## every notebook's outputs, compared with what is stored in it
-	$(NBVAL) -q -n 2 --dist loadfile notebooks
+heavy: $(READY) browser
+	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)
+
+notebooks: $(READY)  ## every notebook's outputs, compared with what is stored in it
+	$(NBVAL) -q $(SPREAD) notebooks
 
 outputs: $(VENV)/.test  ## run every notebook and store its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/*.ipynb
@@ -39,7 +44,7 @@ outputs: $(VENV)/.test  ## run every notebook and store its outputs
 docs: $(VENV)/.test  ## the page of Python names, from the docstrings
 	$(BIN)/python docs/reference.py
 
-lint: $(VENV)/.test
+lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -91,16 +96,17 @@ $(BIN)/python:
 	.venv-moviepy/bin/pip install --quiet --disable-pip-version-check moviepy==2.2.1 "opencv-python-headless>=5"
 	@touch $@
 
-# Where CI is set, the package is installed as people get it, a wheel; elsewhere a change counts at once.
-PACKAGE := $(if $(CI),,--editable) .
-
 $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) $(PACKAGE)[lab]
-	@touch $@
+	$(INSTALL) --editable '.[lab]'
+	@rm -f $(VENV)/.wheel; touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) $(PACKAGE)[test]
-	@touch $@ $(VENV)/.lab
+	$(INSTALL) --editable '.[test]'
+	@rm -f $(VENV)/.wheel; touch $@ $(VENV)/.lab
+
+$(VENV)/.wheel: pyproject.toml constraints.txt $(shell find vidu_nb notebooks -name '*.[cijp]*') | $(BIN)/python
+	$(INSTALL) '.[test]'
+	@rm -f $(VENV)/.lab $(VENV)/.test; touch $@
 
 clean:  ## remove what was made here, but neither notebooks nor kept clips
 	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache $(VENV)

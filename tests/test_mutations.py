@@ -35,7 +35,7 @@ MUTATIONS = {
 }  # fmt: skip
 
 
-NEEDED = ("conftest.py", "faults.py", "torture.py", "test_crash.py", "test_transport.py")
+NEEDED = ("common.py", "faults.py", "torture.py", "test_crash.py", "test_transport.py")
 WHERE = """
 from pathlib import Path
 import vidu_nb
@@ -53,7 +53,8 @@ def copy(tmp_path):
     (folder / "tests").mkdir()
     for name in NEEDED:
         shutil.copy(ROOT / "tests" / name, folder / "tests")
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
     (folder / "tests" / "test_where.py").write_text(WHERE)
     return folder
 

@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+import vidu_nb
 
 ROOT = Path(__file__).resolve().parents[1]
 BINDER = ROOT / "binder"
@@ -38,6 +41,12 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     subprocess.run(pip, check=True, capture_output=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as opened:
         yield opened
+
+
+def test_what_is_tested_is_what_gets_installed():
+    """Where CI is set, the other tests run against an installed wheel; elsewhere against this checkout."""
+    installed = Path(vidu_nb.__file__).is_relative_to(sysconfig.get_path("purelib"))
+    assert installed == bool(os.environ.get("CI"))
 
 
 def test_the_wheel_holds_the_front_end_and_the_notebooks(wheel: zipfile.ZipFile):

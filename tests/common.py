@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import threading
 import zlib
@@ -20,17 +21,14 @@ from vidu_nb.request import MODEL, VideoRequest
 from vidu_nb.video import Receipt, Video
 
 KEY = "key-of-the-tests"
-SETTINGS = (
-    "SEGMIND_API_KEY", "SEGMIND_BASE_URL", "VIDU_NB_PRICE_USD", "VSCODE_PID", "VSCODE_CWD",
-    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy",
-)  # fmt: skip
+SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")  # how they begin
 
 
 @pytest.fixture(autouse=True)
 def _clean_place(tmp_path, monkeypatch):
     """An empty working folder with the archive in it, and none of the developer's own settings."""
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.upper().startswith(SETTINGS)]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("VIDU_NB_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.chdir(tmp_path)
 

@@ -8,7 +8,7 @@ READY := $(VENV)/$(if $(CI),.wheel,.test)
 SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo lab test unit heavy notebooks outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
+.PHONY: help demo lab test unit heavy notebooks coverage outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +36,12 @@ heavy: $(READY) browser
 
 notebooks: $(READY)  ## every notebook's outputs, compared with what is stored in it
 	$(NBVAL) -q $(SPREAD) notebooks
+
+coverage: $(READY) browser  ## which lines the unit tests run, in every process that they start
+	rm -f .coverage.*
+	$(BIN)/coverage run -m pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 outputs: $(VENV)/.test  ## run every notebook and store its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/*.ipynb

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from IPython.core.error import UsageError
@@ -23,10 +25,12 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ipython(place):
+    main = sys.modules["__main__"]  # a shell takes its place, and other tests start processes from it
     shell = InteractiveShell(ipython_dir=str(place / "ipython"))
     shell.history_manager.enabled = False
     shell.run_line_magic("load_ext", "vidu_nb")
-    return shell
+    yield shell
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ heavy: $(READY) browser
 notebooks: $(READY)  ## every notebook's outputs, compared with what is stored in it
 	$(NBVAL) -q $(SPREAD) notebooks
 
-coverage: $(READY) browser  ## which lines the unit tests run, in every process that they start
+coverage: $(VENV)/.test browser  ## which lines the unit tests run, in every process that they start
 	rm -f .coverage.*
 	$(BIN)/coverage run -m pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
 	$(BIN)/coverage combine --quiet

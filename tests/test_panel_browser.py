@@ -25,6 +25,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 KEY = "SG_not-a-real-key-for-tests"
 PANEL = "import vidu_nb as vidu\npanel = vidu.panel()\npanel"
+OTHERS = (
+    "6 * 7",
+    "import ipykernel\nprint('kernel', ipykernel.__version__)",
+    "import time\nprint('busy')\ntime.sleep(2)\nprint('free')",
+)
+AWAITED = "A wall [fault:silence_after_body] awaited "
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
 DROP = """(tray, files) => {
@@ -104,6 +110,37 @@ def pictures(encoded):
     return [[name, base64.b64encode(encoded(320, 240, colour=name[:-4])).decode()] for name in ("red.png", "navy.png")]
 
 
+@pytest.fixture(scope="module", params=["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
+def version(request: pytest.FixtureRequest) -> str:
+    """A version of ipykernel; the environment's own has no name."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def notebook(browser: Browser, lab: str, place: Path, version: str) -> Page:
+    """A notebook on a kernel of that version, for `panel_on`."""
+    kernel = install_kernel(version, place) if version else "python3"
+    name = f"kernel-{version or 'newest'}.ipynb"
+    awaited = f"panel.fill(prompt={AWAITED + version!r}, references=sample_references()[:1])\nawait panel.run()"
+    cells = [PANEL, *OTHERS, f"from vidu_nb.demo import sample_references\n{awaited}"]
+    write_notebook(place / name, *cells, kernel=kernel)
+    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+    open_notebook(page, lab, name)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def panel_on(notebook: Page) -> Page:
+    """A notebook's page with a new panel and no other output."""
+    command(notebook, "notebook:clear-all-cell-outputs")
+    expect(notebook.locator(".jp-OutputArea-output")).to_have_count(0)
+    run_cell(notebook, 0)
+    notebook.locator(".vidu-tray").wait_for()
+    notebook.wait_for_function(KERNEL_IS_IDLE)
+    return notebook
+
+
 def prompt_of(page: Page) -> Locator:
     return page.locator(".vidu-prompt textarea")
 
@@ -128,7 +165,7 @@ def test_from_an_empty_panel_to_a_reopened_notebook(
     monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
     monkeypatch.delenv("VIDU_NB_ARCHIVE", raising=False)
     with jupyter_lab(tmp_path, base_url=base_url) as url:
-        saved = write_notebook(tmp_path / "sub folder" / "panel.ipynb", PANEL, "6 * 7")
+        saved = write_notebook(tmp_path / "sub folder" / "panel.ipynb", PANEL, OTHERS[0])
         open_notebook(page, url, "sub%20folder/panel.ipynb")
         tell("Run All to panel, with the library's import", page.evaluate(RUN_TO_PANEL))
         drop_reorder_and_type(page, pictures)
@@ -173,7 +210,7 @@ def cancel_a_call_that_never_answers(page: Page, faults: FaultServer) -> None:
     button(page, "Generate").dblclick()
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     expect(page.locator(".vidu-clock")).to_contain_text("of about 120 s (an estimate)")
-    run_the_other_cell(page, "42")
+    run_another_cell(page, 1, "42")
     started = time.monotonic()
     button(page, "Cancel").click()
     expect(page.locator(".vidu-note")).to_contain_text("may bill about $0.50")
@@ -181,13 +218,18 @@ def cancel_a_call_that_never_answers(page: Page, faults: FaultServer) -> None:
     assert len(faults.posts()) == posts + 1
 
 
-def run_the_other_cell(page: Page, output: str) -> None:
-    """Run the second cell anew and see its output come."""
-    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
+def run_cell(page: Page, cell: int) -> None:
+    """Run a cell that shows nothing yet, without waiting for it."""
+    page.evaluate("cell => { jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }", cell)
     command(page, "notebook:clear-cell-output")
-    told = page.locator(".jp-Notebook-cell").nth(1).locator(".jp-OutputArea-output", has_text=output)
-    expect(told).to_have_count(0)
+    expect(page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-OutputArea-output")).to_have_count(0)
     command(page, "notebook:run-cell")
+
+
+def run_another_cell(page: Page, cell: int, output: str) -> None:
+    """Run a cell and see what it prints come."""
+    run_cell(page, cell)
+    told = page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-OutputArea-output", has_text=output)
     expect(told).to_be_visible()
 
 
@@ -214,18 +256,13 @@ def reopen_without_a_kernel(page: Page, url: str, saved: Path) -> None:
     assert json.load(urlopen(f"{url}api/kernels")) == []
 
 
-@pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
-def test_the_notebook_stays_usable_while_a_call_runs(page: Page, lab: str, place: Path, pictures: list, version: str):
+def test_the_notebook_stays_usable_while_a_call_runs(panel_on: Page, pictures: list, version: str):
     """On old and new kernels: another cell runs during a call, Cancel ends it at once, and a clip comes after it."""
-    kernel = install_kernel(version, place) if version else "python3"
-    name = f"kernel-{version or 'newest'}.ipynb"
-    write_notebook(place / name, PANEL, "import ipykernel\nprint('kernel', ipykernel.__version__)", kernel=kernel)
-    open_notebook(page, lab, name)
-    command(page, "notebook:run-all-cells")
+    page = panel_on
     fill(page, pictures, f"A wall [fault:silence_after_body] {version}")
     button(page, "Generate (about").click()
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
-    run_the_other_cell(page, f"kernel {version or '7.'}")
+    run_another_cell(page, 2, f"kernel {version or '7.'}")
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     button(page, "Cancel").click()
     expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=1000)
@@ -234,6 +271,36 @@ def test_the_notebook_stays_usable_while_a_call_runs(page: Page, lab: str, place
     video = page.locator(".jp-OutputArea video")
     video.wait_for(state="visible", timeout=30_000)
     assert video.evaluate(PLAYS)["ready"] >= 2
+
+
+def test_a_click_never_overtakes_the_words_typed_before_it(panel_on: Page, pictures: list, version: str):
+    """While the kernel is busy, a page holds changes back but not clicks: still the whole prompt is asked for."""
+    page = panel_on
+    fill(page, pictures, f"An old prompt {version}")
+    page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
+    expect(button(page, "Preview (free)")).to_be_enabled()
+    run_another_cell(page, 3, "busy")
+    words = f"A new prompt, wholly typed {version or 4}"
+    prompt_of(page).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(words)
+    button(page, "Preview (free)").click()
+    page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
+    assert page.locator(".vidu-player").inner_text().splitlines()[-1] == words
+
+
+def test_a_cell_that_awaits_the_panel_can_be_cancelled(panel_on: Page, version: str):
+    """While a cell awaits `panel.run()` the panel follows; Cancel ends both, on an old kernel the stop button does."""
+    page = panel_on
+    run_cell(page, 4)
+    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work", timeout=20_000)
+    if version.startswith("6"):  # its messages wait for the cell
+        command(page, "notebook:interrupt-kernel")
+    else:
+        button(page, "Cancel").click()
+    expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=3000)
+    told = "CancelledError" if version.startswith("6") else "May be billed"
+    expect(page.locator(".jp-OutputArea-output", has_text=told).first).to_be_visible()
 
 
 #: The panel's parts that are wider than the panel, as people see them: what is cut off or needs sideways scrolling.
@@ -272,30 +339,6 @@ def tab_through(page: Page, steps: int) -> list[str]:
         names.append(page.evaluate(FOCUSED))
         page.keyboard.press("Tab")
     return names
-
-
-@pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
-def test_a_click_never_overtakes_the_words_typed_before_it(
-    page: Page, lab: str, place: Path, pictures: list, version: str
-):
-    """While the kernel is busy, a page holds changes back but not clicks: still the whole prompt is asked for."""
-    kernel = install_kernel(version, place) if version else "python3"
-    name = f"click-{version or 'newest'}.ipynb"
-    write_notebook(place / name, PANEL, "import time\nprint('busy')\ntime.sleep(2)\nprint('free')", kernel=kernel)
-    open_notebook(page, lab, name)
-    command(page, "notebook:run-all-cells")
-    expect(page.locator(".jp-OutputArea-output", has_text="free")).to_be_visible()
-    fill(page, pictures, f"An old prompt {version}")
-    page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
-    expect(button(page, "Preview (free)")).to_be_enabled()
-    run_the_other_cell(page, "busy")
-    words = f"A new prompt, wholly typed {version or 4}"
-    prompt_of(page).click()
-    page.keyboard.press("Control+a")
-    page.keyboard.type(words)
-    button(page, "Preview (free)").click()
-    page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
-    assert page.locator(".vidu-player").inner_text().splitlines()[-1] == words
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -377,23 +420,3 @@ def test_two_ticked_clips_play_in_step_and_a_poster_brings_one_back(page: Page, 
     expect(page.locator(".jp-OutputArea video")).to_have_count(1)
     expect(page.locator(".vidu-seed input")).to_have_value("42")
     expect(page.locator(".vidu-panel").get_by_role("button", name="Play")).to_have_count(0)
-
-
-@pytest.mark.parametrize("version", ["6.31.0", "7.1.0", ""], ids=["6.31", "7.1", "newest"])
-def test_a_cell_that_awaits_the_panel_can_be_cancelled(page: Page, lab: str, place: Path, version: str):
-    """While a cell awaits `panel.run()` the panel follows; Cancel ends both, on an old kernel the stop button does."""
-    kernel = install_kernel(version, place) if version else "python3"
-    name = f"await-{version or 'newest'}.ipynb"
-    prompt = f"A wall [fault:silence_after_body] {version} awaited"
-    run = f"panel.fill(prompt={prompt!r}, references=sample_references()[:1])\nawait panel.run()"
-    write_notebook(place / name, PANEL, f"from vidu_nb.demo import sample_references\n{run}", kernel=kernel)
-    open_notebook(page, lab, name)
-    command(page, "notebook:run-all-cells")
-    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work", timeout=20_000)
-    if version.startswith("6"):  # its messages wait for the cell
-        command(page, "notebook:interrupt-kernel")
-    else:
-        button(page, "Cancel").click()
-    expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=3000)
-    told = "CancelledError" if version.startswith("6") else "May be billed"
-    expect(page.locator(".jp-OutputArea-output", has_text=told).first).to_be_visible()

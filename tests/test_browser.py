@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
+import nbformat
 import pytest
 from browser import PLAYS, jupyter_lab
+from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page
 
 import vidu_nb as vidu
 from vidu_nb.demo import sample_references
 from vidu_nb.player import Player
+
+PROMPT = "The rocket starts, tilt up."
 
 
 @pytest.fixture
@@ -19,6 +24,19 @@ def page(browser: Browser) -> Page:
     page = browser.new_page(viewport={"width": 1000, "height": 900})
     yield page
     page.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder that outlives a test."""
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture
+def kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> vidu.Client:
+    """The preview engine in that folder, so that a clip which two tests show is made once."""
+    monkeypatch.chdir(place)
+    return vidu.Client.preview(archive="archive")
 
 
 @pytest.mark.parametrize(
@@ -30,24 +48,29 @@ def page(browser: Browser) -> Page:
         ("16:9", False, (1920, 1080)),
     ],
 )
-def test_every_kind_of_clip_plays_in_chromium(page: Page, tmp_path: Path, ratio: str, bgm: bool, size: tuple[int, int]):
+def test_every_kind_of_clip_plays_in_chromium(
+    page: Page, kept: vidu.Client, place: Path, ratio: str, bgm: bool, size: tuple[int, int]
+):
     """A preview in each ratio, with music and without, satisfies ffprobe and plays at its exact size."""
-    video = vidu.preview("The rocket starts, tilt up.", sample_references()[2:], aspect_ratio=ratio, bgm=bgm)
+    request = vidu.VideoRequest(prompt=PROMPT, references=sample_references()[2:], aspect_ratio=ratio, bgm=bgm)
+    video = kept.generate(request)
     told = subprocess.run(
         ["ffprobe", "-v", "warning", "-show_streams", video.path], capture_output=True, check=True, text=True
     )
     assert told.stderr == ""
     assert told.stdout.count("[STREAM]") == 1 + bgm
-    (tmp_path / "page.html").write_text(f"<!doctype html>{Player([video]).html()}", encoding="utf-8")
-    page.goto((tmp_path / "page.html").as_uri())
+    (place / "page.html").write_text(f"<!doctype html>{Player([video]).html()}", encoding="utf-8")
+    page.goto((place / "page.html").as_uri())
     told = page.locator("video").evaluate(PLAYS)
     assert (told["width"], told["height"]) == size
     assert told["duration"] == pytest.approx(5.0, abs=0.05)
 
 
-def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(page: Page, monkeypatch: pytest.MonkeyPatch):
+def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(
+    page: Page, kept: vidu.Client, monkeypatch: pytest.MonkeyPatch
+):
     """Where no link can play, both the whole file and the small silent copy play from inside the page."""
-    video = vidu.preview("The rocket starts, tilt up.", sample_references()[2:])
+    video = kept.generate(vidu.VideoRequest(prompt=PROMPT, references=sample_references()[2:]))
     whole = video.embed().html()
     monkeypatch.setenv("VSCODE_PID", "1")
     small = Player([video]).html()
@@ -57,25 +80,30 @@ def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(page: Page, 
     assert "small silent copy" in page.locator(".vidu-player").nth(1).inner_text()
 
 
-@pytest.mark.parametrize("base_url", ["/", "/user/x/"])
-def test_a_saved_notebook_plays_in_jupyterlab_without_its_kernel(
-    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_url: str
-):
-    """A notebook that was executed and saved, in a sub-folder, shows its clip when it is opened again."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    folder = tmp_path / "sub folder"
-    folder.mkdir()
-    monkeypatch.delenv("VIDU_NB_ARCHIVE", raising=False)  # the clip lies beside the notebook, as it does for people
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder above a notebook's folder; the notebook was executed and saved, its clip lies beside it."""
+    place = tmp_path_factory.mktemp("saved")
+    (place / "sub folder").mkdir()
     lines = [
         "import vidu_nb as vidu",
         "from vidu_nb.demo import sample_references",
         "vidu.preview('The rocket starts. <script>alert(1)</script>', sample_references()[2])",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
-    nbformat.write(notebook, folder / "clip.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("VIDU_NB_ARCHIVE", raising=False)
+        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(place / "sub folder")}}).execute()
+    nbformat.write(notebook, place / "sub folder" / "clip.ipynb")
+    return place
+
+
+@pytest.mark.parametrize("base_url", ["/", "/user/x/"])
+def test_a_saved_notebook_plays_in_jupyterlab_without_its_kernel(
+    page: Page, saved: Path, tmp_path: Path, base_url: str
+):
+    """A notebook that was executed and saved, in a sub-folder, shows its clip when it is opened again."""
+    shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
     with jupyter_lab(tmp_path, base_url=base_url) as url:
         page.goto(f"{url}lab/tree/sub%20folder/clip.ipynb?reset")
         video = page.locator(".jp-OutputArea video")

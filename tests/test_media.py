@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from vidu_nb import media
+from vidu_nb import consistency, media, reproduces
 from vidu_nb.errors import ViduError
 
 
@@ -79,6 +79,35 @@ def test_what_is_no_video_is_our_own_error(data, tmp_path):
         with pytest.raises(ViduError, match=r"clip\.mp4 .*Check the path") as caught:
             read("clip.mp4")
         assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def damaged(small_clip, tmp_path):
+    """A clip whose index is whole and whose pictures and sounds are noise."""
+    data = bytearray(small_clip.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = np.random.default_rng(0).integers(0, 256, len(data) - start, np.uint8).tobytes()
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: list(media.read_frames(path)),
+        media.poster,
+        media.proxy,
+        lambda path: reproduces(path, path.with_name("other.mp4")),
+        lambda path: consistency(path, np.arange(160 * 160 * 3, dtype=np.uint8).reshape(160, 160, 3)),
+    ],
+    ids=["frames", "poster", "small copy", "reproduces", "consistency"],
+)
+def test_a_damaged_clip_is_our_own_error(read, damaged, small_clip):
+    """Whatever looks into it says which file can't be decoded, and no other library's error comes out."""
+    damaged.with_name("other.mp4").write_bytes(small_clip.read_bytes())
+    with pytest.raises(ViduError, match=r"^damaged\.mp4 can't be decoded"):
+        read(damaged)
 
 
 def test_a_playlist_reads_no_other_file(small_clip, tmp_path):

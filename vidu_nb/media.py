@@ -73,6 +73,28 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         )
 
 
+def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
+    """Frames as PyAV's decoder gives them, of the picture or of the sound: the one way to read what a file holds.
+
+    Raises
+    ------
+    ViduError
+        The file is missing, holds no video, or is damaged.
+    """
+    import av
+
+    with open_media(path) as container:
+        stream = container.streams.audio[0] if sound else container.streams.video[0]
+        stream.thread_type = "AUTO"
+        try:
+            yield from container.decode(stream)
+        except av.FFmpegError as error:
+            problem = error.strerror or type(error).__name__
+        else:
+            return
+    raise ViduError(f"{Path(path).name} can't be decoded ({problem})", remedy="Make or fetch the clip again.")
+
+
 def read_frames(path: str | os.PathLike[str], *, side: int | None = None) -> Iterator[np.ndarray]:
     """Decode frame by frame.
 
@@ -87,13 +109,15 @@ def read_frames(path: str | os.PathLike[str], *, side: int | None = None) -> Ite
     ------
     numpy.ndarray
         uint8 RGB of shape (height, width, 3).
+
+    Raises
+    ------
+    ViduError
+        The file is missing, holds no video, or is damaged.
     """
-    with open_media(path) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        width, height = _fit(stream.codec_context.width, stream.codec_context.height, side)
-        for frame in container.decode(stream):
-            yield frame.to_ndarray(format="rgb24", width=width, height=height)
+    for frame in decode(path):
+        width, height = _fit(frame.width, frame.height, side)
+        yield frame.to_ndarray(format="rgb24", width=width, height=height)
 
 
 def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_SIDE) -> Image:
@@ -107,19 +131,21 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         Seconds from the start; the last frame where the clip is shorter.
     side
         Longer side in pixels at most.
+
+    Raises
+    ------
+    ViduError
+        The file is missing, holds no picture, or is damaged before that moment.
     """
-    with open_media(path) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        found = None
-        for found in container.decode(stream):
-            if found.time is not None and found.time >= at:
-                break
-        if found is None:
-            raise ViduError(f"{Path(path).name} holds no picture")
-        width, height = _fit(found.width, found.height, side)
-        image: Image = found.to_image(width=width, height=height, interpolation="AREA")
-        return image
+    found = None
+    for found in decode(path):
+        if found.time is not None and found.time >= at:
+            break
+    if found is None:
+        raise ViduError(f"{Path(path).name} holds no picture")
+    width, height = _fit(found.width, found.height, side)
+    image: Image = found.to_image(width=width, height=height, interpolation="AREA")
+    return image
 
 
 def poster_jpeg(path: str | os.PathLike[str], *, side: int = POSTER_SIDE) -> bytes:
@@ -165,12 +191,11 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
     buffer = io.BytesIO()
     width, height = _fit(info.width, info.height, side)
     fps = max(1, round(info.fps / 2))
-    with open_media(path) as source, av.open(buffer, "w", format="mp4") as target:
+    with av.open(buffer, "w", format="mp4") as target:
         options = {"preset": "veryfast", "crf": "28", "maxrate": str(rate), "bufsize": str(rate)}
         stream = target.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        source.streams.video[0].thread_type = "AUTO"
-        for i, frame in enumerate(source.decode(source.streams.video[0])):
+        for i, frame in enumerate(decode(path)):
             if i % 2:
                 continue
             small = frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")

@@ -56,20 +56,16 @@ def strip_html(clip: Path, shots: Sequence[tuple[float, str, str]]) -> str:
 
 def _frames(clip: Path, seconds: Sequence[float]) -> Iterator[Picture]:
     """The frames shown at these moments, in their order; the last one stands for those beyond the end."""
-    with media.open_media(clip) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        left = list(seconds)
-        last = None
-        for frame in container.decode(stream):
-            last = frame
-            while left and frame.time is not None and frame.time >= left[0]:
-                left.pop(0)
-                yield _small(frame)
-            if not left:
-                return
-        for _ in left if last is not None else ():
+    left = list(seconds)
+    last = None
+    for last in media.decode(clip):
+        while left and last.time is not None and last.time >= left[0]:
+            left.pop(0)
             yield _small(last)
+        if not left:
+            return
+    for _ in left if last is not None else ():
+        yield _small(last)
 
 
 def _small(frame: Any) -> Picture:

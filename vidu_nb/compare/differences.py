@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ViduError
-from ..media import VideoInfo, open_media, probe
+from ..media import VideoInfo, decode, probe
 
 MAX_LAG = 12  # frames; half a second of what the model makes
 RATE = 44_100  # Hz, to which both sounds are brought
@@ -112,7 +109,7 @@ def compare_pictures(first: Path_, second: Path_) -> Pictures:
         return Pictures((), (), (a.frames, b.frames), obstacle=obstacle)
     meter = _Meter(min(a.width, b.width), min(a.height, b.height))
     thumbs: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for pair in zip_longest(_video_frames(first), _video_frames(second)):
+    for pair in zip_longest(decode(first), decode(second)):
         for frame, small in zip(pair, thumbs, strict=True):
             if frame is not None:
                 small.append(_thumb(frame))
@@ -214,17 +211,6 @@ def _obstacle(a: VideoInfo, b: VideoInfo) -> str:
     return ""
 
 
-def _video_frames(path: Path_) -> Iterator[Any]:
-    import av
-
-    with open_media(path) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        try:
-            yield from container.decode(video=0)
-        except av.FFmpegError as error:
-            raise _undecodable(path, error) from None
-
-
 def _thumb(frame: Any) -> np.ndarray:
     small: np.ndarray = frame.reformat(width=_THUMB, height=_THUMB, format="gray", interpolation="AREA").to_ndarray()
     return small.astype(np.float32)
@@ -250,18 +236,13 @@ def _samples(path: Path_) -> np.ndarray | None:
     """Float samples of shape (2, n) at `RATE`, None for a file without sound."""
     import av
 
-    with open_media(path) as container:
-        if not container.streams.audio:
-            return None
-        to_float = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
-        parts: list[np.ndarray] = [np.zeros((2, 0), np.float32)]
-        try:
-            for frame in container.decode(audio=0):
-                parts += [part.to_ndarray() for part in to_float.resample(frame)]
-        except av.FFmpegError as error:
-            raise _undecodable(path, error) from None
-        parts += [part.to_ndarray() for part in to_float.resample(None)]
-        return np.concatenate(parts, axis=1)
+    if probe(path).audio_codec is None:
+        return None
+    to_float = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+    parts: list[np.ndarray] = [np.zeros((2, 0), np.float32)]
+    for frame in (*decode(path, sound=True), None):
+        parts += [part.to_ndarray() for part in to_float.resample(frame)]
+    return np.concatenate(parts, axis=1)
 
 
 def _sdr(a: np.ndarray, b: np.ndarray) -> tuple[float, int]:
@@ -279,10 +260,3 @@ def _sdr(a: np.ndarray, b: np.ndarray) -> tuple[float, int]:
     target = (a @ b) / (a @ a) * a
     rest = np.square(b - target).sum()
     return (10 * math.log10(max(target @ target, 1e-12) / rest) if rest else math.inf), lag
-
-
-def _undecodable(path: Path_, error: Any) -> ViduError:
-    return ViduError(
-        f"{Path(path).name} can't be decoded ({error.strerror or type(error).__name__})",
-        remedy="Make or fetch the clip again.",
-    )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ViduError
-from ..media import open_media
+from ..media import decode
 from .embedding import Measure
 from .likeness import Picture, shrunk
 
@@ -26,11 +26,9 @@ _SUDDEN = 2.5  # ... and that many times the change before and after: a fast pan
 
 
 def decoded(path: Path) -> Iterator[Any]:
-    """Frames as the decoder gives them: turning each into RGB would cost as much as decoding, and few are looked at."""
-    with open_media(path) as container, ThreadPoolExecutor(1) as pool:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        frames = container.decode(stream)
+    """Frames as the decoder gives them, a few ahead: turning each into RGB would cost as much as decoding it."""
+    frames = decode(path)
+    with ThreadPoolExecutor(1) as pool:
         ahead = deque(pool.submit(next, frames, None) for _ in range(_AHEAD))
         while (frame := ahead.popleft().result()) is not None:
             ahead.append(pool.submit(next, frames, None))

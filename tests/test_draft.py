@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from vidu_nb.animatic.engine import make_clip, storyboard
+from vidu_nb.animatic.engine import make_clip
 from vidu_nb.animatic.render import Film, new_frame, planes_of, render
-from vidu_nb.animatic.storyboard import Shot, Storyboard
+from vidu_nb.animatic.storyboard import Shot, Storyboard, plan_of
 from vidu_nb.request import VideoRequest
 
 SIZES = {"16:9": (960, 540), "1:1": (960, 960), "9:16": (540, 960)}
@@ -43,7 +43,7 @@ def luma(board, pictures, indices):
 def test_a_draft_has_the_same_plan(ratio):
     """Shots, times, moves and words are the full clip's; only the size is another: 960 pixels on the longer side."""
     request = request_for(ratio)
-    full, draft = storyboard(request), storyboard(request, draft=True)
+    full, draft = plan_of(request), plan_of(request, draft=True)
     assert (draft.width, draft.height) == SIZES[ratio]
     assert (full.width, full.height) == request.frame_size
     assert (draft.shots, draft.frames, draft.seed, draft.bgm) == (full.shots, full.frames, full.seed, full.bgm)
@@ -53,7 +53,7 @@ def test_a_draft_has_the_same_plan(ratio):
 def test_a_draft_shows_the_same_pictures():
     """Frame by frame a draft is the full clip, shrunk: the camera stands in the same places."""
     pictures = [data.astronaut(), data.cat(), data.coffee()]
-    full, draft = storyboard(request_for()), storyboard(request_for(), draft=True)
+    full, draft = plan_of(request_for()), plan_of(request_for(), draft=True)
     for one, two in zip(luma(full, pictures, {0, 30, 61}), luma(draft, pictures, {0, 30, 61}), strict=True):
         inner = np.abs(one - two)[24:]  # the word PREVIEW stands above
         assert inner.mean() < 2

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 
+import av
 import numpy as np
 import pytest
 from skimage import data
 
 import vidu_nb as vidu
-from vidu_nb.animatic.engine import storyboard
+from vidu_nb.animatic.storyboard import plan_of
+from vidu_nb.compare.differences import compare_pictures
 from vidu_nb.compare.presence import Consistency, consistency
+from vidu_nb.compare.ratios import framing
 from vidu_nb.errors import InvalidRequest, ViduError
+from vidu_nb.video import Video
 
 FPS = 24
 HALF = 4  # frames into a dissolve of eight; from here on the new picture has more than half of the weight
@@ -34,7 +39,7 @@ def cast(count):
 
 def truth(request):
     """Booleans (references, frames) by the storyboard; in a dissolve the picture with more weight counts."""
-    board = storyboard(request)
+    board = plan_of(request)
     there = np.zeros((len(request.references), board.frames), bool)
     for number, shot in enumerate(board.shots):
         there[shot.picture, shot.start : shot.start + shot.frames] = True
@@ -74,7 +79,7 @@ def test_spans_are_those_of_the_storyboard(measured):
 def test_shots_are_those_of_the_storyboard(measured):
     """Wherever another picture comes, a shot begins, within a dissolve's length; each is steady in itself."""
     request, found = measured
-    shots = storyboard(request).shots
+    shots = plan_of(request).shots
     wanted = [b.start for a, b in pairwise(shots) if a.picture != b.picture]
     starts = np.array([shot.span.start * FPS for shot in found.shots])
     assert all(np.abs(starts - frame).min() <= 8 for frame in wanted)
@@ -106,6 +111,30 @@ def test_edges_are_exact_to_a_frame(still):
     assert [shot.span for shot in found.shots] == [(0.0, 1.0), (1.0, 1.5)]
 
 
+def test_a_fade_of_ten_bits_is_no_cut(tmp_path):
+    """Frames of more than 8 bits are read as what they show, not byte by byte."""
+    path = tmp_path / "fade.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"qp": "4", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        for i in range(24):
+            grey = np.full((64, 64, 3), 60 + 4 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
+        container.mux(stream.encode(None))
+    assert [shot.span for shot in consistency(path, data.cat()).shots] == [(0.0, 1.0)]
+
+
+def test_a_shot_without_a_sample_has_no_mean(make_clip):
+    """Between two samples nothing was looked at, and nothing is not said to be a reference's absence."""
+    cat, coffee = (np.ascontiguousarray(picture[:256, :256]) for picture in (data.cat(), data.coffee()))
+    clip = make_clip("quick.mp4", [cat] * 4 + [coffee] * 10 + [cat] * 11, crf=16, sound=False)
+    found = consistency(clip, data.coffee(), rate=1)
+    assert [round(shot.span.start * FPS) for shot in found.shots] == [0, 4, 14]
+    assert [bool(np.isnan(shot.means[0])) for shot in found.shots] == [False, True, False]
+    assert "<img" in found._repr_html_()
+    assert "nan" not in repr(found)
+
+
 def test_frame_to_frame_is_vbenchs(still):
     """Half the likeness to the first frame and half that to the one before, over all samples but the first."""
     found = consistency(still, [data.cat()], embed=lambda pictures: [[1, 0] if pictures[0].mean() < 110 else [1, 1]])
@@ -130,6 +159,39 @@ def test_names_stay_text(still):
     assert "<b>" not in html
     assert "&lt;b&gt;$x_&lt;/b&gt;" in html
     assert 'alt="' in html
+
+
+def test_without_matplotlib_the_table_is_shown(still, monkeypatch):
+    """The words say how to get the plot, and the table says the same as it would."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    found = consistency(still, vidu.Reference(data.cat(), name="cat"))
+    with pytest.raises(ViduError, match=r"pip install 'vidu-nb\[plots\]'"):
+        found.plot()
+    shown = found._repr_html_()
+    assert "0.00-1.00 s" in shown
+    assert "plots need matplotlib" in shown
+    assert "<img" not in shown
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda path: consistency(path, data.cat()),
+        lambda path: framing(Video(path)),
+        lambda path: compare_pictures(path, path),
+    ],
+    ids=["consistency", "framing", "differences"],
+)
+def test_a_file_without_a_frame_is_told(measure, tmp_path):
+    """A recording that was broken off before its first frame has a track and no picture in it."""
+    path = tmp_path / "empty.mp4"
+    with av.open(str(path), "w", options={"movflags": "empty_moov+frag_keyframe"}) as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(ViduError, match="holds no picture"):
+        measure(path)
 
 
 def test_the_same_clip_gives_the_same_result(still):

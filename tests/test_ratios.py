@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from vidu_nb.animatic.camera import Box
 from vidu_nb.archive import Archive
 from vidu_nb.compare.ratios import Cut, _planned, framing
 from vidu_nb.compare.safe_areas import SAFE_AREAS, Moment
-from vidu_nb.errors import InvalidRequest
+from vidu_nb.errors import InvalidRequest, ViduError
 from vidu_nb.references import Reference
 from vidu_nb.request import FRAME_SIZES, VideoRequest
 from vidu_nb.video import Video
@@ -134,9 +136,16 @@ def test_crops_lie_within_the_frame_and_are_even(make_clip, width, height):
     cuts = framing(clip).cuts
     assert {cut.ratio for cut in cuts} == set(FRAME_SIZES)
     for left, top, w, h in (cut.crop for cut in cuts if cut.crop):
-        assert (w % 2, h % 2) == (0, 0)
+        assert (left % 2, top % 2, w % 2, h % 2) == (0, 0, 0, 0)
         assert 0 <= left <= width - w
         assert 0 <= top <= height - h
+
+
+def test_a_poster_shows_the_frame_of_its_moment(make_clip):
+    """At any rate of frames: at the thirtieth of 60 a second, not at one that is half of a 24th earlier."""
+    frames = [np.full((64, 64, 3), 8 * i, np.uint8) for i in range(31)]
+    cut = Cut("1:1", "own frame", Video(make_clip("quick.mp4", frames, fps=60, crf=4, sound=False)), None, ())
+    assert np.asarray(cut.poster(30 / 60)).mean() == pytest.approx(240, abs=3)
 
 
 def test_enlargement_is_told(off_centre):
@@ -198,6 +207,19 @@ def test_a_report_shows_a_table_and_a_picture_with_words(off_centre):
     assert "1080x1920" in shown
     assert 'alt="The subject' in shown
     assert len(shown) < 150_000
+
+
+def test_without_matplotlib_the_tables_are_shown(off_centre, monkeypatch):
+    """A report then has its figures and the words how to get the plot."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    report = framing(off_centre)
+    with pytest.raises(ViduError, match=r"pip install 'vidu-nb\[plots\]'"):
+        report.plot()
+    shown = report._repr_html_()
+    assert shown.count("<tr>") == 6
+    assert "plots need matplotlib" in shown
+    assert "<img" not in shown
 
 
 def test_a_path_is_not_guessed_at():

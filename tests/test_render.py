@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from skimage import data
 
+from vidu_nb.animatic.cancelling import Cancelled
 from vidu_nb.animatic.lettering import badge, caption
-from vidu_nb.animatic.render import Cancelled, Film, new_frame, open_video, planes_of, render
+from vidu_nb.animatic.render import Film, new_frame, open_video, planes_of, render
 from vidu_nb.animatic.stage import to_planes
 from vidu_nb.animatic.storyboard import Shot, Storyboard, plan
 from vidu_nb.errors import ViduError

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from skimage import data
@@ -176,6 +177,39 @@ def test_one_sample_of_one_frame_is_enough_not_to_be_the_same(make_clip, photo):
     assert sum(math.isfinite(one) for one in verdict.pictures.psnr_db) >= 1
 
 
+def fine_chroma():
+    """4:4:4 samples, and the same with a chroma that changes from column to column, which 4:2:0 evens out."""
+    one, other = (np.full((3, 64, 64), 100, np.uint8) for _ in range(2))
+    other[1, :, ::2] += 1
+    other[1, :, 1::2] -= 1
+    return "yuv444p", one, other
+
+
+def deep():
+    """10-bit samples, and the same with some a little higher, which is nothing of 8 bits."""
+    one, other = (np.full((96, 64), 400, np.uint16) for _ in range(2))
+    other[:64:8] += 1
+    return "yuv420p10le", one, other
+
+
+@pytest.mark.parametrize("make", [fine_chroma, deep])
+def test_what_8_bits_of_420_do_not_hold_counts_too(make, tmp_path):
+    """Where the figures see no difference the stored samples may, and then the pictures are alike, not the same."""
+    form, *samples = make()
+    for name, planes in zip(("a", "b"), samples, strict=True):
+        with av.open(str(tmp_path / f"{name}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=24, options={"qp": "0", "preset": "ultrafast"})
+            stream.width, stream.height, stream.pix_fmt = 64, 64, form
+            for _ in range(3):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, form)))
+            container.mux(stream.encode(None))
+    first, second = (tmp_path / f"{name}.mp4" for name in ("a", "b"))
+    verdict = reproduces(first, second)
+    assert set(verdict.pictures.psnr_db) == {math.inf}
+    assert verdict.word == "alike"
+    assert compare_pictures(first, first).identical
+
+
 def test_a_still_clip_is_not_called_shifted(make_clip, photo):
     """In a still picture coding noise must not be taken for a shift in time."""
     clean, coarse = (make_clip(f"{crf}.mp4", [photo] * 24, crf=crf) for crf in (12, 26))
@@ -257,6 +291,7 @@ def test_clips_of_other_shapes_are_different_and_have_no_plot(clip, small_clip):
     assert verdict.row["ssim"] is None
     with pytest.raises(InvalidRequest, match="nothing to plot, one is 540x540"):
         verdict.plot()
+    assert verdict.alt == verdict.why
 
 
 def test_names_stay_text(clip):
@@ -297,6 +332,12 @@ def test_a_file_may_be_named_by_path_or_as_a_video(clip):
     assert reproduces(str(clip.path), Video(clip.path)).word == "same bytes"
 
 
+def test_a_silent_file_has_no_sound_whether_it_is_decoded_or_not(make_clip, photo):
+    """Equal bytes are told from no decoding, in the same figures that decoding gives."""
+    silent = make_clip("mute.mp4", [photo] * 2, sound=False)
+    assert reproduces(silent, silent).sound == compare_sound(silent, silent) == Sound((False, False), identical=True)
+
+
 # The words by themselves, at their thresholds.
 
 
@@ -314,6 +355,12 @@ def test_pictures_are_judged_at_the_thresholds(ssim, psnr, word):
     pictures = Pictures((1.0, ssim), (math.inf, psnr), (2, 2))
     assert judge_pictures(pictures) == word
     assert ("1 of 2 frames" in why_pictures(judge_pictures(pictures), pictures)) == (word == "different")
+
+
+def test_a_shorter_clip_of_other_pictures_is_not_called_a_part():
+    """Where one has fewer frames, and those are others, only the numbers are told."""
+    pictures = Pictures((0.5, 0.6), (10.0, 11.0), (2, 3))
+    assert why_pictures(judge_pictures(pictures), pictures) == "one has 2 frames, the other 3"
 
 
 def test_the_decisive_frame_is_the_one_that_fails():

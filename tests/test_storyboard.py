@@ -76,6 +76,16 @@ def test_the_service_page_s_own_request_has_this_plan():
     assert [shot.frames for shot in shots] == [32, 33, 24, 31]
 
 
+def test_a_plan_says_which_shot_is_on_and_for_how_long():
+    """Every frame has its shot, and one that is dissolved away is seen for eight frames of the next as well."""
+    result = board("A cat. Dissolve to a cup. Cut to a dog.", seed=2)
+    assert [shot.transition for shot in result.shots] == ["start", "dissolve", "cut"]
+    on = [number for number, shot in enumerate(result.shots) for _ in range(shot.frames)]
+    assert [result.at(index) for index in range(result.frames)] == on
+    lengths = [shot.frames for shot in result.shots]
+    assert [result.span(number) for number in range(3)] == [lengths[0] + 8, *lengths[1:]]
+
+
 def test_back_to_returns_to_the_picture_that_shared_its_words():
     """Without names, "back to the man" is whatever picture stood for the man before."""
     shown = pictures(board(SAMPLE))

@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from ..request import VideoRequest
 from .cancelling import Question
 from .images import AddressRule, is_public, load_pictures
 from .render import render
-from .storyboard import Storyboard, plan_of
-
-_DRAFT_SIDE = 960  # px, the longer one: half of the clip's in 16:9 and 9:16
-
-
-def storyboard(request: VideoRequest, *, seed: int | None = None, draft: bool = False) -> Storyboard:
-    """The plan of a request's animatic.
-
-    Parameters
-    ----------
-    request
-        What is asked.
-    seed
-        Stands in for the request's own, for a request with seed 0.
-    draft
-        Whether frames are small, 960 pixels on their longer side; nothing else differs.
-
-    >>> request = VideoRequest(prompt="A cat. Then a cup", references="https://example.com/cat.png", seed=7)
-    >>> full, small = storyboard(request), storyboard(request, draft=True)
-    >>> (full.width, full.height), (small.width, small.height), full.shots == small.shots
-    ((1920, 1080), (960, 540), True)
-    """
-    board = plan_of(request, seed=seed)
-    if not draft:
-        return board
-    longer = max(board.width, board.height)
-    width, height = (2 * round(side * _DRAFT_SIDE / longer / 2) for side in (board.width, board.height))
-    return replace(board, width=width, height=height)
+from .storyboard import plan_of
 
 
 def make_clip(
@@ -82,6 +54,6 @@ def make_clip(
     pictures = load_pictures(request, allow=allow, cancelled=cancelled)
     with tempfile.TemporaryDirectory(prefix="vidu-nb-") as folder:
         path = Path(folder) / "clip.mp4"
-        board = storyboard(request, seed=seed, draft=draft)
+        board = plan_of(request, seed=seed, draft=draft)
         render(board, pictures, path, progress=progress, cancelled=cancelled)
         return path.read_bytes()

@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from .cancelling import Cancelled, Question, check
+from .cancelling import Question, check
 from .layout import lay_out
 from .lettering import Overlay, badge, caption
 from .music import RATE, compose
 from .stage import Picture, Planes, Stage, make_lenses
-from .storyboard import FPS, Storyboard
+from .storyboard import DISSOLVE, FPS, Storyboard
 from .subject import find_subject, frame_subject
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
     from .camera import Scene
 
-__all__ = ["DISSOLVE", "Cancelled", "Film", "new_frame", "open_video", "planes_of", "render"]
-
-DISSOLVE = 8  # frames
 _POOL = 6  # frames under way between the maker and the encoder
 _X264 = {
     "preset": "veryfast",
@@ -236,7 +233,7 @@ class Film:
     def draw(self, index: int, planes: Planes) -> None:
         """Draw frame `index` into `planes`."""
         board = self._board
-        number = next(i for i, shot in enumerate(board.shots) if index < shot.start + shot.frames)
+        number = board.at(index)
         shot = board.shots[number]
         self._stage(number).draw(index, planes)
         into = index - shot.start
@@ -265,13 +262,9 @@ class Film:
 
     def _stage(self, number: int) -> Stage:
         if number not in self._stages:
-            shots = self._board.shots
-            shot = shots[number]
-            # A shot that is dissolved away goes on moving until it is gone.
-            dissolved = number + 1 < len(shots) and shots[number + 1].transition == "dissolve"
-            span = shot.frames + (DISSOLVE if dissolved else 0)
+            shot = self._board.shots[number]
             picture, scene = self._scene(shot.picture)
-            self._stages[number] = Stage(picture, scene, shot, span, self._board, self._lenses)
+            self._stages[number] = Stage(picture, scene, shot, self._board.span(number), self._board, self._lenses)
         return self._stages[number]
 
     def _scene(self, index: int) -> tuple[Picture, Scene]:

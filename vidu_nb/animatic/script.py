@@ -56,14 +56,16 @@ _BY_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _TELLING = 3  # letters: shorter words are "of" and "my"
-# Words of file names, and of sentences, that tell nothing about a picture.
+# A file's name may be an identifier, or hold one: its letters are no words.
 _HASH = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b"
 )  # "bed", "add" in it
+# Words of file names that tell nothing about a picture.
 _DULL = frozenset(
     """img image images dsc dscn pic picture photo photos ref reference references final copy new old edit edited scan
     screenshot untitled file download jpg jpeg png webp gif the and with for from""".split()  # noqa: SIM905 - readable
 )
+# Words of sentences that tell nothing about one.
 _FILLER = frozenset(
     """the and with from into back then camera shot that this his her their its over onto for""".split()  # noqa: SIM905
 )

@@ -23,19 +23,42 @@ if TYPE_CHECKING:
     from ..request import VideoRequest
 
 FPS = 24
+DISSOLVE = 8  # frames
 MIN_SHOT = 16  # frames: two thirds of a second, about as short as a picture can be and still be seen
 TRANSITIONS = ("start", "cut", "dissolve")
 
 _HEAD = ("shot", "time", "picture", "move", "size", "begins with", "words")
 _SOFT = 1.9  # a picture that is enlarged more often looks soft: 1000 pixels across a wide frame
 _LEAST = 64  # px: below it there is no room for the badge
+_DRAFT_SIDE = 960  # px, the longer one: half of the clip's in 16:9 and 9:16
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One camera move over one picture, `frames` long from frame `start` on."""
+    """One camera move over one picture, `frames` long from frame `start` on, at 24 frames a second.
+
+    Attributes
+    ----------
+    start, frames : int
+        The first frame, counted from the clip's first as 0, and how many there are, 1 at least.
+    picture : int
+        Which reference is shown, from 0.
+    move : str
+        One of `moves.MOVES`, or several of them joined by " + ".
+    size, pace : str
+        ``"wide"``, ``"medium"`` or ``"close-up"``; ``"slow"``, ``"normal"`` or ``"fast"``.
+    text : str
+        The prompt's words for it, which its caption repeats.
+    transition : str
+        How it begins: ``"start"``, ``"cut"`` or ``"dissolve"``, which mixes its first 8 frames with the shot before.
+
+    Raises
+    ------
+    ValueError
+        A word that is none of these, or no frame.
+    """
 
     start: int
     frames: int
@@ -44,7 +67,7 @@ class Shot:
     size: str
     text: str
     pace: str = "normal"
-    transition: str = "cut"  # how it begins
+    transition: str = "cut"
 
     def __post_init__(self) -> None:
         move_of(self.move)
@@ -61,7 +84,24 @@ class Storyboard:
     """Everything that decides a clip, apart from the pictures themselves.
 
     Prints as a table. As a cell's last value it is that table, with a strip of frames where `clip` tells the file.
-    `notes` are what a person should know of it.
+
+    Attributes
+    ----------
+    shots : tuple of Shot
+        One after the other, without gaps; together `frames` long, at 24 frames a second.
+    width, height : int
+        Pixels, even, 64 at least.
+    seed, amplitude, bgm, prompt
+        As in `plan`.
+    notes : tuple of str
+        What a person should know of it.
+    clip : Path or None
+        The file that was made of it.
+
+    Raises
+    ------
+    ValueError
+        An odd or too small size, an unknown amplitude, or shots that leave gaps or don't fill the clip.
     """
 
     shots: tuple[Shot, ...]
@@ -89,6 +129,15 @@ class Storyboard:
             end += shot.frames
         if not self.shots or end != self.frames:
             raise ValueError(f"the shots end at frame {end}: they should fill {self.frames} frames")
+
+    def at(self, index: int) -> int:
+        """The number, from 0, of the shot that frame `index` belongs to: in a dissolve that is the new one."""
+        return next(i for i, shot in enumerate(self.shots) if index < shot.start + shot.frames)
+
+    def span(self, number: int) -> int:
+        """Frames that a shot is seen for: one that is dissolved away goes on moving until it is gone."""
+        dissolved = any(later.transition == "dissolve" for later in self.shots[number + 1 : number + 2])
+        return self.shots[number].frames + DISSOLVE * dissolved
 
     def rows(self) -> list[tuple[str, ...]]:
         """The plan as a table of texts: a head, and a row for each shot."""
@@ -132,7 +181,9 @@ class Storyboard:
             return f"<p>{escape(str(error))}</p>"
 
 
-def plan_of(request: VideoRequest, *, seed: int | None = None, clip: Path | None = None) -> Storyboard:
+def plan_of(
+    request: VideoRequest, *, seed: int | None = None, draft: bool = False, clip: Path | None = None
+) -> Storyboard:
     """The plan of a request's animatic.
 
     Parameters
@@ -141,10 +192,26 @@ def plan_of(request: VideoRequest, *, seed: int | None = None, clip: Path | None
         What is asked.
     seed
         Stands in for the request's own, for a request with seed 0.
+    draft
+        Whether frames are small, 960 pixels on their longer side; nothing else differs.
     clip
         The file that was made of it, whose frames stand beneath the table.
+
+    Returns
+    -------
+    Storyboard
+        The same for the same request and seed; its notes name the pictures that look soft in the full frame.
+
+    >>> from vidu_nb import VideoRequest
+    >>> request = VideoRequest(prompt="A cat. Then a cup", references="https://example.com/cat.png", seed=7)
+    >>> full, small = plan_of(request), plan_of(request, draft=True)
+    >>> (full.width, full.height), (small.width, small.height), full.shots == small.shots
+    ((1920, 1080), (960, 540), True)
     """
     width, height = request.frame_size
+    if draft:
+        longer = max(width, height)
+        width, height = (2 * round(side * _DRAFT_SIDE / longer / 2) for side in (width, height))
     board = plan(
         request.prompt,
         [reference.name for reference in request.references],
@@ -194,13 +261,25 @@ def plan(
         One display name for each reference, such as "cat.jpg", or "". A clause gets the pictures that it names, by
         order ("the second image") or by the words of a name; the others are cast by the seed.
     width, height
-        Size of the clip in pixels, even.
+        Size of the clip in pixels, even, 64 at least.
+    duration
+        Seconds, 1 at least.
     seed
         Decides what the words leave open.
     movement_amplitude
         "auto", "small", "medium" or "large".
     bgm
         Whether there is music.
+
+    Returns
+    -------
+    Storyboard
+        The same for the same arguments, in every process and on every machine.
+
+    Raises
+    ------
+    ValueError
+        No name, a size or an amplitude that `Storyboard` refuses, or less than a second.
 
     >>> board = plan("A cat naps. Then the camera pans left over the roofs.", ["roofs.png", "cat.jpg"], width=1920,
     ...              height=1080, duration=5, seed=7, movement_amplitude="auto", bgm=True)

@@ -24,10 +24,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import InvalidRequest, ViduError
 from ..pictures import MAX_BODY_BYTES
+from .cancelling import Cancelled
 from .connections import CROWDED
 from .holdings import Lease
 from .jobs import LineFull
-from .render import Cancelled
 
 HOSTS = ("127.0.0.1", "localhost", "::1")
 BODY_TIMEOUT = 60.0  # s for a request's body to arrive

@@ -10,10 +10,12 @@ import os
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import ViduError
 from ..media import VideoInfo, decode, probe
 
 MAX_LAG = 12  # frames; half a second of what the model makes
@@ -44,7 +46,8 @@ class Pictures:
     lag_rms : float
         Grey levels of 255 by which small copies of the frames still differ, once shifted back by `lag`.
     identical : bool
-        Every decoded sample of every frame is equal, and so are sizes and pixel formats.
+        Every decoded sample of every frame is equal, as deep and as fine as it is stored; sizes and pixel formats are,
+        too. False for the rare formats whose samples PyAV can't lay out, such as 4:4:4 of 10 bits.
     obstacle : str
         Why frames can't be compared, in words; empty where they can.
     """
@@ -97,29 +100,32 @@ def compare_pictures(first: Path_, second: Path_) -> Pictures:
 
     SSIM after Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13(4), 2004, as FFmpeg's `ssim` filter does it (8x8 blocks); PSNR
-    by FFmpeg's `psnr`. Of two sizes the larger is brought to the smaller.
+    by FFmpeg's `psnr`; both see frames as 8-bit 4:2:0. Of two sizes the larger is brought to the smaller.
 
     Raises
     ------
     ViduError
-        A file is missing or can't be decoded.
+        A file is missing, can't be decoded, or holds no picture.
     """
     a, b = probe(first), probe(second)
     if obstacle := _obstacle(a, b):
         return Pictures((), (), (a.frames, b.frames), obstacle=obstacle)
     meter = _Meter(min(a.width, b.width), min(a.height, b.height))
     thumbs: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    identical = True
     for pair in zip_longest(decode(first), decode(second)):
         for frame, small in zip(pair, thumbs, strict=True):
             if frame is not None:
                 small.append(_thumb(frame))
+        identical = identical and _are_equal(*pair)
         if None not in pair:
             meter.push(*pair)
+    for path, small in zip((first, second), thumbs, strict=True):
+        if not small:
+            raise ViduError(f"{Path(path).name} holds no picture", remedy="Make or fetch the clip again.")
     ssim, psnr = meter.finish()
     lag, rms = _find_lag(np.stack(thumbs[0]), np.stack(thumbs[1]))
-    counts = len(thumbs[0]), len(thumbs[1])
-    same_form = (a.width, a.height, a.pix_fmt) == (b.width, b.height, b.pix_fmt) and counts[0] == counts[1]
-    return Pictures(ssim, psnr, counts, lag, rms, identical=same_form and all(math.isinf(one) for one in psnr))
+    return Pictures(ssim, psnr, (len(thumbs[0]), len(thumbs[1])), lag, rms, identical)
 
 
 def equal_pictures(path: Path_) -> Pictures:
@@ -153,8 +159,9 @@ def compare_sound(first: Path_, second: Path_) -> Sound:
 def equal_sound(path: Path_) -> Sound:
     """What `compare_sound` says of a file and itself, without decoding it."""
     info = probe(path)
-    has = info.audio_codec is not None
-    return Sound((has, has), identical=True, sdr_db=math.inf, seconds=(info.duration, info.duration))
+    if info.audio_codec is None:
+        return Sound((False, False), identical=True)
+    return Sound((True, True), identical=True, sdr_db=math.inf, seconds=(info.duration, info.duration))
 
 
 class _Meter:
@@ -201,6 +208,16 @@ class _Meter:
                 self.figures.append(dict(self.sink.pull().metadata))
             except (av.BlockingIOError, av.EOFError):
                 return
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    """Whether two frames hold the same samples: those that are stored, for 8-bit 4:2:0 may hide a difference."""
+    if one is None or other is None or one.format.name != other.format.name:
+        return False
+    try:
+        return np.array_equal(one.to_ndarray(), other.to_ndarray())
+    except ValueError:  # a format that PyAV can't lay out
+        return False
 
 
 def _obstacle(a: VideoInfo, b: VideoInfo) -> str:

@@ -6,8 +6,6 @@ is found by geometry and colour and means nothing to the finder, so look at the 
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..animatic.camera import Box, path
-from ..animatic.engine import storyboard
 from ..animatic.images import load_pictures
-from ..animatic.render import DISSOLVE
-from ..animatic.storyboard import FPS
+from ..animatic.storyboard import FPS, plan_of
 from ..animatic.subject import find_subject, frame_subject
 from ..archive import Archive
 from ..client import Client
 from ..errors import InvalidRequest, ViduError
 from ..request import FRAME_SIZES, VideoRequest
 from ..video import Video
-from .plots import ACCENT, INK, MUTED, WARN, new_figure
+from .plots import ACCENT, INK, MUTED, WARN, figure_html, new_figure
 from .safe_areas import ENOUGH, SAFE_AREAS, Moment, SafeArea, common, moved, size_of
 
 if TYPE_CHECKING:
@@ -101,7 +97,7 @@ class Cut:
     def poster(self, seconds: float) -> Image:
         """The delivered frame at a time as a PIL image of at most 640 px on the longer side."""
         # Half a frame early: a frame's time is a fraction that a float may overshoot.
-        image = self.video.poster(at=seconds - 0.5 / FPS, side=2 * _POSTER_SIDE)
+        image = self.video.poster(at=seconds - 0.5 / (self.video.info.fps or FPS), side=2 * _POSTER_SIDE)
         if self.crop:
             left, top, width, height = (edge * image.width / self.video.info.width for edge in self.crop)
             image = image.crop((round(left), round(top), round(left + width), round(top + height)))
@@ -114,7 +110,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FramingReport:
-    """What `framing` found: one or two cuts for each ratio; ``report["9:16"]`` is the better one of a ratio."""
+    """What `framing` found: one or two cuts for each ratio; ``report["9:16"]`` is the better one of a ratio.
+
+    Any other ratio in the brackets raises InvalidRequest. An example: see `framing`.
+
+    Attributes
+    ----------
+    of : str
+        What was judged: ``"request"`` or ``"clip"``.
+    cuts : tuple of Cut
+        For a request one for each ratio; for a clip its own frame, and two crops for each of the others.
+    """
 
     of: str
     cuts: tuple[Cut, ...]
@@ -172,8 +178,9 @@ class FramingReport:
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _COLUMNS)
         table = f"<table><tr>{head}</tr>{''.join(_row(cut) for cut in self.cuts)}</table>"
+        alt = f"The subject's box and the safe areas on a poster. {self!r}"
         try:
-            return table + _photo_html(self.plot(), f"The subject's box and the safe areas on a poster. {self!r}")
+            return table + figure_html(self.plot(), alt, "jpeg")
         except ViduError as error:  # the figures are worth showing without a plot
             return f"{table}<p>{escape(str(error))}</p>"
 
@@ -185,8 +192,9 @@ def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> 
     ----------
     source
         A `VideoRequest` is judged before anything is paid: its free previews in the three ratios are made or replayed
-        (one with seed 0 as if it were 42), and the subject is followed through their storyboards. A `Video` is judged
-        by its frames, two a second: its own ratio, and for the others a crop from the middle and the best crop.
+        (one with seed 0 as if it were 42), and the subject is followed through their storyboards; references given by
+        URL are fetched, from public addresses only. A `Video` is judged by its frames, two a second: its own ratio, and
+        for the others a crop from the middle and the best crop.
     archive
         Where previews are kept; defaults to that of `Client`.
 
@@ -198,7 +206,7 @@ def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> 
     Raises
     ------
     InvalidRequest
-        Neither a video nor a request, or a reference can't be read.
+        Neither a video nor a request, or a reference can't be read or fetched.
     ViduError
         The video can't be read, or no preview could be made.
 
@@ -234,18 +242,18 @@ def _previewed(request: VideoRequest, client: Client) -> Iterator[Cut]:
 
 def _planned(request: VideoRequest, pictures: list[np.ndarray]) -> Iterator[Moment]:
     """Where a preview's subject is, by the arithmetic that its camera goes by (`animatic.stage`)."""
-    board = storyboard(request)
+    board = plan_of(request)
     aspect, step = board.width / board.height, round(_STEP * FPS)
     layouts = [(scene := find_subject(picture), frame_subject(scene, aspect)) for picture in pictures]
     for index in range(step // 2, board.frames, step):
-        number, shot = next((i, shot) for i, shot in enumerate(board.shots) if index < shot.start + shot.frames)
+        number = board.at(index)
+        shot = board.shots[number]
         scene, layout = layouts[shot.picture]
         way = path(
             shot.move, shot.size, layout.scene, aspect=aspect, amplitude=board.amplitude, pace=shot.pace,
             seconds=shot.frames / FPS,
         )  # fmt: skip
-        dissolved = any(later.transition == "dissolve" for later in board.shots[number + 1 : number + 2])
-        view = way.at((index - shot.start) / max(1, shot.frames - 1 + DISSOLVE * dissolved))
+        view = way.at((index - shot.start) / max(1, board.span(number) - 1))
         # From the picture to the canvas that it was laid on, from there to what the camera sees.
         x = layout.place[0] - layout.crop.left - (view.x - view.width / 2)
         y = layout.place[1] - layout.crop.top - (view.y - view.width / aspect / 2)
@@ -299,7 +307,7 @@ def _crops(frame: tuple[int, int], aspect: float, subjects: Sequence[Box]) -> di
         return round(kept, 6), -abs(2 * x - spare_x) - abs(2 * y - spare_y)  # of equals the one nearest to the middle
 
     return {
-        "centre crop": (spare_x // 2, spare_y // 2, width, height),
+        "centre crop": (spare_x // 4 * 2, spare_y // 4 * 2, width, height),
         "best crop": (*max(places, key=worth), width, height),
     }
 
@@ -337,11 +345,3 @@ def _draw(axes: Axes, cut: Cut, moment: Moment) -> None:
     axes.tick_params(colors=MUTED, labelsize=8)
     axes.set_title(f"{cut.ratio} · {cut.way}\nat {moment.seconds:.1f} s: {moment.inside():.0%}", color=INK, fontsize=9)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False, fontsize=8, handlelength=2.6)
-
-
-def _photo_html(figure: Figure, alt: str) -> str:
-    """As `plots.figure_html`, but JPEG: these figures are mostly photographs, which PNG makes far larger."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": 80, "optimize": True})
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="{escape(alt)}" style="max-width:100%" src="data:image/jpeg;base64,{data}">'

@@ -36,7 +36,7 @@ _AREA = 3.6  # square inches for a frame in a plot, of any ratio: photographs ma
 class Verdict:
     """Whether the second of two clips reproduces the first, and what says so.
 
-    True in an ``if`` where neither the pictures nor the sound are different.
+    True in an ``if`` where neither the pictures nor the sound are different. An example: see `reproduces`.
 
     Attributes
     ----------
@@ -101,7 +101,9 @@ class Verdict:
 
     @property
     def alt(self) -> str:
-        """The plot in words, for who can't see it."""
+        """The plot in words, for who can't see it; `why`, where there is nothing to plot."""
+        if not self.pictures.ssim:
+            return self.why
         worst = decisive_frame(self.pictures)
         return (
             f"SSIM of {self.names[0]} and {self.names[1]} over time, from {min(self.pictures.ssim):.3f} to "
@@ -145,7 +147,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdicts:
-    """Verdicts on every pair of two lists of clips: ``verdicts[i, j]`` is on row i and column j.
+    """Verdicts on every pair of two lists of clips: ``verdicts[i, j]`` is on row i and column j. See `reproduces`.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ class SafeArea:
         return Box(left, top, width - right, height - bottom)
 
 
-#: Apps move their controls often: docs/measures.md tells the dates, and what could not be checked.
+#: Apps move their controls often: docs/measures.md tells the sources, and what could not be checked.
 SAFE_AREAS = (
     SafeArea("TV action", "16:9", (67, 38, 67, 38), "SMPTE ST 2046-1 and EBU R 95: 93 % each way"),
     SafeArea("TV title", "16:9", (96, 54, 96, 54), "SMPTE ST 2046-1 and EBU R 95: 90 % each way"),

@@ -21,6 +21,8 @@ SIDE = 256  # px of the longer side of what is looked at: half the time of 384, 
 _AHEAD = 12  # frames that are decoded while one is being looked at; 3 MB each
 STRIP_SIDE = 160  # px of the longer side of the pictures that are kept of every sample
 
+_PLAIN_LUMA = ("yuv420p", "yuvj420p")  # read as they lie: FFmpeg's way to grey costs ten times that
+
 _CUT = 14.0  # mean change of luma, of 255, from one frame to the next ...
 _SUDDEN = 2.5  # ... and that many times the change before and after: a fast pan is no cut
 
@@ -131,6 +133,9 @@ class Watch:
 
 
 def _small_luma(frame: Any) -> NDArray[np.float32]:
+    if frame.format.name not in _PLAIN_LUMA:
+        small = frame.reformat(width=32, height=32, format="gray", interpolation="AREA")
+        return np.asarray(small.to_ndarray(), np.float32)
     plane = frame.planes[0]
     luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height : 8, : frame.width : 8]
     return np.asarray(cv2.resize(luma, (32, 32), interpolation=cv2.INTER_AREA), np.float32)

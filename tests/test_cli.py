@@ -45,6 +45,15 @@ def test_preview_makes_a_clip_and_tells_where(tmp_path: Path, picture: str):
     assert "seed 7" in run("show", "out.mp4", cwd=tmp_path).stdout
 
 
+def test_a_clip_that_can_not_be_saved_where_it_should_is_named_where_it_is_kept(tmp_path: Path, picture: str):
+    """A paid clip is in the archive by then: its path is what a person needs to read."""
+    made = run("preview", "A cat", "-r", picture, "--no-bgm", "-o", "cat.png/out.mp4", cwd=tmp_path)
+    assert made.returncode == 1
+    assert "Traceback" not in made.stderr
+    kept = Path(made.stderr.rpartition("the clip is kept as ")[2].strip())
+    assert kept.is_file()
+
+
 def test_generate_without_a_key_previews_and_says_so(tmp_path: Path, picture: str):
     """With no key `generate` uses the local engine, says so on standard error, and prints pure JSON."""
     made = run("generate", "A cat", "-r", picture, "--aspect-ratio", "1:1", "--json", cwd=tmp_path)
@@ -167,6 +176,10 @@ def test_the_archive_is_listed_verified_exported_and_pruned_by_name(tmp_path: Pa
     assert run("archive", "verify", cwd=tmp_path).returncode == 0
     exported = json.loads(run("archive", "export", names[0], "--to", "out", "--json", cwd=tmp_path).stdout)
     assert json.loads(run("show", exported[0]["copy"], "--json", cwd=tmp_path).stdout)["receipt"]["replayed"] is False
+    (tmp_path / "vidu_archive" / names[1]).with_suffix(".json").rename(tmp_path / "papers")
+    (tmp_path / "vidu_archive" / names[1]).with_suffix(".json").write_text("{")
+    assert run("archive", "export", "--to", "all", cwd=tmp_path).returncode == 1
+    (tmp_path / "papers").rename((tmp_path / "vidu_archive" / names[1]).with_suffix(".json"))
     with (tmp_path / "vidu_archive" / names[1]).open("r+b") as clip:
         clip.seek(2000)
         clip.write(b"rot")

@@ -360,3 +360,63 @@ def test_again_pays_where_a_link_is_dead(faults):
     paid = Client(KEY, faults.root, archive="here").generate(asking(), again=True)
     assert paid.bytes[4:8] == b"ftyp"
     assert len(faults.posts()) == 2
+
+
+def test_a_price_of_nothing_hides_no_cost_from_a_budget(faults, tmp_path):
+    """Somebody who says that clips are free still sees in the budget what the service took for one."""
+    budget = Budget(1.0, tmp_path / "budget.json")
+    video = Client(KEY, faults.root, price_usd=0, budget=budget, timeout=5).generate(asking())
+    assert budget.spent == video.receipt.cost_usd > 0
+
+
+def test_a_budget_holds_its_own_calls_only(faults, tmp_path):
+    """What another client left open is brought in without a word in this one's budget."""
+    with pytest.raises(errors.OutcomeUnknown):
+        Client(KEY, faults.url("link_500"), timeout=5).generate(asking("link_500"))
+    budget = Budget(1.0, tmp_path / "budget.json")
+    other = Client(KEY, faults.root, timeout=5, budget=budget, notify=len)
+    other.resume()
+    budget.correct("a call of another budget", 0.9)
+    assert budget.spent == 0.0
+
+
+def test_siblings_know_one_balance(client):
+    """What one was told of the account, the others tell in their journals: it is how a bill can be looked up later."""
+    sibling = client.sibling()
+    sibling.generate(asking())
+    assert client._exchange.balance is not None
+    assert client.sibling()._exchange.balance == client._exchange.balance
+
+
+def test_an_interrupted_look_at_the_balance_speaks_of_no_bill(faults, monkeypatch):
+    """Ctrl-C in a free call is no more than that."""
+
+    def request(*_, **__):
+        raise errors.CallInterrupted("the call was interrupted")
+
+    monkeypatch.setattr("vidu_nb.transport.Call.request", request)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Client(KEY, faults.root).credits()
+    assert not isinstance(caught.value, errors.ViduError)
+
+
+@pytest.mark.parametrize("wrong", ["http://[::1", "https://service.example:abc", "ftp://service.example", "nowhere"])
+def test_a_base_url_that_is_none_is_refused(wrong):
+    """Each is an error about `base_url`, before anything is sent."""
+    with pytest.raises(errors.InvalidRequest, match=r"^base_url: must be an http\(s\):// URL"):
+        Client(KEY, wrong)
+
+
+def test_an_empty_setting_is_none(monkeypatch):
+    """``SEGMIND_BASE_URL=`` with no key is the preview engine, as if it were not there."""
+    monkeypatch.setenv("SEGMIND_BASE_URL", "")
+    assert Client.from_env().is_free
+
+
+def test_a_preview_is_never_paid_for(client, faults, photo):
+    """Whoever hands `preview` a paying client is told, and nothing is sent; two qualities are one too many."""
+    with pytest.raises(errors.InvalidRequest, match="it asks a paid service"):
+        vidu.preview("A wall", photo, client=client)
+    with pytest.raises(errors.InvalidRequest, match="quality"):
+        vidu.preview("A wall", photo, client=Client.preview(), quality="draft")
+    assert faults.posts() == []

@@ -246,6 +246,7 @@ def test_a_kept_clip_shows_without_a_key(asked, faults):
     panel = press(vidu.panel(**asked), "Generate (kept")
     assert panel.video.receipt.engine == "segmind"
     assert panel.generate().receipt.replayed
+    assert panel.generate(fresh=True).is_preview  # another take would need the key
 
 
 def test_a_second_click_never_makes_a_second_call(asked, paid):
@@ -313,6 +314,20 @@ def test_a_cancelled_preview_costs_nothing_and_says_so(asked):
     settled(panel)
     assert panel.state == "failed"
     assert "Cancelled. Nothing is billed." in text(panel)
+
+
+def test_a_preview_that_is_cancelled_while_it_is_made_speaks_of_no_bill(asked):
+    """Also where the render had begun: nothing was billed, and nothing need be fetched."""
+    panel = vidu.panel(**asked | {"seed": 12})
+    button(panel, "Preview").click()
+    deadline = time.monotonic() + WAIT
+    while "0 %" in text(panel) or "%" not in text(panel):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks at a bounded wait
+    button(panel, "Cancel").click()
+    settled(panel)
+    assert "Nothing is billed." in text(panel)
+    assert "robably billed" not in text(panel)
 
 
 @pytest.mark.usefixtures("paid")

@@ -283,6 +283,17 @@ def test_paying_again_is_offered_only_where_paying_is_the_only_way(asked):
     assert not is_offered(panel, "Pay again")
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.usefixtures("paid")
+def test_a_gateway_that_gives_up_leaves_a_panel_that_can_be_used(asked, status):
+    """Its call may be billed: that is told, paying again is offered, and the buttons are there for the next one."""
+    panel = press(vidu.panel(**asked | {"prompt": fault(f"status_{status}"), "seed": 209}), "Generate")
+    assert panel.state == "failed"
+    assert "May be billed" in text(panel)
+    assert is_offered(panel, "Pay again")
+    assert press(panel, "Preview").state == "done"
+
+
 @pytest.mark.usefixtures("paid")
 def test_pay_again_is_for_the_request_that_failed(asked):
     """Once the form says something else, "Pay again" is gone: it would pay for another clip, at no told price."""

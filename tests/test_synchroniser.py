@@ -128,3 +128,9 @@ def test_a_wrong_number_is_refused_at_once(clips, count, labels):
     """Nothing is displayed before the number of clips and labels is right."""
     with pytest.raises(InvalidRequest, match=r"pass (1 to 9|one for each)"):
         vidu.show((clips * 2)[:count], labels=labels)
+
+
+def test_a_path_is_no_video():
+    """A file's name is refused with the way to make a video of it, not shown as eight one-letter clips."""
+    with pytest.raises(InvalidRequest, match=r"vidu\.load"):
+        vidu.show("clip.mp4")

@@ -8,8 +8,9 @@ from threading import Thread
 
 import pytest
 
+from vidu_nb.budget import Budget
 from vidu_nb.client import Client
-from vidu_nb.errors import Unauthorized, Unreachable, ViduError
+from vidu_nb.errors import BudgetExceeded, Unauthorized, Unreachable, ViduError
 from vidu_nb.request import VideoRequest
 
 
@@ -90,6 +91,18 @@ def test_the_clip_answers_for_the_same_pictures_sent_inside_the_request(client, 
     client([]).generate(asks(encoded, "navy"))
     assert client([], uploads="inline").generate(asks(encoded, "navy")).receipt.replayed
     assert len(storage.asked) == 1
+
+
+def test_no_picture_is_published_for_a_call_that_is_not_made(client, storage, encoded, tmp_path):
+    """Where the budget refuses, nothing goes to the public storage; where the storage refuses, the budget is whole."""
+    budget = Budget(0.3, tmp_path / "budget.json")
+    with pytest.raises(BudgetExceeded):
+        client([], budget=budget, price_usd=0.5).generate(asks(encoded, "navy"))
+    assert storage.uploads == []
+    storage.refusal = (401, {"error": "bad key"})
+    with pytest.raises(Unauthorized):
+        client([], budget=budget, price_usd=0.3).generate(asks(encoded, "navy"))
+    assert budget.left == 0.3
 
 
 @pytest.mark.parametrize(

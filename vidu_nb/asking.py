@@ -56,8 +56,12 @@ def ask(exchange: Exchange, request: VideoRequest, key: str, lock: str, *, check
 
 def _attempt(exchange: Exchange, request: VideoRequest, key: str, lock: str, check: Callable[[], None]) -> Video:
     """One POST, journalled at each step."""
-    body = _body(exchange, request)
     attempt = _prepare(exchange, request, key, lock)
+    try:
+        body = _body(exchange, request)
+    except BaseException as error:
+        exchange.close(attempt, "not charged", reason=type(error).__name__)
+        raise
 
     def leaving() -> None:
         nonlocal attempt
@@ -119,7 +123,7 @@ def _prepare(exchange: Exchange, request: VideoRequest, key: str, lock: str) -> 
         problem = error.strerror or type(error).__name__
     if problem:
         raise ArchiveError(f"nothing was sent: {exchange.archive.folder} can't be written ({problem})")
-    if exchange.budget and price:
+    if exchange.budget and not exchange.engine.is_free:
         try:
             exchange.budget.reserve(attempt.id, price)
         except BaseException:

@@ -71,9 +71,11 @@ class Budget:
             self._write({**amounts, call: usd})
 
     def correct(self, call: str, usd: float) -> None:
-        """Replace a call's reservation by what it cost; 0 gives it back."""
+        """Replace a call's reservation by what it cost; 0 gives it back. Calls of another budget change nothing."""
         with self._lock():
-            self._write({**self._read(), call: usd})
+            amounts = self._read()
+            if call in amounts:
+                self._write({**amounts, call: usd})
 
     @property
     def spent(self) -> float:

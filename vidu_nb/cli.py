@@ -49,14 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidRequest as error:
         _complain(error)
         return 2
-    except ViduError as error:
-        _complain(error)
-        return 1
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; don't complain at exit
+    except KeyboardInterrupt as error:
+        _complain(str(error) or "interrupted")
+        return 130
+    except (ViduError, OSError) as error:
+        _complain(error)
+        return 1
     return 0
 
 
@@ -194,13 +194,16 @@ def _make(chosen: argparse.Namespace, client: Client) -> None:
     with _progress("preview" if client.engine == "preview" else "generating", client):
         video = client.generate(request)
     if chosen.output:
-        video = type(video)(video.save(chosen.output), video.request, video.receipt)
+        try:
+            video = type(video)(video.save(chosen.output), video.request, video.receipt)
+        except OSError as error:
+            raise ViduError(f"{chosen.output}: {error.strerror}; the clip is kept as {video.path}") from None
     _tell(video, as_json=chosen.json)
 
 
 def _sweep(chosen: argparse.Namespace) -> None:
     from .client import Client
-    from .errors import ConfirmationNeeded, SweepInterrupted
+    from .errors import ConfirmationNeeded
     from .options import swept_from
     from .sweeps.launch import sweep
     from .sweeps.plan import Plan
@@ -221,9 +224,6 @@ def _sweep(chosen: argparse.Namespace) -> None:
         )
     except ConfirmationNeeded as error:
         unconfirmed = error.message
-    except SweepInterrupted as error:
-        _complain(error)
-        raise KeyboardInterrupt from None
     if unconfirmed:
         raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run tells the plan.")
     print(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")

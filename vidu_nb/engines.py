@@ -83,7 +83,7 @@ def named_engine(api_key: str | None = None, base_url: str | None = None, *, mod
         As for `choose_engine`.
     """
     key = Secret.from_text(api_key) if api_key is not None else find_key()
-    url = base_url or os.environ.get(ENV_BASE_URL)
+    url = base_url or os.environ.get(ENV_BASE_URL) or None
     if url is None and key is None:
         return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)
@@ -104,8 +104,12 @@ def _name_of(url: str) -> str:
 
 
 def _checked_base(url: str, *, has_key: bool) -> str:
-    parts = urlsplit(url.strip())
     problem = ""
+    try:
+        parts = urlsplit(url.strip())
+        _ = parts.port  # checked only when asked for
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         problem = "must be an http(s):// URL"
     elif parts.username or parts.password:

@@ -115,6 +115,7 @@ class OutcomeUnknown(ViduError):
     """
 
     _speaks_of_bill = True
+    fetchable: bool = False  # for those that are an `APIError` as well
 
     def __init__(
         self,

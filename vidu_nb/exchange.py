@@ -14,7 +14,7 @@ from .answers import error_text, what_is_wrong
 from .archive import Archive
 from .budget import Budget
 from .engines import Engine
-from .errors import APIError, ArchiveError, Unreachable, api_error
+from .errors import APIError, ArchiveError, CallInterrupted, Unreachable, api_error
 from .journal import Attempt, State
 from .keys import KeyHeader
 from .retry import Pause, asked_wait
@@ -66,10 +66,20 @@ class Exchange:
     progress: Callable[[float], object] = lambda _: None
     call: Callable[..., Call] = Call
     pause: Pause = field(default_factory=Pause)
-    balance: float | None = field(default=None, init=False)  # US dollars, as last told
+    told: dict[str, float] = field(default_factory=dict)  # the balance in US dollars; siblings share it
     _calls: set[Call] = field(default_factory=set, init=False)
     _cancels: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    @property
+    def balance(self) -> float | None:
+        """US dollars on the account, as last told to this client or a sibling."""
+        return self.told.get("balance")
+
+    @balance.setter
+    def balance(self, usd: float | None) -> None:
+        if usd is not None:
+            self.told["balance"] = usd
 
     def patience(self) -> Callable[[], None]:
         """Something to call while waiting before a call: it raises once `cancel` was called.
@@ -98,21 +108,27 @@ class Exchange:
 
     # Small things around a call.
 
-    def free_call(self, method: str, url: str, body: bytes | None = None) -> Answer:
-        """A call with the key that is never billed.
+    def free_call(
+        self, method: str, url: str, body: bytes | None = None, *, timeout: float = _FREE_CALL_TIMEOUT
+    ) -> Answer:
+        """A call with the key that is never billed; `timeout` in seconds.
 
         Raises
         ------
         Unreachable
             No whole answer came.
         """
-        call = Call(timeout=_FREE_CALL_TIMEOUT)
-        problem = ""
+        call = Call(timeout=timeout)
+        problem, stopped = "", False
         with self.in_flight(call):
             try:
                 return self.scrubbed(call.request(method, url, key=KeyHeader(self.engine.key), body=body))
             except Interrupted as error:
                 problem = error.message
+            except CallInterrupted:  # which speaks of a bill
+                stopped = True
+        if stopped:
+            raise KeyboardInterrupt
         raise Unreachable(problem, remedy="This call is free: ask again.")
 
     def _scrub(self, said: bytes) -> bytes:
@@ -141,7 +157,7 @@ class Exchange:
 
     def correct(self, attempt: Attempt, usd: float) -> None:
         """Tell the budget what a call cost. Where that fails, the reservation stands and nothing is hidden."""
-        if not self.budget or not attempt.facts["price_usd"]:
+        if not self.budget or self.engine.is_free:
             return
         try:
             self.budget.correct(attempt.id, usd)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from .answers import as_json, link_in, what_is_wrong
-from .errors import APIError, OutcomeUnknown, Unreachable
+from .errors import APIError, CallInterrupted, OutcomeUnknown, Unreachable
 from .exchange import Exchange, uninterrupted
 from .journal import Attempt
 from .request import PREVIEW, VideoRequest
@@ -40,7 +40,7 @@ def finish(
     elif problem:
         where = exchange.put_aside(attempt, data)
         exchange.note(attempt, "unknown", reason=f"the answer is no whole clip: {problem}", quarantine=where)
-        raise _no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}", attempt)
+        raise _no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}", exchange, attempt)
     headers: Mapping[str, str] = attempt.told("headers") or {}
     receipt = Receipt.from_headers(
         headers,
@@ -52,7 +52,7 @@ def finish(
     entry = exchange.archive.store(attempt, data, receipt)
     if receipt.cost_usd is not None:
         exchange.correct(attempt, receipt.cost_usd)
-    exchange.balance = receipt.credits_remaining if receipt.credits_remaining is not None else exchange.balance
+    exchange.balance = receipt.credits_remaining
     return Video(entry.clip, request or exchange.archive.request_of(entry), receipt)
 
 
@@ -79,13 +79,13 @@ def _wait(
     if word == "expired":
         gone = f"the service no longer knows the job {ticket.request_id}: it keeps them for about an hour"
         exchange.note(attempt, "not charged" if exchange.engine.is_free else "unknown", reason=gone)
-        raise _no_clip(gone, attempt)
+        raise _no_clip(gone, exchange, attempt)
     reasons = {
         "refused": "the service won't tell what became of the job: check the key",
         "late": f"the job is not done after {exchange.timeout:g} s, and goes on",
         "cancelled": "the wait was cancelled; the job goes on",
     }
-    raise _no_clip(reasons[word], attempt, fetchable=True)
+    raise _no_clip(reasons[word], exchange, attempt, fetchable=True)
 
 
 def _failed(exchange: Exchange, attempt: Attempt, answer: Answer) -> APIError:
@@ -110,7 +110,7 @@ def is_useful(exchange: Exchange, body: bytes) -> bool:
 def _fetch(exchange: Exchange, link: str, attempt: Attempt) -> bytes:
     """The clip behind the answer's URL. No key goes there: it is public storage, often another company's."""
     call = Call(timeout=exchange.timeout)
-    status, body, problem = 0, b"", ""
+    status, body, problem, stopped = 0, b"", "", False
     with exchange.in_flight(call):
         try:
             answer = call.request("GET", link)
@@ -119,15 +119,21 @@ def _fetch(exchange: Exchange, link: str, attempt: Attempt) -> bytes:
             problem = error.message
             if isinstance(error, Interrupted) and error.answer:
                 status, body = error.answer.status, error.answer.body
+        except CallInterrupted:
+            stopped = True
+    if stopped:
+        raise KeyboardInterrupt  # the link is in the journal: the same call again fetches it
     wrong = what_is_wrong(body)
     if status == 200 and not wrong:
         return body
     problem = problem or (f"its URL answered {status}" if status != 200 else wrong)
-    raise _no_clip(f"the clip is made, but it could not be fetched: {problem}", attempt, fetchable=True)
+    raise _no_clip(f"the clip is made, but it could not be fetched: {problem}", exchange, attempt, fetchable=True)
 
 
-def _no_clip(message: str, attempt: Attempt, *, fetchable: bool = False) -> OutcomeUnknown:
+def _no_clip(message: str, exchange: Exchange, attempt: Attempt, *, fetchable: bool = False) -> OutcomeUnknown:
     headers = attempt.told("headers") or {}
+    if exchange.engine.is_free:
+        return OutcomeUnknown(message, billed="no", remedy="It was a free preview: call again.")
     remedy = (
         "client.resume() or the same call again fetches it at no cost; do so soon: it is kept for a while only."
         if fetchable

@@ -117,6 +117,7 @@ def login(key: str | None = None, *, keyring: bool = False) -> None:
 
         key = getpass("Segmind API key (hidden): ")
     secret = Secret.from_text(key)
+    del key  # a traceback may show this frame's variables
     if keyring:
         _keep_in_keyring(secret)
     _remembered["key"] = secret
@@ -162,14 +163,14 @@ def _from_keyring() -> str | None:
 
 
 def _keep_in_keyring(secret: Secret) -> None:
-    problem = ""
+    problem, remedy = "", ""
     try:
         import keyring
 
         keyring.set_password(*_KEYRING, secret.reveal())
     except ImportError:
-        problem = "the keyring package is not installed"
+        problem, remedy = "the keyring package is not installed", "Install it with: pip install keyring"
     except Exception as error:  # the backend's own classes; their text may hold the key, so only the class is told
         problem = type(error).__name__
     if problem:
-        raise ViduError(f"the key was not kept: {problem}", remedy="Install it with: pip install keyring")
+        raise ViduError(f"the key was not kept: {problem}", remedy=remedy or "Unlock the system's keyring.")

@@ -56,10 +56,10 @@ class ViduMagics(Magics):
         chosen.references = list(_flat(chosen.references))
         client = Client.preview() if chosen.preview else Client.from_env()
         video = client.generate(request_from(chosen), fresh=chosen.fresh)
-        if chosen.output:
-            video.save(chosen.output)
         if chosen.name:
             names[chosen.name] = video
+        if chosen.output:
+            video.save(chosen.output)
         return video
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -103,10 +104,12 @@ class Pause:
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._end = time.monotonic() + seconds
+        self._lock = threading.Lock()
 
     def extend(self, seconds: float) -> None:
         """Let it last this long from now on, or as long as somebody else has said."""
-        self._end = max(self._end, time.monotonic() + seconds)
+        with self._lock:
+            self._end = max(self._end, time.monotonic() + seconds)
 
     def wait(self, check: Callable[[], object] = lambda: None) -> None:
         """Wait for the end in slices, so that an interrupt gets through on every system; `check` may raise."""

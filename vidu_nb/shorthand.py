@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .client import Client
+from .errors import InvalidRequest
 from .references import Source
 from .request import AspectRatio, MovementAmplitude, Quality, VideoRequest
 from .video import Video
@@ -77,11 +78,20 @@ def preview(
     Parameters are those of `generate`, and `quality`: ``"draft"`` is 960 pixels on the long side and much sooner there,
     with the same plan and timing. The result is a moving storyboard of the references, never the model's work.
 
+    Raises
+    ------
+    InvalidRequest
+        A parameter is wrong, or `client` asks a service that costs money, or comes with a `quality` of its own.
+
     >>> from skimage import data
     >>> preview("Coffee, slow push in.", data.coffee(), bgm=False).info.audio_codec is None
     True
     """
     request = _request(locals())
+    if client and not client.is_free:
+        raise InvalidRequest("client: it asks a paid service; a preview wants Client.preview()", field="client")
+    if client and quality != "full":
+        raise InvalidRequest("quality: the client has its own; pass one of the two", field="quality")
     return (client or Client.preview(quality=quality)).generate(request)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from .account import Credits, Pending
 from .archive import Entry
@@ -53,11 +54,16 @@ class Unfinished:
         ------
         InvalidRequest
             No such open call.
+        ArchiveError
+            The journal can't be written.
         """
         for attempt in self.archive.journal:
             if attempt.id == name and self._is_left_open(attempt):
                 with self.holding(str(attempt.facts["lock"])):
-                    self.archive.journal.read_again(attempt).add("settled", billed=billed)
+                    now = self.archive.journal.read_again(attempt)
+                    if not now.is_open:  # its clip came in meanwhile
+                        break
+                    self._write(now, "settled", billed=billed)
                 if self.exchange.budget and not billed:
                     self.exchange.budget.correct(attempt.id, 0.0)
                 return
@@ -96,7 +102,7 @@ class Unfinished:
                 continue
             if attempt.state == "sent":
                 state: State = "not charged" if free else "unknown"
-                attempt.add(state, reason="the process ended before an answer came")
+                self._write(attempt, state, reason="the process ended before an answer came")
             if not again and not free:
                 raise OutcomeUnknown(
                     f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
@@ -149,6 +155,15 @@ class Unfinished:
                 return finish(self.exchange, attempt, request)
         key = str(attempt.facts["key"])
         return self.kept(request, lambda: self.archive.find_journalled(key)) if attempt.state == "stored" else None
+
+    def _write(self, attempt: Attempt, state: State, **details: Any) -> None:
+        problem = ""
+        try:
+            attempt.add(state, **details)
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        if problem:
+            raise ArchiveError(f"nothing was sent: the journal can't be written ({problem})", remedy="Free room.")
 
     def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
         lock = str(attempt.facts["lock"])

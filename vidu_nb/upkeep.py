@@ -112,7 +112,12 @@ def prune(archive: Archive, names: Sequence[str]) -> list[Row]:
 
 
 def _named(archive: Archive, names: Sequence[str]) -> Iterator[Entry]:
-    kept = {_name(entry): entry for entry in archive.entries() if isinstance(entry, Entry)}
+    kept: dict[str, Entry] = {}
+    for entry in archive.entries():
+        if isinstance(entry, Entry):
+            kept[_name(entry)] = entry
+        elif not names:  # all of them were asked for, and this is one
+            raise entry
     unknown = [name for name in names if name not in kept]
     if unknown:
         raise InvalidRequest(f"names: {unknown[0]!r} is not kept here; the list tells what is", field="names")

@@ -49,7 +49,7 @@ def stored_links(exchange: Exchange, request: VideoRequest) -> list[str]:
 
 def _upload(exchange: Exchange, data_uris: list[str]) -> list[str]:
     body = json.dumps({"data_urls": data_uris}).encode()
-    answer = exchange.free_call("POST", exchange.engine.upload_url, body)
+    answer = exchange.free_call("POST", exchange.engine.upload_url, body, timeout=exchange.timeout)
     if answer.status // 100 != 2:
         refused = exchange.refusal(answer)
         refused.billed = "no"

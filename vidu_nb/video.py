@@ -286,7 +286,7 @@ def load(path: str | os.PathLike[str]) -> Video:
     try:
         said = json.loads(text)
         version = int(said["format"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return Video(path.resolve())
     if version > RECIPE_FORMAT:
         raise ViduError(f"{path.name} has a recipe of format {version}", remedy="Upgrade vidu-nb to read it.")

@@ -10,7 +10,6 @@ import ipywidgets as widgets
 
 from ..archive import Archive, Entry
 from ..client import Client
-from ..errors import ViduError
 from ..request import VideoRequest
 from .form import Form
 from .jobs import in_background
@@ -85,15 +84,15 @@ class Live:
     def _work(self) -> None:
         """Make drafts until nothing new is wanted; one thread at a time does this."""
         while request := self._next():
-            client = Client.preview(quality="draft", archive=self._archive, notify=len)
-            with self._lock:
-                self._caller = client
             try:
+                client = Client.preview(quality="draft", archive=self._archive, notify=len)
+                with self._lock:
+                    self._caller = client
                 video = client.generate(request)
                 if self._is_still_wanted(request):
                     self._screen.show([video], loops=True)
                 self._forget_old()
-            except (ViduError, OSError) as error:
+            except Exception as error:  # whatever one draft meets, the next change gets another
                 if self._is_still_wanted(request):
                     self._say(f"No draft: {error}")
 

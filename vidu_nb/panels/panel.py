@@ -206,7 +206,7 @@ class Panel(widgets.VBox):
             told = "; ".join(sentence for _, sentence in self._form.problems)
             raise InvalidRequest(told, field=self._form.problems[0][0], problems=self._form.problems)
         service, engine = self._service, PREVIEW
-        if kind == "generate" and (service.look_again() or service.is_kept(request, service.engine)):
+        if kind == "generate" and (service.look_again() or (not fresh and service.is_kept(request, service.engine))):
             engine = service.engine
         offline = engine != PREVIEW and not service.can_pay and not fresh
         expected = service.estimate.seconds(engine)

@@ -51,7 +51,7 @@ def quote_for(plan: Plan, client: Client, *, workers: int) -> Quote:
     """What a plan comes to; looks at the archive and sends nothing."""
     kept = frozenset(_kept(plan, client))
     left = len(plan) - len(kept)
-    workers = min(workers, left) or 1
+    workers = max(1, min(workers, left))
     price = 0.0 if client.is_free else left * client.price_usd
     seconds = left * _seconds_each(client, workers) / workers
     return Quote(client.engine, client.is_free, kept, price, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import InvalidRequest
 from ..player import Player
 from ..video import Video
 
@@ -47,7 +48,7 @@ def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *
     Raises
     ------
     InvalidRequest
-        No video, more than nine, or a different number of labels.
+        No video, something else, more than nine, or a different number of labels.
 
     >>> show([])
     Traceback (most recent call last):
@@ -55,4 +56,6 @@ def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *
     vidu_nb.errors.InvalidRequest: ...
     """
     chosen = [videos] if isinstance(videos, Video) else list(videos)
+    if strange := [one for one in chosen if not isinstance(one, Video)]:
+        raise InvalidRequest(f"videos: {strange[0]!r} is no Video; vidu.load(path) makes one of a file", field="videos")
     return (Player if len(chosen) == 1 else PlayersInStep)(chosen, labels=labels, embed=embed)

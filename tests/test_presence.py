@@ -60,10 +60,10 @@ def on_screen(found, frames):
 
 @pytest.fixture(scope="module", params=REQUESTS, ids=list(REQUESTS))
 def measured(request, tmp_path_factory):
-    """A preview's request and what was found in its clip."""
+    """A draft's request and what was found in its clip; what is looked at is smaller still."""
     prompt, count, ratio, seed = REQUESTS[request.param]
     asked = vidu.VideoRequest(prompt=prompt, references=cast(count), aspect_ratio=ratio, seed=seed, bgm=False)
-    client = vidu.Client.preview(archive=tmp_path_factory.mktemp("kept"))
+    client = vidu.Client.preview(archive=tmp_path_factory.mktemp("kept"), quality="draft")
     return asked, consistency(client.generate(asked))
 
 

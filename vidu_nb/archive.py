@@ -7,6 +7,7 @@
       references/HASH.png                        the pictures that were sent
       journal/1a/KEY.ATTEMPT.json                what happened to each call
       incoming/  quarantine/  locks/             answers on their way; answers that are no clip; locks
+      budgets/  uploads/  drafts/                what sweeps may spend; links of pictures; the panel's live drafts
 
 Only names made here are ever opened: nothing that a file's content says is used as a path.
 """
@@ -64,7 +65,7 @@ class Archive:
     ----------
     folder
         Where; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working folder, beside the notebook. Made
-        when the first clip is kept.
+        at the first call.
 
     >>> Archive("clips").folder.name
     'clips'
@@ -188,7 +189,7 @@ class Archive:
         Raises
         ------
         ArchiveError
-            An entry is there and can't be used: damaged, of a newer format, or without its clip.
+            An entry is there and can't be used: damaged, or of a newer format.
         """
         return self.find_journalled(key) or self._find_by_name(key, engine)
 

@@ -13,7 +13,7 @@ from .files import write_bytes
 from .locks import hold
 
 _TIMEOUT = 30.0  # s; a reservation takes milliseconds
-_CENT = 1e-9  # binary fractions: ten times 0.1 is not quite 1
+_ROUNDING = 1e-9  # binary fractions: ten times 0.1 is not quite 1
 
 
 class Budget:
@@ -63,7 +63,7 @@ class Budget:
         with self._lock():
             amounts = self._read()
             left = self.limit_usd - sum(amounts.values())
-            if usd > left + _CENT:
+            if usd > left + _ROUNDING:
                 raise BudgetExceeded(
                     f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
                     remedy="Raise the budget if you want to go on.",

@@ -56,7 +56,7 @@ class Client:
         and asks for the clip: a process that dies meanwhile picks the paid job up at its next call.
     uploads
         ``"inline"`` sends local pictures inside the request, ``"storage"`` puts them into the service's storage first
-        (public: whoever has a link sees them) and sends links; each picture is uploaded once.
+        (public: whoever has a link sees them) and sends links; each picture is uploaded at most once a day.
     progress
         Gets the part of a queued clip that is made, 0 to 1, where the service tells it.
     notify
@@ -65,7 +65,8 @@ class Client:
     Raises
     ------
     InvalidRequest
-        The key or the base URL is malformed, or a key would travel over plain http.
+        The key, the base URL or the price is malformed, `mode` or `uploads` is none of theirs, or a key would travel
+        over plain http.
 
     >>> from PIL import Image
     >>> client = Client(timeout=60)  # no key here: the preview engine answers
@@ -285,7 +286,7 @@ class Client:
         call
             From `pending`, or its id.
         billed
-            What the bill says; False also gives the reservation back to the budget.
+            What the bill says; False also gives the reservation back to this client's budget.
 
         Raises
         ------

@@ -190,7 +190,7 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
 
     buffer = io.BytesIO()
     width, height = _fit(info.width, info.height, side)
-    fps = max(1, round(info.fps / 2))
+    fps = max(Fraction(1), Fraction(info.fps).limit_denominator(1001) / 2)
     with av.open(buffer, "w", format="mp4") as target:
         options = {"preset": "veryfast", "crf": "28", "maxrate": str(rate), "bufsize": str(rate)}
         stream = target.add_stream("libx264", rate=fps, options=options)
@@ -199,7 +199,7 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
             if i % 2:
                 continue
             small = frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")
-            small.pts, small.time_base = i // 2, Fraction(1, fps)
+            small.pts, small.time_base = i // 2, 1 / fps
             target.mux(stream.encode(small))
         target.mux(stream.encode(None))
     return buffer.getvalue()

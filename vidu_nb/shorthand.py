@@ -32,7 +32,8 @@ def generate(
     prompt
         What happens in the clip; at most 1500 characters.
     references
-        One or many of: path, ``https://`` URL, ``data:`` URI, bytes, PIL image, uint8 array (H, W, 3).
+        One to seven of: path, ``https://`` URL, ``data:`` URI, base64 text, bytes, PIL image, `Reference`, uint8 array
+        of shape (H, W), (H, W, 3) or (H, W, 4).
     aspect_ratio
         ``"16:9"`` (1920x1080), ``"1:1"`` (1080x1080) or ``"9:16"`` (1080x1920).
     duration

@@ -26,7 +26,7 @@ class Live:
     Parameters
     ----------
     archive
-        Where a panel's clips are kept; its drafts lie in a folder of their own in there, the last dozen of them.
+        Where a panel's clips are kept; its drafts lie in a folder of their own in there, the last dozen clips of them.
     form
         The controls.
     screen

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -195,3 +196,18 @@ def test_an_unreachable_url_is_our_own_error(web):
 def test_a_helpers_text_is_a_reference(web, png, photo):
     """What the helpers return can be passed as a reference as it is."""
     assert Reference(image_url_to_base64(web.url("/a.png", png))) == Reference(photo)
+
+
+def test_a_name_may_begin_like_a_home(encoded, tmp_path):
+    """``~cat.png`` is a file like others; only a folder of nobody's home is refused, in our own words."""
+    (tmp_path / "~cat.png").write_bytes(encoded())
+    assert Reference("~cat.png").sha256 == Reference(Path("~cat.png")).sha256
+    with pytest.raises(InvalidRequest, match="nobody of that name has a home here"):
+        Reference("~nobody-of-this-name/cat.png")
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", Path("a\0b.png"), "~a\0b.png"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    """A NUL in a path is the caller's mistake, and told as that."""
+    with pytest.raises(InvalidRequest):
+        Reference(name)

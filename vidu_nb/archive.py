@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ArchiveError
-from .files import sync_folder, write_bytes
+from .files import expanded, sync_folder, write_bytes
 from .journal import Attempt, Journal
 from .locks import hold
 from .request import VideoRequest
@@ -73,7 +73,7 @@ class Archive:
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         chosen = folder if folder is not None else os.environ.get(ENV_FOLDER) or FOLDER
-        self.folder = Path(chosen).expanduser().absolute()
+        self.folder = expanded(chosen).absolute()
         self.journal = Journal(self.folder / "journal")
 
     def lock_path(self, name: str) -> Path:

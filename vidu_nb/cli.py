@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from .client import Client
     from .video import Video
 
-PREVIEW_SECONDS = 3.0  # what a preview takes on two cores, for the progress bar
-PAID_SECONDS = 120.0  # what the service's documentation says
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -46,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)
+        sys.stdout.flush()  # while a reader's leaving is still ours to hear of
     except InvalidRequest as error:
         _complain(error)
         return 2
@@ -245,6 +243,8 @@ def _tell(video: Video, *, as_json: bool) -> None:
 def _progress(what: str, client: Client) -> Iterator[None]:
     """A bar on standard error that follows the clock: the service tells nothing until it is done."""
     from tqdm import tqdm
+
+    from .engines import PAID_SECONDS, PREVIEW_SECONDS
 
     expected = PREVIEW_SECONDS if client.engine == "preview" else PAID_SECONDS
     done = threading.Event()

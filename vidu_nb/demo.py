@@ -10,6 +10,7 @@ from pathlib import Path
 from .archive import Archive
 from .client import Client
 from .errors import ViduError
+from .files import expanded
 from .references import Reference
 from .request import VideoRequest
 
@@ -64,7 +65,7 @@ def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, P
     ViduError
         JupyterLab's packages are missing, or a cell of the notebook failed.
     """
-    folder = folder.expanduser().resolve()
+    folder = expanded(folder).resolve()
     _check_packages()
     folder.mkdir(parents=True, exist_ok=True)
     say("Making a five-second clip from three photographs with the free local preview engine ...")

@@ -14,6 +14,8 @@ from .transport import is_loopback
 BASE_URL = "https://api.segmind.com"
 UPLOADS_URL = "https://workflows-api.segmind.com"  # the hosted service's storage has a host of its own
 ENV_BASE_URL = "SEGMIND_BASE_URL"
+PREVIEW_SECONDS = 3.0  # what a preview takes on two cores
+PAID_SECONDS = 120.0  # what the service's documentation says
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,29 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from .errors import InvalidRequest
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with its ``~`` resolved; a single name that only begins so stays as it is.
+
+    Raises
+    ------
+    InvalidRequest
+        A folder of nobody's home, or a NUL character.
+
+    >>> expanded("~cat.png").name
+    '~cat.png'
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        if len(Path(path).parts) == 1:
+            return Path(path)
+    except ValueError:
+        raise InvalidRequest("a path can't hold a NUL character") from None
+    raise InvalidRequest(f"{os.fspath(path)!r}: nobody of that name has a home here; write the path in full")
+
 
 def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name: bool = True) -> None:
     """Let `write` fill a neighbouring file and put it in `target`'s place in one step.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .demo import QUICKSTART, example_notebooks
 from .errors import InvalidRequest, ViduError
-from .files import shown_path, write_atomically
+from .files import expanded, shown_path, write_atomically
 
 
 def copy_notebooks(folder: Path | str) -> tuple[list[Path], list[Path]]:
@@ -41,7 +41,7 @@ def copy_notebooks(folder: Path | str) -> tuple[list[Path], list[Path]]:
     >>> copy_notebooks("class")[1] == copied, copied[0].read_text()
     (True, 'my own')
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = expanded(folder).resolve()
     if folder.exists() and not folder.is_dir():
         raise InvalidRequest(f"folder: {shown_path(folder)} is a file; name a folder", field="folder")
     copied, kept = [], []

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from .errors import InvalidRequest, Unreachable, one_line
+from .files import expanded
 from .pictures import (
     MAX_FILE_BYTES,
     check_size,
@@ -323,21 +324,19 @@ def _as_path(text: str) -> Path | None:
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)", text)
     if scheme:
         raise InvalidRequest(f"{scheme[1]!r} URLs are not taken: pass a path, an https:// URL or a data: URI")
-    path = Path(text).expanduser()
+    path = expanded(text)
     try:
         if path.exists():
             return path
     except OSError:
         pass  # longer than a file name can be: then it is base64, or nothing
-    except ValueError:
-        raise InvalidRequest("the path holds a NUL character") from None
     if len(text) >= 64 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", text):
         return None
     raise InvalidRequest(f"there is no file {_shorten(text)!r}: check the path (looked in {_shorten(str(Path.cwd()))})")
 
 
 def _read_file(path: Path) -> bytes:
-    path = path.expanduser()
+    path = expanded(path)
     problem = ""
     try:
         if path.is_dir():
@@ -350,6 +349,8 @@ def _read_file(path: Path) -> bytes:
         problem = "does not exist: check the path"
     except OSError as error:
         problem = f"can't be read ({error.strerror})"
+    except ValueError:
+        problem = "has a NUL character in its name"
     raise InvalidRequest(f"the file {_shorten(str(path))!r} {problem}")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__, media
 from .errors import ViduError
-from .files import shown_path, write_atomically
+from .files import expanded, shown_path, write_atomically
 from .references import Reference
 from .request import DRAFT, MODEL, VideoRequest, quietly
 
@@ -185,7 +185,7 @@ class Video:
         pathlib.Path
             The absolute path of the copy.
         """
-        target = Path(path).expanduser()
+        target = expanded(path)
         if target.is_dir():
             target /= self.path.name
 
@@ -279,7 +279,7 @@ def load(path: str | os.PathLike[str]) -> Video:
     ...
     vidu_nb.errors.ViduError: holiday.mp4 ...
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     text = media.read_tags(path).get(RECIPE_TAG)
     if text is None:
         return Video(path.resolve())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ..errors import InvalidRequest, ViduError
+from ..files import expanded
 from ..video import Video
 from .differences import Pictures, Sound, compare_pictures, compare_sound, equal_pictures, equal_sound
 from .judgement import MIN_SSIM, SoundWord, Word, decisive_frame, judge_pictures, judge_sound, why_pictures, why_sound
@@ -263,7 +264,7 @@ def _named(clips: Any) -> dict[str, Video]:
 
 
 def _video(clip: Clip) -> Video:
-    return clip if isinstance(clip, Video) else Video(Path(clip).expanduser())
+    return clip if isinstance(clip, Video) else Video(expanded(clip))
 
 
 def _judge_once(

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from ..archive import Archive, Entry
+from ..engines import PAID_SECONDS, PREVIEW_SECONDS
 from ..request import PREVIEW
 from ..video import Receipt, Video
 
-PREVIEW_SECONDS = 3.0  # what a preview takes on two cores
-PAID_SECONDS = 120.0  # what the service's documentation says
 _TICK = 0.25  # s
 _SEEN = 20  # receipts; older ones tell less
 

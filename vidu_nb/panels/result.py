@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,7 +13,7 @@ from IPython.display import display, update_display
 from ..archive import Archive
 from ..engines import BASE_URL
 from ..errors import ViduError
-from ..files import shown_path
+from ..files import expanded, shown_path
 from ..player import Player
 from ..references import Reference
 from ..request import MAX_SEED
@@ -154,13 +153,13 @@ class Tools:
             self._tell("Name a file first.", "problem")
             return
         try:
-            target = Path(name).expanduser()
+            target = expanded(name)
             target = target if target.suffix.lower() == ".mp4" else target.with_name(f"{target.name}.mp4")
             if target.exists():
                 self._tell(f"{target.name} is there already: choose another name.", "problem")
                 return
             saved = self._video.save(target)
-        except (ViduError, OSError, ValueError, RuntimeError) as error:  # RuntimeError: nobody's home
+        except (ViduError, OSError, ValueError) as error:
             self._tell(getattr(error, "strerror", None) or str(error), "problem")
         else:
             self._tell(f"Saved as {shown_path(saved)}, with its recipe inside.", "help")

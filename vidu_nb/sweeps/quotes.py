@@ -12,7 +12,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..archive import folder_name
-from ..panels.jobs import PAID_SECONDS, PREVIEW_SECONDS, kept_receipts
+from ..engines import PAID_SECONDS, PREVIEW_SECONDS
+from ..panels.jobs import kept_receipts
 from ..request import VideoRequest
 
 if TYPE_CHECKING:

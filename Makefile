@@ -22,10 +22,10 @@ lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 
 test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
-# One file plays clips in step, which takes the machine for itself. Two load it, and so do the notebooks: tests of deadlines beside
-# them would measure that.
+# One file plays clips in step, which takes the machine for itself. A few load it, as the notebooks do: tests of deadlines beside them
+# would measure that.
 ALONE := tests/test_synchroniser_browser.py
-HEAVY := tests/test_torture.py tests/test_mutations.py
+HEAVY := tests/test_torture.py tests/test_mutations.py tests/test_demo.py
 
 unit: $(READY) browser
 	$(BIN)/pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%) tests/ --pyargs vidu_nb

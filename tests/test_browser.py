@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -80,31 +79,25 @@ def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(
     assert "small silent copy" in page.locator(".vidu-player").nth(1).inner_text()
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder above a notebook's folder; the notebook was executed and saved, its clip lies beside it."""
-    place = tmp_path_factory.mktemp("saved")
-    (place / "sub folder").mkdir()
+    (tmp_path / "sub folder").mkdir()
+    monkeypatch.delenv("VIDU_NB_ARCHIVE")  # the clip lies beside the notebook, as it does for people
     lines = [
         "import vidu_nb as vidu",
         "from vidu_nb.demo import sample_references",
         "vidu.preview('The rocket starts. <script>alert(1)</script>', sample_references()[2])",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("VIDU_NB_ARCHIVE", raising=False)
-        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(place / "sub folder")}}).execute()
-    nbformat.write(notebook, place / "sub folder" / "clip.ipynb")
-    return place
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path / "sub folder")}}).execute()
+    nbformat.write(notebook, tmp_path / "sub folder" / "clip.ipynb")
+    return tmp_path
 
 
-@pytest.mark.parametrize("base_url", ["/", "/user/x/"])
-def test_a_saved_notebook_plays_in_jupyterlab_without_its_kernel(
-    page: Page, saved: Path, tmp_path: Path, base_url: str
-):
-    """A notebook that was executed and saved, in a sub-folder, shows its clip when it is opened again."""
-    shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
-    with jupyter_lab(tmp_path, base_url=base_url) as url:
+def test_a_saved_notebook_plays_in_jupyterlab_without_its_kernel(page: Page, saved: Path):
+    """A notebook that was executed and saved, in a sub-folder, shows its clip when it is opened again, as on a hub."""
+    with jupyter_lab(saved, base_url="/user/x/") as url:
         page.goto(f"{url}lab/tree/sub%20folder/clip.ipynb?reset")
         video = page.locator(".jp-OutputArea video")
         video.wait_for(state="attached", timeout=60_000)

@@ -1,8 +1,7 @@
-"""`vidu-nb lab`: notebooks of one's own, and JupyterLab on them; `vidu-nb demo`: one that has been run."""
+"""`vidu-nb lab`: notebooks of one's own, and JupyterLab on them."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,8 +10,6 @@ from pathlib import Path
 import pytest
 from served import contents
 
-import vidu_nb as vidu
-from vidu_nb.cli import main
 from vidu_nb.demo import example_notebooks
 from vidu_nb.errors import InvalidRequest, ViduError
 from vidu_nb.lab import copy_notebooks
@@ -79,19 +76,3 @@ def test_jupyterlab_serves_the_folder(tmp_path: Path):
     assert entries == sorted(path.name for path in example_notebooks().glob("*.ipynb"))
     assert told.startswith(f"{len(entries)} notebooks copied to class\n")
     assert "/lab/tree/01_quickstart.ipynb" in told
-
-
-def test_the_demo_leaves_a_clip_a_notebook_and_a_page(tmp_path, monkeypatch, capsys):
-    """`vidu-nb demo` makes what the front page promises, with no key: a clip, the notebook executed, a page of it."""
-    monkeypatch.delenv("VIDU_NB_ARCHIVE")  # as it is for people
-    assert main(["demo", "shown", "--json"]) == 0
-    made = {name: Path(path) for name, path in json.loads(capsys.readouterr().out).items()}
-    assert {name: path.relative_to(tmp_path).as_posix() for name, path in made.items()} == {
-        "clip": "shown/demo.mp4",
-        "notebook": "shown/01_quickstart.ipynb",
-        "html": "shown/01_quickstart.html",
-    }
-    assert vidu.load(made["clip"]).is_preview
-    cells = json.loads(made["notebook"].read_text())["cells"]
-    assert any(cell.get("outputs") for cell in cells)
-    assert "<video" in made["html"].read_text()

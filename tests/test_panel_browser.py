@@ -341,38 +341,36 @@ def tab_through(page: Page, steps: int) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_panel_is_accessible_and_fits(
-    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: list, dark: bool
-):
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pictures: list, theme: str):
     """In both themes axe finds nothing serious, the keyboard goes round in order, and nothing sticks out."""
-    monkeypatch.delenv("VIDU_NB_ARCHIVE", raising=False)
-    write_notebook(tmp_path / "panel.ipynb", PANEL)
-    with jupyter_lab(tmp_path, dark=dark) as url:
-        open_notebook(page, url, "panel.ipynb")
-        command(page, "notebook:run-all-cells")
-        page.locator(".vidu-tray").wait_for()
-        check_with_axe(page, ".vidu-panel")
-        fill(page, pictures, "A wall. " + "Very long indeed. " * 80)
-        expect(button(page, "Preview (free)")).to_be_enabled()
-        names = tab_through(page, 40)
-        order = ["Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
-                 "Dice", "Background music", "auto", "Preview", "Generate", "Kept clips"]  # fmt: skip
-        found = [max(filter(name.startswith, order), key=len, default="") for name in names]
-        assert list(dict.fromkeys(filter(None, found))) == order, names
-        button(page, "Preview (free)").click()
-        page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
-        button(page, "Kept clips").click()
-        expect(page.locator(".vidu-card")).to_have_count(2)
-        check_with_axe(page, ".vidu-panel", ".vidu-player")
-        top = page.locator(".vidu-actions").bounding_box()["y"]
-        prompt_of(page).fill("too long " * 200)
-        expect(page.locator(".vidu-prompt .vidu-problem")).to_be_visible()
-        assert page.locator(".vidu-actions").bounding_box()["y"] == top, "the page jumped"
-        for width in (700, 1600):
-            page.set_viewport_size({"width": width, "height": 1400})
-            page.wait_for_timeout(200)  # the page lays itself out anew
-            assert page.evaluate(STICKS_OUT) == []
+    write_notebook(place / theme / "panel.ipynb", PANEL)
+    open_notebook(page, lab, f"{theme.replace(' ', '%20')}/panel.ipynb")
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
+    command(page, "notebook:run-all-cells")
+    page.locator(".vidu-tray").wait_for()
+    check_with_axe(page, ".vidu-panel")
+    fill(page, pictures, "A wall. " + "Very long indeed. " * 80)
+    expect(button(page, "Preview (free)")).to_be_enabled()
+    names = tab_through(page, 40)
+    order = ["Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
+             "Dice", "Background music", "auto", "Preview", "Generate", "Kept clips"]  # fmt: skip
+    found = [max(filter(name.startswith, order), key=len, default="") for name in names]
+    assert list(dict.fromkeys(filter(None, found))) == order, names
+    button(page, "Preview (free)").click()
+    page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
+    button(page, "Kept clips").click()
+    expect(page.locator(".vidu-card")).to_have_count(2)
+    check_with_axe(page, ".vidu-panel", ".vidu-player")
+    top = page.locator(".vidu-actions").bounding_box()["y"]
+    prompt_of(page).fill("too long " * 200)
+    expect(page.locator(".vidu-prompt .vidu-problem")).to_be_visible()
+    assert page.locator(".vidu-actions").bounding_box()["y"] == top, "the page jumped"
+    for width in (700, 1600):
+        page.set_viewport_size({"width": width, "height": 1400})
+        page.wait_for_timeout(200)  # the page lays itself out anew
+        assert page.evaluate(STICKS_OUT) == []
 
 
 def test_markup_from_people_and_servers_stays_text(page: Page, lab: str, place: Path, encoded):

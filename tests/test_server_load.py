@@ -168,6 +168,7 @@ def test_new_connections_push_out_the_one_that_waited_longest(own, connect, monk
 def test_a_sudden_crowd_is_told_to_come_back(own, connect, monkeypatch):
     """Where all are too new to be given up, the next is told to come back, except at /health; soon the oldest goes."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(connections, "GRACE", 60.0)
     first = connect(own)
     connect(own)
     wait_for(lambda: own.connections == 2)
@@ -175,6 +176,7 @@ def test_a_sudden_crowd_is_told_to_come_back(own, connect, monkeypatch):
     assert (told.status_code, told.json()["error"]) == (429, "too many connections: ask again in 1 s")
     assert told.headers["retry-after"] == "1"
     assert requests.get(f"{own.base_url}/health", timeout=30).json()["status"] == "ok"
+    monkeypatch.setattr(connections, "GRACE", 0.0)
     for _ in range(3):
         connect(own)
     assert rest(first) == b""

@@ -73,9 +73,9 @@ class Budget:
     def correct(self, call: str, usd: float) -> None:
         """Replace a call's reservation by what it cost; 0 gives it back. Calls of another budget change nothing."""
         with self._lock():
-            amounts = self._read()
-            if call in amounts:
-                self._write({**amounts, call: usd})
+            held = self._read()
+            if call in held:
+                self._write({**held, call: usd})
 
     @property
     def spent(self) -> float:

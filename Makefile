@@ -6,6 +6,8 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 # Here a change counts at once; where CI is set, what is tested is what people install, a wheel.
 READY := $(VENV)/$(if $(CI),.wheel,.test)
 SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+# Dozens of processes read the same modules: compile them once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
 .PHONY: help demo lab test unit heavy notebooks coverage outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
@@ -28,8 +30,8 @@ ALONE := tests/test_synchroniser_browser.py
 HEAVY := tests/test_torture.py tests/test_mutations.py tests/test_demo.py
 
 unit: $(READY) browser
-	$(BIN)/pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%) tests/ --pyargs vidu_nb
-	$(BIN)/pytest -q $(ALONE)
+	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%) tests/ --pyargs vidu_nb
+	$(BIN)/pytest -q -p no:nbval $(ALONE)
 
 heavy: $(READY) browser
 	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)

@@ -38,8 +38,10 @@ def shell(ipython, place, photo, tmp_path, monkeypatch):
     """The shell with fresh variables, beside a picture ``wave.png``."""
     monkeypatch.setenv("VIDU_NB_ARCHIVE", str(place / "archive"))
     Image.fromarray(photo).save(tmp_path / "wave.png")
-    ipython.reset(new_session=False)
-    return ipython
+    before = dict(ipython.user_ns)
+    yield ipython
+    ipython.user_ns.clear()  # `reset` would also look for garbage, which takes far longer than a test
+    ipython.user_ns.update(before)
 
 
 def run(shell, line, cell=PROMPT):

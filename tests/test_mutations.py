@@ -62,7 +62,19 @@ def copy(tmp_path):
 def run(folder: Path, *guards: str) -> subprocess.CompletedProcess[str]:
     """Run the guarding tests of a copy against the package in it."""
     env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", "tests/test_where.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:nbval",
+        "--tb=line",
+        "tests/test_where.py",
+    ]
     tests = [f"tests/{GUARDS[name]}" for name in guards]
     return subprocess.run(
         [*command, *tests], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False

@@ -23,11 +23,13 @@ clips = [vidu.load(name) for name in ("one.mp4", "two.mp4", "short.mp4")]
 vidu.show(clips, labels=["one", {HOSTILE!r}, "short"])
 """
 
-#: The frame that each clip shows, read from its pixels.
+#: The frame that each clip shows, read from its pixels once no clip has sought for a while: one seek may follow another.
 FRAMES = """async ([shade, step]) => {
-    const shown = [];
-    for (const video of document.querySelectorAll('.vidu-grid video')) {
-        if (video.seeking) await new Promise(done => video.addEventListener('seeked', done, {once: true}));
+    const shown = [], videos = [...document.querySelectorAll('.vidu-grid video')];
+    const late = performance.now() + 10000;
+    for (let calm = 0; calm < 4 && performance.now() < late; await new Promise(requestAnimationFrame))
+        calm = videos.some(video => video.seeking) ? 0 : calm + 1;
+    for (const video of videos) {
         const canvas = document.createElement('canvas');
         [canvas.width, canvas.height] = [8, 8];
         const brush = canvas.getContext('2d');

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from faults import FaultServer, kinds
@@ -16,6 +16,7 @@ import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.budget import Budget
 from vidu_nb.client import Client
+from vidu_nb.locks import hold
 
 KEY = "SG_not-a-real-key-for-tests"
 
@@ -420,3 +421,17 @@ def test_a_preview_is_never_paid_for(client, faults, photo):
     with pytest.raises(errors.InvalidRequest, match="quality"):
         vidu.preview("A wall", photo, client=Client.preview(), quality="draft")
     assert faults.posts() == []
+
+
+def test_a_new_take_waits_for_the_fetch_of_an_open_one(faults):
+    """With seed 0, too: while another kernel's `resume` has an unknown call in hand, nothing is paid for beside it."""
+    client = Client(KEY, faults.url("link_json"), timeout=5, notify=len)
+    with pytest.raises(errors.OutcomeUnknown):
+        client.generate(asking(seed=0))
+    [attempt] = client.archive.journal
+    with ThreadPoolExecutor(1) as pool:
+        with hold(client.archive.lock_path(str(attempt.facts["lock"])), timeout=5):
+            asked = pool.submit(client.generate, asking(seed=0))
+            assert not wait([asked], timeout=0.3).done
+        assert isinstance(asked.exception(timeout=10), errors.OutcomeUnknown)
+    assert len(faults.posts()) == 1

@@ -90,6 +90,9 @@ class Unfinished:
         """
         free = self.exchange.engine.is_free
         for attempt in self.archive.journal.of(key):
+            if attempt.state in ("received", "linked") and self._is_running(attempt, lock):
+                with self.holding(str(attempt.facts["lock"])):  # its clip is being fetched: soon more is known
+                    attempt = self.archive.journal.read_again(attempt)  # noqa: PLW2901
             if not attempt.is_open or self._is_running(attempt, lock):
                 continue
             if self._is_fetchable(attempt):

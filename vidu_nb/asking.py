@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from .answers import what_is_wrong
@@ -141,7 +142,7 @@ def _whole_after_all(exchange: Exchange, attempt: Attempt, error: Interrupted | 
         return broken  # its status was told, whatever became of its words; no 429: a cancelled call must not wait
     if exchange.engine.is_free:
         error.billed, error.remedy = "no", "It was a free preview: call again."
-    details = {"reason": error.message}
+    details: dict[str, Any] = {"reason": error.message}
     if broken and broken.body:
         details["quarantine"] = exchange.put_aside(attempt, broken.body)
     exchange.note(attempt, "unknown", **details)

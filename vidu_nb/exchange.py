@@ -139,14 +139,20 @@ class Exchange:
         headers = {name.lower(): self._scrub(value.encode()).decode() for name, value in answer.headers.items()}
         return Answer(answer.status, headers, self._scrub(answer.body), answer.elapsed_s)
 
-    def note(self, attempt: Attempt, state: State, **details: Any) -> Attempt:
-        """Journal a step. Once bytes have left, a full disk must not hide what happened: "sent" says enough."""
+    def note(self, attempt: Attempt, state: State, *, must: bool = False, **details: Any) -> Attempt:
+        """Journal a step. Once bytes have left, a full disk must not hide what happened: "sent" says enough.
+
+        Raises
+        ------
+        ArchiveError
+            The journal can't be written, and bytes have not left, or the step is one that `must` be on disk.
+        """
         problem = ""
         try:
             return attempt.add(state, **details)
         except OSError as error:
             problem = error.strerror or type(error).__name__
-        if state == "sent":
+        if must or state == "sent":
             raise ArchiveError(f"nothing was sent: the journal can't be written ({problem})", remedy="Free room.")
         return attempt
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from .account import Credits, Pending
 from .archive import Entry
@@ -63,7 +62,7 @@ class Unfinished:
                     now = self.archive.journal.read_again(attempt)
                     if not now.is_open:  # its clip came in meanwhile
                         break
-                    self._write(now, "settled", billed=billed)
+                    self.exchange.note(now, "settled", must=True, billed=billed)
                 if self.exchange.budget and not billed:
                     self.exchange.budget.correct(attempt.id, 0.0)
                 return
@@ -105,7 +104,7 @@ class Unfinished:
                 continue
             if attempt.state == "sent":
                 state: State = "not charged" if free else "unknown"
-                self._write(attempt, state, reason="the process ended before an answer came")
+                self.exchange.note(attempt, state, must=True, reason="the process ended before an answer came")
             if not again and not free:
                 raise OutcomeUnknown(
                     f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
@@ -158,15 +157,6 @@ class Unfinished:
                 return finish(self.exchange, attempt, request)
         key = str(attempt.facts["key"])
         return self.kept(request, lambda: self.archive.find_journalled(key)) if attempt.state == "stored" else None
-
-    def _write(self, attempt: Attempt, state: State, **details: Any) -> None:
-        problem = ""
-        try:
-            attempt.add(state, **details)
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        if problem:
-            raise ArchiveError(f"nothing was sent: the journal can't be written ({problem})", remedy="Free room.")
 
     def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
         lock = str(attempt.facts["lock"])

@@ -78,10 +78,11 @@ def entry(thing: Any, members: tuple[str, ...] | None) -> Iterator[str]:
     if thing is vidu.VideoRequest:
         yield from fields()
     if inspect.isclass(thing):
-        told = {name: one for name, one in sorted(vars(thing).items()) if name[0] != "_"}
+        chosen = vars(thing) if members is None else members
+        told = {name: one for name, one in sorted(vars(thing).items()) if name[0] != "_" and name in chosen}
         yield "\n" + "\n".join(f"- `.{name}`: {prose(one)}" for name, one in told.items() if isinstance(one, property))
         for name, one in told.items():
-            if callable(getattr(thing, name)) and (members is None or name in members):
+            if callable(getattr(thing, name)):
                 yield f"\n#### {thing.__name__}.{name}()\n\n```\n{signature(getattr(thing, name), name)}\n```\n"
                 yield prose(one)
 

@@ -1,12 +1,16 @@
-"""`vidu-nb demo`: a clip, and the quickstart notebook executed."""
+"""The examples as people get them: `vidu-nb demo`, and notebooks that want no more than `vidu-nb lab` brings."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import vidu_nb as vidu
 from vidu_nb.cli import main
+from vidu_nb.demo import example_notebooks
 
 
 def test_the_demo_leaves_a_clip_a_notebook_and_a_page(tmp_path, monkeypatch, capsys):
@@ -23,3 +27,16 @@ def test_the_demo_leaves_a_clip_a_notebook_and_a_page(tmp_path, monkeypatch, cap
     cells = json.loads(made["notebook"].read_text())["cells"]
     assert any(cell.get("outputs") for cell in cells)
     assert "<video" in made["html"].read_text()
+
+
+def test_the_notebook_of_sweeps_needs_no_pandas(tmp_path):
+    """Its tables are text where pandas is not installed, as on Binder; every cell runs."""
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "pandas.py").write_text("raise ImportError('not here')")
+    env = os.environ | {"PYTHONPATH": str(tmp_path / "without")}
+    notebook = example_notebooks() / "06_sweeps_and_budgets.ipynb"
+    command = ["jupyter", "nbconvert", "--to=notebook", "--execute", "--output-dir=.", "--log-level=ERROR", notebook]
+    subprocess.run([sys.executable, "-m", *command], env=env, check=True, timeout=200)
+    cells = json.loads((tmp_path / notebook.name).read_text())["cells"]
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
+    assert any("".join(data.get("text/plain", "")).startswith("seed  state") for data in shown)

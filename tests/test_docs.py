@@ -221,6 +221,22 @@ def test_every_public_name_is_told_with_an_example(name, reference):
     assert ">>> " in (inspect.getdoc(errors.ViduError if told is errors else told) or "")
 
 
+def test_every_entry_on_the_page_of_names_has_an_example(reference):
+    """So do the classes that no public name stands for: a panel, a verdict, a sweep."""
+    told = [thing for things in reference.CHAPTERS.values() for thing in things]
+    assert [thing.__name__ for thing in told if ">>> " not in (inspect.getdoc(thing) or "")] == []
+
+
+def test_every_method_is_used_in_an_example(reference):
+    """On the page of names each class's properties and methods occur in an example of that class."""
+    missing = []
+    for entry in re.findall(r"^### class (.+?)(?=^###? |\Z)", reference.page(), re.MULTILINE | re.DOTALL):
+        told = re.findall(r"^#### \w+\.(\w+)\(\)$|^- `\.(\w+)`:", entry, re.MULTILINE)
+        used = "".join(re.findall(r"^(?:>>>|\.\.\.) .+$", entry, re.MULTILINE))
+        missing += [f"{entry.split()[0]}.{a or b}" for a, b in told if not re.search(rf"\.{a or b}\b", used)]
+    assert missing == []
+
+
 def test_every_error_is_told_with_its_remedy():
     """Each error class has a row that names its status and whether it is billed, as the code has them."""
     text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")

@@ -254,6 +254,9 @@ def test_lists_make_a_matrix(clip, other_seed, treated):
         ["different", "different", "same bytes"],
     ]
     assert verdicts[1, 0].names == ("coarse", "first")
+    assert verdicts["coarse", "first"] == verdicts[1, 0]
+    with pytest.raises(KeyError, match="none"):
+        verdicts["first", "none"]
     assert [(row["first"], row["second"]) for row in verdicts.table][:2] == [("first", "first"), ("first", "coarse")]
     assert repr(verdicts).splitlines()[1].split() == ["first", "same", "bytes", "alike", "different"]
 

@@ -144,9 +144,19 @@ def test_the_table_has_a_row_for_each_request(swept):
     assert all(Path(name).suffix == ".mp4" for name in table["file"])
 
 
+def test_a_table_of_some_columns(swept):
+    """In the order in which they are named; a name that is none is told, with those that are."""
+    assert list(swept.table("seed", "aspect_ratio").columns) == ["seed", "aspect_ratio"]
+    assert swept.rows("seed")[1] == {"seed": 2}
+    with pytest.raises(errors.InvalidRequest, match=r"columns: 'price' is none of aspect_ratio, seed, state") as caught:
+        swept.table("price")
+    assert caught.value.field == "columns"
+
+
 def test_without_pandas_the_table_is_text(swept, monkeypatch):
     """A list of dicts that shows itself in columns."""
     monkeypatch.setitem(sys.modules, "pandas", None)
+    assert repr(swept.table("seed", "state")).splitlines()[:2] == ["seed  state", "1     landed"]
     table = swept.table()
     assert table[3]["seed"] == 2
     assert repr(table).splitlines()[0].split() == [*table[0]]

@@ -59,6 +59,10 @@ class Pending:
         US dollars on the account before the call and now, where known.
     reason : str
         What happened.
+
+    >>> from vidu_nb import Client
+    >>> [call.price_usd for call in Client("an-invented-key").pending()]  # nothing was asked yet
+    []
     """
 
     id: str

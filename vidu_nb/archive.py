@@ -67,8 +67,9 @@ class Archive:
         Where; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working folder, beside the notebook. Made
         at the first call.
 
-    >>> Archive("clips").folder.name
-    'clips'
+    >>> archive = Archive("clips")
+    >>> archive.find(64 * "0", engine="segmind") is None, [archive.open(entry) for entry in archive.entries()]
+    (True, [])
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:

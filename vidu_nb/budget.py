@@ -40,8 +40,8 @@ class Budget:
     >>> budget.left
     0.25
     >>> budget.correct("call-1", 0.5)
-    >>> budget.left
-    0.5
+    >>> budget.left, budget.spent
+    (0.5, 0.5)
     """
 
     def __init__(self, limit_usd: float, file: str | os.PathLike[str]) -> None:

@@ -70,8 +70,25 @@ class Client:
 
     >>> from PIL import Image
     >>> client = Client(timeout=60)  # no key here: the preview engine answers
-    >>> client.generate(VideoRequest(prompt="A wall", references=Image.new("RGB", (256, 256)), aspect_ratio="1:1"))
+    >>> client.engine, client.model, client.is_free, client.timeout
+    ('preview', 'vidu-q1-reference-to-video', True, 60)
+    >>> request = VideoRequest(prompt="A wall", references=Image.new("RGB", (256, 256)), aspect_ratio="1:1")
+    >>> client.generate(request)
     Video(1:1 · 5 s · seed 42 · preview, free, ...)
+    >>> client.generate(request, offline=True).receipt.replayed
+    True
+
+    A client of the hosted service; nothing is sent before the first call.
+
+    >>> paying = Client("an-invented-key", archive="clips", price_usd=0.45)
+    >>> paying.base_url, paying.price_usd, paying.archive
+    ('https://api.segmind.com', 0.45, Archive(...clips...))
+    >>> paying.pending(), paying.resume()  # calls of unknown outcome; clips that were paid for and not fetched
+    ([], [])
+    >>> quiet = paying.sibling(notify=lambda line: None)
+    >>> quiet.asks_as(paying), quiet.asks_as(client)
+    (True, False)
+    >>> quiet.cancel()  # its calls alone; another thread's, say
     """
 
     def __init__(
@@ -115,6 +132,9 @@ class Client:
         """A client from the environment alone: the hosted service with a key, the free local preview engine without.
 
         Says so once when it is the preview engine.
+
+        >>> Client.from_env(timeout=60).engine
+        'preview'
         """
         client = cls(**settings)
         if client.engine == PREVIEW:
@@ -131,6 +151,9 @@ class Client:
             ``"full"`` (1080p), or ``"draft"``: 960 pixels on the long side, the same plan and timing, much sooner.
         **settings
             As for the class.
+
+        >>> Client.preview(quality="draft").model
+        'vidu-q1-reference-to-video-draft'
         """
         _check_choice("quality", quality, get_args(Quality))
         return cls(engine=preview_engine(model=DRAFT if quality == "draft" else MODEL), **settings)
@@ -264,6 +287,9 @@ class Client:
         ------
         Unreachable, APIError
             As for `generate`.
+
+        >>> Client.preview().credits()  # of play money, which nothing is taken from
+        Credits(100.00 USD: 100.00 paid, 0.00 free)
         """
         answer = self._exchange.free_call("GET", self._exchange.engine.credits_url)
         if answer.status != 200:
@@ -292,6 +318,10 @@ class Client:
         ------
         InvalidRequest
             No such open call.
+
+        >>> client = Client("an-invented-key")
+        >>> for call in client.pending():
+        ...     client.settle(call, billed=False)  # the bill does not name it
         """
         self._unfinished.settle(call.id if isinstance(call, Pending) else call, billed=billed)
 

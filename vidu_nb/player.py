@@ -50,6 +50,10 @@ class Player:
     ------
     InvalidRequest
         No video, more than nine, or a different number of labels.
+
+    >>> Player([Video(Path("a.mp4")), Video(Path("b.mp4"))], labels=["seed 1", "seed 2"])
+    seed 1: Video(a.mp4, 'a.mp4')
+    seed 2: Video(b.mp4, 'b.mp4')
     """
 
     def __init__(

@@ -79,8 +79,9 @@ class Reference:
         Not found, not a picture of a known format, smaller than 128 px, more oblong than 4:1, too large or damaged.
 
     >>> from PIL import Image
-    >>> Reference(Image.new("RGB", (256, 128), "navy"), name="night").size
-    (256, 128)
+    >>> night = Reference(Image.new("RGB", (256, 128), "navy"), name="night")
+    >>> night.size, night.label, night.is_url, night.bytes[1:4], night.open().getpixel((0, 0))
+    ((256, 128), 'night', False, b'PNG', (0, 0, 128))
     """
 
     url: str
@@ -105,6 +106,14 @@ class Reference:
 
         Never reads a file: the text may come from a stranger. Data is checked by its header; the pixels are decoded by
         `open`.
+
+        Raises
+        ------
+        InvalidRequest
+            Not text, neither a URL nor base64 of a picture, or a picture of a size that is not taken.
+
+        >>> Reference.from_wire("https://example.com/cat.png").is_url
+        True
         """
         if not isinstance(text, str):
             raise InvalidRequest(f"must be text, not {type(text).__name__}")

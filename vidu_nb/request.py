@@ -54,15 +54,24 @@ _warns = ContextVar("_warns", default=True)
 class VideoRequest(BaseModel):
     """One request to Vidu Q1 Reference to Video: frozen, and valid once it exists.
 
-    All parameters are keywords; `image_urls` is accepted for `references`.
+    Parameters
+    ----------
+    **parameters
+        As for `vidu_nb.generate`, all as keywords: ``prompt``, ``references`` (or ``image_urls``), ``aspect_ratio``,
+        ``duration``, ``seed``, ``bgm``, ``movement_amplitude``.
 
     Raises
     ------
     InvalidRequest
         Names the field, the bad value and what to pass instead; ``.problems`` lists every wrong field.
 
-    >>> VideoRequest(prompt="A cat in the rain", references="https://example.com/cat.png").seed
-    42
+    >>> request = VideoRequest(prompt="A cat in the rain", references="https://example.com/cat.png")
+    >>> request.seed, request.frame_size, request.remarks()
+    (42, (1920, 1080), ())
+    >>> VideoRequest(prompt="A cat", references=[], seed=-1)
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.InvalidRequest: references: is empty: pass one to 7 pictures; seed: -1 is out of range: ...
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=False)
@@ -154,6 +163,9 @@ class VideoRequest(BaseModel):
         ------
         InvalidRequest
             As for the constructor; also for a body that is not an object.
+
+        >>> VideoRequest.from_payload({"prompt": "A cat", "image_urls": ["https://example.com/cat.png"]}).duration
+        5
         """
         if not isinstance(body, Mapping):
             raise InvalidRequest(f"the body must be a JSON object, not {type(body).__name__}", field="body")
@@ -193,6 +205,10 @@ class VideoRequest(BaseModel):
         -------
         str
             64 hex digits. Equal for the same pictures from a path, bytes or a PIL image; order counts.
+
+        >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
+        >>> len(request.key()), request.key() == request.replace(seed=7).key()
+        (64, False)
         """
         said = self.payload() | {
             "prompt": unicodedata.normalize("NFC", self.prompt),

@@ -59,8 +59,9 @@ class Receipt:
     original : Receipt or None
         For a replay, the receipt of the call that made the clip; saved copies carry that one.
 
-    >>> Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7}).cost_usd
-    0.5
+    >>> receipt = Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7})
+    >>> receipt.cost_usd, receipt.to_dict()["seed"]
+    (0.5, 7)
     """
 
     engine: str
@@ -128,8 +129,20 @@ class Video:
     receipt : Receipt or None
         What the service said; None for a file that doesn't tell.
 
-    >>> Video(Path("clip.mp4")).is_preview
-    False
+    >>> import vidu_nb as vidu
+    >>> from PIL import Image
+    >>> wall = Image.new("RGB", (256, 256), "navy")
+    >>> video = vidu.preview("A wall, zoom in.", wall, aspect_ratio="1:1", quality="draft")
+    >>> video.is_preview, video.info.duration, len(video.bytes) > 10_000
+    (True, 5.0, True)
+    >>> video.poster(at=2.0, side=320).size, next(video.frames(side=320)).shape
+    ((320, 320), (320, 320, 3))
+    >>> video.storyboard.shots[0].move
+    'zoom in'
+    >>> video.save("wall.mp4").name, video.recipe()["request"]["prompt"]
+    ('wall.mp4', 'A wall, zoom in.')
+    >>> video.embed()  # the player, with the whole file in the notebook
+    Video(1:1 · 5 s · seed 42 · draft preview, free, ...)
     """
 
     path: Path

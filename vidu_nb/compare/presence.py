@@ -77,7 +77,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Consistency:
-    """What `consistency` found; see there for an example.
+    """What `consistency` found.
 
     Attributes
     ----------
@@ -103,6 +103,14 @@ class Consistency:
         Each sample as a small picture, uint8 RGB.
     duration : float
         Seconds.
+
+    >>> import vidu_nb as vidu
+    >>> from skimage import data
+    >>> clip = vidu.preview("The cat looks up.", data.cat(), aspect_ratio="1:1", quality="draft")
+    >>> result = vidu.consistency(clip)
+    >>> result.table[0]["on screen"], result.scores.shape, len(result.shots)
+    ('0.00-5.00 s', (1, 16), 2)
+    >>> result.plot().savefig("cat.png")
     """
 
     names: tuple[str, ...]

@@ -112,7 +112,7 @@ class Cut:
 class FramingReport:
     """What `framing` found: one or two cuts for each ratio; ``report["9:16"]`` is the better one of a ratio.
 
-    Any other ratio in the brackets raises InvalidRequest. An example: see `framing`.
+    Any other ratio in the brackets raises InvalidRequest.
 
     Attributes
     ----------
@@ -120,6 +120,13 @@ class FramingReport:
         What was judged: ``"request"`` or ``"clip"``.
     cuts : tuple of Cut
         For a request one for each ratio; for a clip its own frame, and two crops for each of the others.
+
+    >>> import vidu_nb as vidu
+    >>> from skimage import data
+    >>> report = vidu.framing(vidu.preview("A cat.", data.cat(), aspect_ratio="1:1", quality="draft"))
+    >>> report["9:16"].way, len(report.table), list(report.areas[0])[:3]
+    ('best crop', 5, ['ratio', 'way', 'area'])
+    >>> report.plot().savefig("ratios.png")
     """
 
     of: str

@@ -37,7 +37,7 @@ _AREA = 3.6  # square inches for a frame in a plot, of any ratio: photographs ma
 class Verdict:
     """Whether the second of two clips reproduces the first, and what says so.
 
-    True in an ``if`` where neither the pictures nor the sound are different. An example: see `reproduces`.
+    True in an ``if`` where neither the pictures nor the sound are different. Made by `reproduces`.
 
     Attributes
     ----------
@@ -51,6 +51,20 @@ class Verdict:
         What the two sounds share.
     clips : tuple of Video
         The first and the second.
+
+    >>> import vidu_nb as vidu
+    >>> from skimage import data
+    >>> clips = vidu.sweep("Coffee, push in.", data.coffee(), seed=[1, 2], aspect_ratio="1:1", quality="draft").videos
+    >>> verdict = vidu.reproduces(*clips)
+    >>> bool(verdict), verdict.word, verdict.sound_word
+    (False, 'different', 'different')
+    >>> verdict.row["verdict"], verdict.table[0]["frame"], verdict.flipped().names == verdict.names[::-1]
+    ('different', 0, True)
+    >>> verdict.plot().savefig("verdict.png")
+    >>> print(verdict.alt)
+    SSIM of coffee... over time, from 0... Verdict: different.
+    >>> print(verdict.why)
+    120 of 120 frames are too far apart, frame 0 most: SSIM 0... (0.88 is asked), ...; the sound differs: ...
     """
 
     word: Word
@@ -148,7 +162,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdicts:
-    """Verdicts on every pair of two lists of clips: ``verdicts[i, j]`` is on row i and column j. See `reproduces`.
+    """Verdicts on every pair of two lists of clips; ``verdicts[row, column]`` is one, by place from 0 or by name.
+
+    Any other place raises IndexError, any other name KeyError. Made by `reproduces`.
 
     Attributes
     ----------
@@ -156,14 +172,26 @@ class Verdicts:
         What the clips are called.
     cells : tuple of tuple of Verdict
         Row by row.
+
+    >>> import vidu_nb as vidu
+    >>> from skimage import data
+    >>> clip = vidu.preview("Coffee, push in.", data.coffee(), aspect_ratio="1:1", quality="draft")
+    >>> verdicts = vidu.reproduces({"first": clip, "copy": clip.save("copy.mp4")})
+    >>> verdicts
+           first          copy
+    first  same bytes     same pictures
+    copy   same pictures  same bytes
+    >>> verdicts["first", "copy"].word, verdicts[0, 0].word, len(verdicts.table)
+    ('same pictures', 'same bytes', 4)
     """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: tuple[tuple[Verdict, ...], ...]
 
-    def __getitem__(self, at: tuple[int, int]) -> Verdict:
-        return self.cells[at[0]][at[1]]
+    def __getitem__(self, at: tuple[int | str, int | str]) -> Verdict:
+        row, column = (_place(one, names) for one, names in zip(at, (self.rows, self.columns), strict=True))
+        return self.cells[row][column]
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -294,6 +322,12 @@ def _digest(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ViduError(f"{path} can't be read ({error.strerror})", remedy="Check the path.") from None
+
+
+def _place(at: int | str, names: tuple[str, ...]) -> int:
+    if isinstance(at, str) and at not in names:
+        raise KeyError(at)
+    return names.index(at) if isinstance(at, str) else at
 
 
 def _cell(verdict: Verdict) -> str:

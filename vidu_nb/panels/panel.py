@@ -51,10 +51,14 @@ class Panel(widgets.VBox):
     error : ViduError or None
         What the last call came to, where it failed.
 
+    >>> import asyncio
     >>> from PIL import Image
     >>> panel = Panel({"prompt": "A wall. Zoom in.", "references": Image.new("RGB", (256, 256)), "aspect_ratio": "1:1"})
-    >>> panel.preview()
-    Video(1:1 · 5 s · seed 42 · preview, ...)
+    >>> panel.fill(seed=7)
+    >>> panel.preview()  # panel.generate() pays, where there is a key; panel.cancel() from another cell ends it
+    Video(1:1 · 5 s · seed 7 · preview, ...)
+    >>> asyncio.run(panel.run("preview"))  # in a notebook: await panel.run()
+    Video(1:1 · 5 s · seed 7 · preview, ...)
     """
 
     request = traitlets.Any(None, allow_none=True)

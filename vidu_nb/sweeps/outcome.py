@@ -30,6 +30,28 @@ class Sweep:
         What was asked for.
     budget : Budget or None
         What the calls may cost together, over all runs that share it.
+
+    >>> import vidu_nb as vidu
+    >>> from PIL import Image
+    >>> wall = Image.new("RGB", (256, 256), "navy")
+    >>> made = vidu.sweep("A wall.", wall, seed=[1, 2], aspect_ratio="1:1", quality="draft")
+    >>> made.headline, made.stopped, made.spent_usd
+    ('2 of 2 clips', '', 0.0)
+    >>> len(made.videos), made.failed, made.results[1] == made.at(seed=2)
+    (2, [], True)
+    >>> made.rows("seed", "state")  # made.table() is a DataFrame, where pandas is installed
+    seed  state
+    1     landed
+    2     landed
+    >>> len(made.table()), list(made.facts())
+    (2, ['plan', 'spent_usd', 'stopped', 'results'])
+    >>> made.show()  # as the sweep shows itself; made.compare() plays the clips in step
+    2 of 2 clips
+      [0] seed 1: Video(...)
+      [1] seed 2: Video(...)
+    >>> made.compare()
+    seed 1: Video(...)
+    seed 2: Video(...)
     """
 
     def __init__(self, run: Run) -> None:
@@ -80,23 +102,37 @@ class Sweep:
         """
         return self[self.plan.position(**parameters)]
 
-    def table(self) -> Any:
+    def table(self, *columns: str) -> Any:
         """One row for each request: swept parameters, seed, state, file, cost, seconds, error.
+
+        Parameters
+        ----------
+        *columns
+            Only these, in this order; by default all.
 
         Returns
         -------
         pandas.DataFrame or list of dict
             A list, which shows itself as columns of text, where pandas is not installed.
+
+        Raises
+        ------
+        InvalidRequest
+            No such column.
         """
         try:
             pandas: Any = import_module("pandas")
         except ImportError:
-            return self.rows()
-        return pandas.DataFrame(self.rows())
+            return self.rows(*columns)
+        return pandas.DataFrame(self.rows(*columns))
 
-    def rows(self) -> Rows:
+    def rows(self, *columns: str) -> Rows:
         """The same as a list of dicts, whether pandas is installed or not."""
-        return Rows(self._row(index, outcome) for index, outcome in enumerate(self.results))
+        rows = [self._row(index, outcome) for index, outcome in enumerate(self.results)]
+        if strange := next((name for name in columns if name not in rows[0]), None):
+            told = f"columns: {strange!r} is none of {', '.join(rows[0])}"
+            raise InvalidRequest(told, field="columns")
+        return Rows({name: row[name] for name in columns or row} for row in rows)
 
     def facts(self) -> dict[str, Any]:
         """What it came to as JSON-ready values."""

@@ -39,6 +39,10 @@ class Plan:
     >>> plan = Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2, 3], aspect_ratio=["16:9", "9:16"])
     >>> len(plan), plan[1].seed, plan[1].aspect_ratio
     (6, 2, '16:9')
+    >>> plan.axes
+    {'aspect_ratio': ('16:9', '9:16'), 'seed': (1, 2, 3)}
+    >>> plan.values(4)["seed"], plan.label(4), plan.facts()["requests"]
+    (2, '9:16 · seed 2', 6)
     """
 
     parameters: Mapping[str, tuple[Any, ...]]
@@ -93,6 +97,12 @@ class Plan:
             Who would be asked; defaults to `Client.from_env()`. Nothing is sent.
         workers
             Calls at a time.
+
+        >>> from vidu_nb import Client
+        >>> plan = Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2, 3])
+        >>> priced = plan.priced(Client("an-invented-key", price_usd=0.5))
+        >>> priced.kept, priced.price_usd, priced.seconds
+        (0, 1.5, 120.0)
         """
         return replace(self, quote=quote_for(self, client or Client.from_env(), workers=workers))
 
@@ -180,7 +190,12 @@ class Plan:
         return {"axes": told, "requests": len(self), **figures, "seconds": self.seconds}
 
     def digest(self, client: Client) -> str:
-        """A name for this plan with this client's engine: the same for the same requests."""
+        """A name for this plan with this client's engine, 16 hex digits: the same for the same requests.
+
+        >>> from vidu_nb import Client
+        >>> len(Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2]).digest(Client.preview()))
+        16
+        """
         pictures = [[(one.sha256, one.name) for one in references] for references in self.parameters["references"]]
         told = [client.engine, client.model, {**self.parameters, "references": pictures}]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -13,6 +13,8 @@ import av
 import numpy as np
 import pytest
 import requests
+from faults import KEY as SERVICE_KEY
+from faults import FaultServer
 from PIL import Image
 
 from vidu_nb.animatic.server import PreviewServer
@@ -31,6 +33,30 @@ def _clean_place(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("VIDU_NB_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.chdir(tmp_path)
+
+
+# A service that misbehaves.
+
+
+@pytest.fixture
+def faults():
+    """The service whose prompts choose the faults."""
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def paid(faults, monkeypatch):
+    """The same as the environment's service, with a key."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SERVICE_KEY)
+    monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
+    return faults
+
+
+@pytest.fixture
+def asked(photo):
+    """Parameters that make a whole request, cheap to preview."""
+    return {"prompt": "A wave. Zoom in.", "references": photo, "aspect_ratio": "1:1", "bgm": False}
 
 
 # Pictures.

@@ -52,6 +52,7 @@ PRICE_USD = 0.5
 BALANCE_USD = 10_000.0
 PATIENCE = 30.0  # s; no fault holds a connection longer
 MAX_HEAD = 1 << 20
+KEY = "SG_not-a-real-key-for-tests"  # any key is taken
 MAX_BODY = 64 << 20
 HUGE = 300_000_000  # bytes; more than any clip
 MODEL_PATH = "/v1/vidu-q1-reference-to-video"

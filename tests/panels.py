@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipywidgets
 
-KEY = "SG_not-a-real-key-for-tests"
 WAIT = 20  # s; far more than anything here takes
 
 

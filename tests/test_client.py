@@ -10,21 +10,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
-from faults import FaultServer, kinds
+from faults import KEY, kinds
 
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.budget import Budget
 from vidu_nb.client import Client
 from vidu_nb.locks import hold
-
-KEY = "SG_not-a-real-key-for-tests"
-
-
-@pytest.fixture
-def faults():
-    with FaultServer() as server:
-        yield server
 
 
 @pytest.fixture

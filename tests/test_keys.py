@@ -11,14 +11,12 @@ import traceback
 import types
 
 import pytest
-from faults import FaultServer
+from faults import KEY, FaultServer
 from IPython.core.ultratb import VerboseTB
 
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.keys import Secret, find_key
-
-KEY = "SG_not-a-real-key-for-tests"
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import time
 
 import ipywidgets
 import pytest
-from faults import FaultServer
-from panels import KEY, WAIT, button, fault, text, walk
+from faults import KEY
+from panels import WAIT, button, fault, text, walk
 from pydantic import Field
 
 import vidu_nb as vidu
@@ -21,26 +21,6 @@ from vidu_nb.panels.starters import STARTERS
 from vidu_nb.request import VideoRequest
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>'
-
-
-@pytest.fixture(scope="module")
-def faults():
-    with FaultServer() as server:
-        yield server
-
-
-@pytest.fixture
-def paid(faults, monkeypatch):
-    """An environment with a key, whose service does what the prompt says."""
-    monkeypatch.setenv("SEGMIND_API_KEY", KEY)
-    monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
-    return faults
-
-
-@pytest.fixture
-def asked(photo):
-    """Parameters that make a whole request, cheap to preview."""
-    return {"prompt": "A wave. Zoom in.", "references": photo, "aspect_ratio": "1:1", "bgm": False}
 
 
 def settled(panel):

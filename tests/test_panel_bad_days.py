@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import ipywidgets
 import pytest
-from faults import FaultServer, clip
-from panels import KEY, WAIT, button, fault, text, walk
+from faults import KEY, clip
+from panels import WAIT, button, fault, text, walk
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -27,26 +27,6 @@ from vidu_nb.panels.jobs import Job
 from vidu_nb.panels.panel import Panel
 from vidu_nb.request import VideoRequest
 from vidu_nb.video import Receipt, describe
-
-
-@pytest.fixture(scope="module")
-def faults():
-    with FaultServer() as server:
-        yield server
-
-
-@pytest.fixture
-def paid(faults, monkeypatch):
-    """An environment with a key, whose service does what the prompt says."""
-    monkeypatch.setenv("SEGMIND_API_KEY", KEY)
-    monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
-    return faults
-
-
-@pytest.fixture
-def asked(photo):
-    """Parameters that make a whole request, cheap to preview."""
-    return {"prompt": "A wave. Zoom in.", "references": photo, "aspect_ratio": "1:1", "bgm": False}
 
 
 class Studio(ThreadingHTTPServer):

@@ -20,10 +20,9 @@ from browser import (
     open_notebook,
     write_notebook,
 )
-from faults import FaultServer
+from faults import KEY, FaultServer
 from playwright.sync_api import Browser, Locator, Page, expect
 
-KEY = "SG_not-a-real-key-for-tests"
 PANEL = "import vidu_nb as vidu\npanel = vidu.panel()\npanel"
 OTHERS = (
     "6 * 7",

@@ -16,10 +16,10 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 import requests
-from faults import FaultServer
+from faults import KEY
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from panels import KEY, WAIT, button, fault, text, walk
+from panels import WAIT, button, fault, text, walk
 from PIL import Image
 from pydantic import Field
 
@@ -42,24 +42,9 @@ CAT = "https://example.com/cat.png"
 
 
 @pytest.fixture
-def paid(monkeypatch):
-    """An environment with a key, whose service does what the prompt says."""
-    with FaultServer() as faults:
-        monkeypatch.setenv("SEGMIND_API_KEY", KEY)
-        monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
-        yield faults
-
-
-@pytest.fixture
 def client(paid):
     """A paying client of that service."""
     return Client(KEY, paid.root, price_usd=0.5, timeout=10, notify=len)
-
-
-@pytest.fixture
-def asked(photo):
-    """Parameters that make a whole request, cheap to preview."""
-    return {"prompt": "A wave. Zoom in.", "references": photo, "aspect_ratio": "1:1", "bgm": False}
 
 
 def until(holds):

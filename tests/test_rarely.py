@@ -24,7 +24,7 @@ from pathlib import Path
 import av
 import pytest
 import requests
-from faults import FaultServer, clip
+from faults import KEY, clip
 from filelock import FileLock
 from PIL import Image
 
@@ -39,20 +39,11 @@ from vidu_nb.client import Client
 from vidu_nb.keys import find_key
 from vidu_nb.locks import hold
 from vidu_nb.references import Reference, image_url_to_base64
+from vidu_nb.request import MODEL
 from vidu_nb.tickets import Ticket
 
-KEY = "SG_not-a-real-key-for-tests"
 CAT = "https://example.com/cat.png"
 HUGE = 50_000_001  # bytes; one more than a picture's file may have
-
-
-@pytest.fixture
-def faults(monkeypatch):
-    """The service of the environment, whose prompts choose the faults."""
-    with FaultServer() as server:
-        monkeypatch.setenv("SEGMIND_API_KEY", KEY)
-        monkeypatch.setenv("SEGMIND_BASE_URL", server.root)
-        yield server
 
 
 @pytest.fixture
@@ -93,7 +84,7 @@ def wait_for(condition):
         (["generate", "A cat", "-r", "moving.gif"], 0, "note: moving.gif: only the first frame of the animation is"),
     ],
 )
-@pytest.mark.usefixtures("faults")
+@pytest.mark.usefixtures("paid")
 def test_what_a_command_has_to_say_is_one_line(tmp_path, capsys, words, status, said):
     """A missing folder, a word that is no switch, a balance, and what was done to a picture."""
     frames = [Image.new("RGB", (200, 200), colour) for colour in ("red", "blue")]
@@ -116,11 +107,11 @@ def test_a_reader_who_leaves_is_no_error(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_an_interrupted_sweep_ends_with_130_and_the_way_on(faults, capsys):
+def test_an_interrupted_sweep_ends_with_130_and_the_way_on(paid, capsys):
     """Ctrl-C: the paid call in flight is waited for, the rest is not asked for, and the same command goes on."""
 
     def interrupt():
-        faults.wait(lambda seen: any(one.reached == "body" for one in seen))
+        paid.wait(lambda seen: any(one.reached == "body" for one in seen))
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
@@ -128,7 +119,7 @@ def test_an_interrupted_sweep_ends_with_130_and_the_way_on(faults, capsys):
     assert main(words) == 130
     assert "1 of 3 clips" in (said := capsys.readouterr().err)
     assert "Run the same sweep again to go on" in said
-    assert len(faults.posts()) == 1
+    assert len(paid.posts()) == 1
 
 
 @pytest.fixture
@@ -492,11 +483,16 @@ def test_ctrl_c_while_an_answer_is_written_waits_for_the_disk(client, faults, mo
 
 
 class Service(BaseHTTPRequestHandler):
-    """Answers a POST as its server's `answer` does."""
+    """Answers as its server's `answer` does."""
 
     def do_POST(self):
         """Take the body, and answer."""
         self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.calls.append(self.path)
+        self.server.answer(self)
+
+    def do_GET(self):
+        """Answer."""
         self.server.calls.append(self.path)
         self.server.answer(self)
 
@@ -538,6 +534,30 @@ def test_ctrl_c_in_an_answer_that_never_ends_keeps_the_clip_that_came(service):
         client.generate(asking())
     assert client.generate(asking()).bytes == clip("whole")
     assert len(service.calls) == 1
+
+
+def test_ctrl_c_while_a_link_is_fetched_leaves_it_to_be_fetched(service):
+    """What was paid for is told as fetchable, and the same call again brings it at no cost."""
+
+    def answer(call):
+        if call.command == "POST":
+            call.say(json.dumps({"video": {"url": f"http://127.0.0.1:{service.server_port}/clip.mp4"}}).encode())
+        elif call.path != "/clip.mp4":
+            call.say(b'{"credits": 9.5}')
+        elif service.calls.count(call.path) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            call.rfile.read(1)  # until the caller hangs up
+        else:
+            call.say(clip("whole"))
+
+    service.answer = answer
+    client = Client(KEY, f"http://127.0.0.1:{service.server_port}", timeout=20)
+    with pytest.raises(KeyboardInterrupt):
+        client.generate(asking())
+    assert [call.state for call in client.pending()] == ["fetchable"]
+    assert client.generate(asking()).bytes == clip("whole")
+    assert client.pending() == []
+    assert len([path for path in service.calls if path.endswith(MODEL)]) == 1
 
 
 def test_a_storage_that_names_no_links_costs_nothing(service, photo):

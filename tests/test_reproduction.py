@@ -210,6 +210,21 @@ def test_what_8_bits_of_420_do_not_hold_counts_too(make, tmp_path):
     assert compare_pictures(first, first).identical
 
 
+def test_grey_told_in_other_samples_is_alike_at_most(tmp_path):
+    """A file without chroma and one whose chroma is all grey look the same and do not hold the same."""
+    for form in ("gray", "yuv420p"):
+        with av.open(str(tmp_path / f"{form}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=24, options={"qp": "0", "preset": "ultrafast"})
+            stream.width, stream.height, stream.pix_fmt = 64, 64, form
+            shade = np.full((64, 64, 3), 128, np.uint8)
+            for _ in range(3):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, "rgb24").reformat(format=form)))
+            container.mux(stream.encode(None))
+    verdict = reproduces(tmp_path / "gray.mp4", tmp_path / "yuv420p.mp4")
+    assert verdict.word in {"alike", "different"}
+    assert not verdict.pictures.identical
+
+
 def test_a_still_clip_is_not_called_shifted(make_clip, photo):
     """In a still picture coding noise must not be taken for a shift in time."""
     clean, coarse = (make_clip(f"{crf}.mp4", [photo] * 24, crf=crf) for crf in (12, 26))

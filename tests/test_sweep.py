@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from faults import FaultServer, clip, spawn
+from faults import KEY, clip, spawn
 from nbclient import NotebookClient
 
 import vidu_nb as vidu
@@ -27,15 +27,8 @@ from vidu_nb.cli import main
 from vidu_nb.sweeps.grid import MAX_SHOWN, Grid
 from vidu_nb.sweeps.run import Run
 
-KEY = "SG_not-a-real-key-for-tests"
 CAT = "https://example.com/cat.png"
 EVIL = "<script>alert(1)</script> & a cat"
-
-
-@pytest.fixture
-def faults():
-    with FaultServer() as server:
-        yield server
 
 
 @pytest.fixture

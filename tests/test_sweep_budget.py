@@ -6,12 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from faults import PRICE_USD, FaultServer, spawn
+from faults import KEY, PRICE_USD, FaultServer, spawn
 
 import vidu_nb as vidu
 from vidu_nb.budget import Budget
 
-KEY = "SG_not-a-real-key-for-tests"
 CAT = "https://example.com/cat.png"
 
 #: Calls of one sweep in five end in a way that leaves the bill open, or that costs nothing.

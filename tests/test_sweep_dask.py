@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from faults import FaultServer
+from faults import KEY, FaultServer
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -17,7 +17,6 @@ from vidu_nb.keys import Secret
 from vidu_nb.sweeps.remote import Errand, carry
 from vidu_nb.transport import Interrupted
 
-KEY = "SG_not-a-real-key-for-tests"
 CAT = "https://example.com/cat.png"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -79,10 +80,18 @@ def test_an_embedded_clip_and_a_small_copy_play_from_the_page_alone(
     assert "small silent copy" in page.locator(".vidu-player").nth(1).inner_text()
 
 
+@pytest.fixture(scope="module")
+def lab(place: Path) -> Iterator[str]:
+    """JupyterLab on that folder, as on a hub."""
+    with jupyter_lab(place, base_url="/user/x/") as url:
+        yield url
+
+
 @pytest.fixture
-def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder above a notebook's folder; the notebook was executed and saved, its clip lies beside it."""
-    (tmp_path / "sub folder").mkdir()
+def saved(place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A notebook in a folder with a space; it was executed and saved, and its clip lies beside it."""
+    folder = place / "sub folder"
+    folder.mkdir()
     monkeypatch.delenv("VIDU_NB_ARCHIVE")  # the clip lies beside the notebook, as it does for people
     lines = [
         "import vidu_nb as vidu",
@@ -90,20 +99,36 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "vidu.preview('The rocket starts. <script>alert(1)</script>', sample_references()[2])",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path / "sub folder")}}).execute()
-    nbformat.write(notebook, tmp_path / "sub folder" / "clip.ipynb")
-    return tmp_path
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    nbformat.write(notebook, folder / "clip.ipynb")
+    return "sub%20folder/clip.ipynb"
 
 
-def test_a_saved_notebook_plays_in_jupyterlab_without_its_kernel(page: Page, saved: Path):
+def test_a_saved_notebook_plays_in_jupyterlab_without_its_kernel(page: Page, lab: str, saved: str):
     """A notebook that was executed and saved, in a sub-folder, shows its clip when it is opened again, as on a hub."""
-    with jupyter_lab(saved, base_url="/user/x/") as url:
-        page.goto(f"{url}lab/tree/sub%20folder/clip.ipynb?reset")
-        video = page.locator(".jp-OutputArea video")
-        video.wait_for(state="attached", timeout=60_000)
-        told = video.evaluate(PLAYS)
-        text = page.locator(".vidu-player").inner_text()
+    page.goto(f"{lab}lab/tree/{saved}?reset")
+    video = page.locator(".jp-OutputArea video")
+    video.wait_for(state="attached", timeout=60_000)
+    told = video.evaluate(PLAYS)
+    text = page.locator(".vidu-player").inner_text()
     assert told["width"] == 1920
     assert told["ready"] >= 2
     assert "preview, free" in text
     assert "<script>alert(1)</script>" in text
+
+
+def test_a_notebook_that_is_not_trusted_shows_a_storyboard(page: Page, lab: str, kept: vidu.Client, place: Path):
+    """JupyterLab's sanitizer leaves the table, the frames and their words in place."""
+    evil = "Whip pan right to the coffee. <img src=x onerror=alert(1)> & the rocket, orbit left."
+    asked = vidu.VideoRequest(prompt=evil, references=sample_references(), aspect_ratio="1:1", bgm=False)
+    board = kept.generate(asked).storyboard
+    output = nbformat.v4.new_output("execute_result", {"text/html": board._repr_html_()}, execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video.storyboard", outputs=[output])])
+    nbformat.write(notebook, place / "plan.ipynb")
+    page.goto(f"{lab}lab/tree/plan.ipynb?reset")
+    frames = page.locator(".jp-OutputArea img")
+    frames.nth(len(board.shots) - 1).wait_for(timeout=60_000)
+    assert frames.evaluate_all("all => all.map(one => one.naturalWidth > 0)") == [True] * len(board.shots)
+    text = page.locator(".jp-OutputArea").inner_text()
+    assert "whip pan right (fast)" in text
+    assert "<img src=x onerror=alert(1)> & the rocket" in text

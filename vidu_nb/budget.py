@@ -71,7 +71,13 @@ class Budget:
             self._write({**amounts, call: usd})
 
     def correct(self, call: str, usd: float) -> None:
-        """Replace a call's reservation by what it cost; 0 gives it back. Calls of another budget change nothing."""
+        """Replace a call's reservation by what it cost; 0 gives it back. Calls of another budget change nothing.
+
+        Raises
+        ------
+        ArchiveError
+            The file can't be read or written.
+        """
         with self._lock():
             held = self._read()
             if call in held:
@@ -79,7 +85,7 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """US dollars spent, reserved, or of unknown outcome."""
+        """US dollars spent, reserved, or of unknown outcome; ArchiveError where the file can't be read."""
         return round(sum(self._read().values()), 9)
 
     @property

@@ -220,7 +220,7 @@ class VideoRequest(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def replace(self, **changes: Any) -> VideoRequest:
-        """A copy with some parameters changed, checked anew.
+        """A copy with some parameters changed, checked anew: InvalidRequest as for a new one.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> request.replace(seed=7).seed

@@ -129,6 +129,11 @@ class Video:
     receipt : Receipt or None
         What the service said; None for a file that doesn't tell.
 
+    Raises
+    ------
+    ViduError
+        From whatever reads the file: it has gone, or is no video any more.
+
     >>> import vidu_nb as vidu
     >>> from PIL import Image
     >>> wall = Image.new("RGB", (256, 256), "navy")
@@ -151,7 +156,7 @@ class Video:
 
     @property
     def bytes(self) -> bytes:
-        """The file's bytes, untouched."""
+        """The file's bytes, untouched; OSError where it has gone."""
         return self.path.read_bytes()
 
     @property
@@ -179,7 +184,7 @@ class Video:
         return media.read_frames(self.path, side=side)
 
     def poster(self, *, at: float = 1.0, side: int = media.POSTER_SIDE) -> Image:
-        """The picture at `at` seconds as a PIL image of at most `side` px on the longer side."""
+        """The picture at `at` seconds, the last one at most, as a PIL image of at most `side` px on the longer side."""
         return media.poster(self.path, at=at, side=side)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
@@ -197,6 +202,13 @@ class Video:
         -------
         pathlib.Path
             The absolute path of the copy.
+
+        Raises
+        ------
+        ViduError
+            The clip's own file has gone or is damaged.
+        OSError
+            The copy can't be written there.
         """
         target = expanded(path)
         if target.is_dir():

@@ -142,7 +142,7 @@ class Plan:
         return found
 
     def label(self, index: int) -> str:
-        """What tells one request from the others, in words.
+        """What tells one request from the others, in words; IndexError as for `values`.
 
         >>> Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2], bgm=[True, False]).label(1)
         'seed 1 · bgm off'

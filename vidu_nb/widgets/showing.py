@@ -50,10 +50,11 @@ def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *
     InvalidRequest
         No video, something else, more than nine, or a different number of labels.
 
-    >>> show([])
-    Traceback (most recent call last):
-    ...
-    vidu_nb.errors.InvalidRequest: ...
+    >>> from pathlib import Path
+    >>> clips = [Video(Path("first.mp4")), Video(Path("second.mp4"))]  # from generate, preview, sweep or load
+    >>> show(clips, labels=["seed 1", "seed 2"])
+    seed 1: Video(first.mp4, 'first.mp4')
+    seed 2: Video(second.mp4, 'second.mp4')
     """
     chosen = [videos] if isinstance(videos, Video) else list(videos)
     if strange := [one for one in chosen if not isinstance(one, Video)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,35 @@ def test_imports_run_downward(path):
         if target == room or (room, target) in UPWARD:
             continue
         assert RANKS[target] < RANKS[room], f"{path}:{line}: {room} imports {target}, which is not below it"
+
+
+def drawn():
+    """The rooms as CONTRIBUTING draws them for people, in the order of reading."""
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    house = ""
+    for line in text.partition("Rooms, from the ground up")[2].split("```")[1].strip().splitlines():
+        if line and line[0] != " ":
+            house = ""
+        for names in re.split(r" {2,}", line.strip())[::2]:  # each is followed by what it is for
+            if names.endswith("/"):
+                house = names.replace("/", ".")
+            else:
+                yield from (house + name for name in names.split(", ") if name)
+        if line.startswith("widgets/"):
+            yield "widgets"
+
+
+def test_the_drawing_for_people_is_the_house():
+    """It names each room once, and a room imports only from those that stand before it."""
+    rooms = [room for room in drawn() if not room.startswith("widgets.")]
+    assert sorted(rooms) == sorted(set(RANKS) - {"__main__"})
+    upward = {
+        (room_of(path), target)
+        for path in FILES
+        for target, _ in imports(path)
+        if room_of(path) not in {"__main__", target} and rooms.index(target) > rooms.index(room_of(path))
+    }
+    assert upward == set(UPWARD)
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "animatic"], ids=room_of)

@@ -496,10 +496,12 @@ class Service(BaseHTTPRequestHandler):
         self.server.calls.append(self.path)
         self.server.answer(self)
 
-    def say(self, data, *, promised=0):
-        """200 with these bytes, and so many more promised."""
-        self.send_response(200)
+    def say(self, data, *, status=200, promised=0, cost=None):
+        """Answer with these bytes, and so many more promised."""
+        self.send_response(status)
         self.send_header("Content-Length", str(len(data) + promised))
+        if cost is not None:
+            self.send_header("x-cost", str(cost))
         self.end_headers()
         self.wfile.write(data)
 
@@ -557,6 +559,25 @@ def test_ctrl_c_while_a_link_is_fetched_leaves_it_to_be_fetched(service):
     assert [call.state for call in client.pending()] == ["fetchable"]
     assert client.generate(asking()).bytes == clip("whole")
     assert client.pending() == []
+    assert len([path for path in service.calls if path.endswith(MODEL)]) == 1
+
+
+def test_a_clip_that_is_fetched_later_corrects_the_sweeps_budget(service):
+    """What it really cost replaces what was reserved, whoever brings it in."""
+    root, missing = f"http://127.0.0.1:{service.server_port}", [404]
+
+    def answer(call):
+        if call.command == "POST":
+            call.say(json.dumps({"video": {"url": f"{root}/clip.mp4"}}).encode(), cost=0.25)
+        else:
+            call.say(clip("whole"), status=missing[0])
+
+    service.answer = answer
+    swept = vidu.sweep("A cat", CAT, client=Client(KEY, root, price_usd=0.5, notify=len), budget_usd=1)
+    assert (swept.budget.spent, len(swept.failed)) == (0.5, 1)
+    missing[0] = 200
+    assert len(Client(KEY, root).resume()) == 1
+    assert swept.budget.spent == 0.25
     assert len([path for path in service.calls if path.endswith(MODEL)]) == 1
 
 

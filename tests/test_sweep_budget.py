@@ -67,6 +67,27 @@ def test_an_interrupted_sweep_goes_on_within_the_same_total():
         assert server.billed() == 6
 
 
+def test_a_settled_call_gives_its_reservation_back_to_the_sweep(faults):
+    """The plan's own purse, though the client that closes the call knows nothing of it; a billed one stays counted."""
+    client = vidu.Client(KEY, faults.root, price_usd=PRICE_USD, notify=len)
+    lost = ["A [fault:reset_after_body]", "B [fault:reset_after_body]"]
+    first = vidu.sweep(lost, CAT, client=client, budget_usd=1)
+    assert [first.budget.left, len(first.failed)] == [0, 2]
+    for call in client.pending():
+        client.settle(call, billed=call.prompt.startswith("B"))
+    assert Budget(1, first.budget.file).left == PRICE_USD
+
+
+def test_a_damaged_purse_stops_no_call(faults, tmp_path):
+    """One that can't be read is passed over, and stays as it is."""
+    purse = tmp_path / "archive" / "budgets" / "0123456789abcdef.json"
+    purse.parent.mkdir(parents=True)
+    purse.write_text("{torn")
+    client = vidu.Client(KEY, faults.root, price_usd=PRICE_USD, notify=len)
+    assert client.generate(vidu.VideoRequest(prompt="A cat", references=CAT)).receipt.cost_usd == PRICE_USD
+    assert purse.read_text() == "{torn"
+
+
 def test_what_is_kept_is_shown_though_the_budget_is_used_up():
     """Replays come first and cost nothing."""
     with FaultServer() as server:

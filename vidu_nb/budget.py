@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import ArchiveError, BudgetExceeded, InvalidRequest
@@ -50,6 +50,13 @@ class Budget:
         self.limit_usd = float(limit_usd)
         self.file = Path(file).absolute()
 
+    @classmethod
+    def kept_in(cls, folder: Path) -> Iterator[Budget]:
+        """The budgets whose files lie in a folder; what is none is passed over."""
+        for file in sorted(folder.glob("*.json")):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                yield cls(json.loads(file.read_text())["limit_usd"], file)
+
     def reserve(self, call: str, usd: float) -> None:
         """Set an amount aside for a call.
 
@@ -78,6 +85,8 @@ class Budget:
         ArchiveError
             The file can't be read or written.
         """
+        if call not in self._read():
+            return
         with self._lock():
             held = self._read()
             if call in held:

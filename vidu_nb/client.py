@@ -312,7 +312,7 @@ class Client:
         call
             From `pending`, or its id.
         billed
-            What the bill says; False also gives the reservation back to this client's budget.
+            What the bill says; False also gives the reservation back: to this client's budget, to a sweep's own.
 
         Raises
         ------

@@ -17,6 +17,7 @@ from .engines import Engine
 from .errors import APIError, ArchiveError, CallInterrupted, Unreachable, api_error
 from .journal import Attempt, State
 from .keys import KeyHeader
+from .request import PREVIEW
 from .retry import Pause, asked_wait
 from .transport import Answer, Call, Interrupted
 
@@ -162,13 +163,20 @@ class Exchange:
         self.correct(attempt, 0.0)
 
     def correct(self, attempt: Attempt, usd: float) -> None:
-        """Tell the budget what a call cost. Where that fails, the reservation stands and nothing is hidden."""
-        if not self.budget or self.engine.is_free:
+        """Tell what a call cost: to this exchange's budget, and to the sweeps', one of which may have begun it.
+
+        Where that fails, the reservation stands and nothing is hidden.
+        """
+        if attempt.facts["engine"] == PREVIEW:
             return
-        try:
-            self.budget.correct(attempt.id, usd)
-        except ArchiveError as error:
-            self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
+        budgets = {budget.file: budget for budget in Budget.kept_in(self.archive.folder / "budgets")}
+        if self.budget:
+            budgets[self.budget.file] = self.budget
+        for budget in budgets.values():
+            try:
+                budget.correct(attempt.id, usd)
+            except ArchiveError as error:
+                self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
 
     def put_aside(self, attempt: Attempt, data: bytes) -> str:
         """Keep an answer that is no clip; tells where."""

@@ -47,7 +47,7 @@ class Unfinished:
         ]
 
     def settle(self, name: str, *, billed: bool) -> None:
-        """Close the call of that id; where it was not billed, the budget gets its reservation back.
+        """Close the call of that id; where it was not billed, its budget gets the reservation back.
 
         Raises
         ------
@@ -63,8 +63,8 @@ class Unfinished:
                     if not now.is_open:  # its clip came in meanwhile
                         break
                     self.exchange.note(now, "settled", must=True, billed=billed)
-                if self.exchange.budget and not billed:
-                    self.exchange.budget.correct(attempt.id, 0.0)
+                if not billed:
+                    self.exchange.correct(attempt, 0.0)
                 return
         raise InvalidRequest(f"call: {name!r} is not an open call; client.pending() lists them", field="call")
 

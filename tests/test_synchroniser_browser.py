@@ -69,6 +69,14 @@ DRIFT = """async seconds => {
 }"""
 
 
+#: Runs some lines in a new cell.
+RUN_BELOW = """async lines => {
+    await jupyterapp.commands.execute('notebook:insert-cell-below');
+    jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(lines);
+    await jupyterapp.commands.execute('notebook:run-cell');
+}"""
+
+
 def grey(count, height, width, start=0):
     """Frames that tell their numbers by their shade."""
     return [np.full((height, width, 3), SHADE + STEP * (start + n), np.uint8) for n in range(count)]
@@ -391,12 +399,7 @@ def test_players_get_their_controls_back(notebook, bar):
     """When the bar goes, each player is what it was: side by side, with controls of its own."""
     assert videos(notebook, "controls") == [False] * 3
     bar.get_by_label("View").select_option("wipe")
-    notebook.locator(".jp-CodeCell .jp-InputPrompt").click()
-    notebook.keyboard.press("Escape")
-    notebook.keyboard.press("b")
-    notebook.keyboard.press("Enter")
-    notebook.keyboard.type("import ipywidgets\nipywidgets.Widget.close_all()")
-    notebook.keyboard.press("Shift+Enter")
+    notebook.evaluate(RUN_BELOW, "import ipywidgets\nipywidgets.Widget.close_all()")
     expect(bar).to_have_count(0)
     assert videos(notebook, "controls") == [True] * 3
     assert notebook.locator(".vidu-grid video >> visible=true").count() == 3

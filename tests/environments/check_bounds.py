@@ -26,8 +26,10 @@ def main(tests: list[str]) -> None:
         oldest = ("pip", "install", "--python", programs / "python", "--resolution", "lowest-direct")
         run(uv, *oldest, f"{checkout}[test]", cwd=place)
         say(run(programs / "pip", "check", cwd=place).strip())
-        pytest = ("-q", "-p", "no:cacheprovider", *QUIET, *tests)
-        told = run(programs / "pytest", *pytest, cwd=checkout, env=clean(programs))
+        pytest = ("-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *QUIET, *tests)
+        told = run(
+            programs / "pytest", *pytest, cwd=checkout, env=clean(programs, CI="true")
+        )  # no checkout is installed
         say(told.strip().splitlines()[-1])
 
 

@@ -27,9 +27,8 @@ def main(tests: list[str]) -> None:
         run(uv, *oldest, f"{checkout}[test]", cwd=place)
         say(run(programs / "pip", "check", cwd=place).strip())
         pytest = ("-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *QUIET, *tests)
-        told = run(
-            programs / "pytest", *pytest, cwd=checkout, env=clean(programs, CI="true")
-        )  # no checkout is installed
+        env = clean(programs, CI="true")  # what is installed is no checkout
+        told = run(programs / "pytest", *pytest, cwd=checkout, env=env)
         say(told.strip().splitlines()[-1])
 
 

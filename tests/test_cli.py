@@ -15,6 +15,7 @@ import requests
 from faults import FaultServer
 from PIL import Image
 
+import vidu_nb as vidu
 from vidu_nb.cli import main
 
 RUN = [sys.executable, "-m", "vidu_nb"]
@@ -53,6 +54,17 @@ def test_preview_makes_a_clip_and_tells_where(tmp_path: Path, picture: str):
     assert told["info"]["audio_codec"] is None
     assert told["receipt"]["engine"] == "preview"
     assert "seed 7" in run("show", "out.mp4", cwd=tmp_path).stdout
+
+
+def test_copies_for_strangers_leave_the_pictures_out(picture: str, capsys: pytest.CaptureFixture[str]):
+    """With `--no-pictures` neither `-o` nor `archive export` puts the reference pictures into a copy."""
+    asked = ("preview", "A cat", "-r", picture, "--aspect-ratio", "1:1", "--no-bgm")
+    assert called(*asked, "-o", "with.mp4") == called(*asked, "-o", "without.mp4", "--no-pictures") == 0
+    assert called("archive", "export", "--to", "shared", "--no-pictures") == 0
+    capsys.readouterr()
+    copies = ["with.mp4", "without.mp4", *map(str, Path("shared").iterdir())]
+    assert [vidu.load(copy).request is not None for copy in copies] == [True, False, False]
+    assert all(vidu.load(copy).receipt for copy in copies)
 
 
 def test_a_clip_that_can_not_be_saved_where_it_should_is_named_where_it_is_kept(tmp_path: Path, picture: str):

@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
+import vidu_nb as vidu
 from vidu_nb import Reference, Video
 from vidu_nb.errors import InvalidRequest
 
@@ -106,10 +107,11 @@ def test_fresh_makes_another_take_and_output_saves_a_copy(shell, tmp_path):
     """The same cell is replayed when it runs again, and made again with `--fresh`; `-o` leaves a copy."""
     first = run(shell, f"-r wave.png {CHEAP}")
     again = run(shell, f'-r wave.png {CHEAP} -o "a copy.mp4"')
-    other = run(shell, f"-r wave.png {CHEAP} --fresh")
+    other = run(shell, f"-r wave.png {CHEAP} --fresh -o bare.mp4 --no-pictures")
     assert (again.receipt.replayed, again.path) == (True, first.path)
     assert other.receipt.replayed is False
-    assert (tmp_path / "a copy.mp4").is_file()
+    assert vidu.load(tmp_path / "a copy.mp4").request == again.request
+    assert vidu.load(tmp_path / "bare.mp4").request is None  # without its pictures it is no whole request
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class Budget:
     >>> budget.correct("call-1", 0.5)
     >>> budget.left, budget.spent
     (0.5, 0.5)
+    >>> [one.left for one in Budget.kept_in(budget.file.parent)]
+    [0.5]
     """
 
     def __init__(self, limit_usd: float, file: str | os.PathLike[str]) -> None:

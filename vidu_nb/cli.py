@@ -139,15 +139,14 @@ def _archive_options(command: argparse.ArgumentParser) -> None:
         help="clips by their file names, as list prints them; export takes all by default, prune only what is named",
     )  # fmt: skip
     command.add_argument("--to", metavar="FOLDER", help="where export copies clips to, each with its recipe inside")
+    command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copies")
     command.add_argument("--folder", metavar="FOLDER", help="the archive (default: VIDU_NB_ARCHIVE, else vidu_archive)")
     _json_option(command)
 
 
 def _serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=_port, default=0, help="a port of 127.0.0.1; 0 takes a free one (default)")
-    command.add_argument(
-        "--key", help="what callers send as x-api-key; a random one by default, told on standard error"
-    )
+    command.add_argument("--key", help="what callers send as x-api-key; by default a random one, told on stderr")
     command.add_argument("--credits", type=float, metavar="N", help="play money to run down, half a credit a clip")
 
 
@@ -193,7 +192,8 @@ def _make(chosen: argparse.Namespace, client: Client) -> None:
         video = client.generate(request)
     if chosen.output:
         try:
-            video = type(video)(video.save(chosen.output), video.request, video.receipt)
+            saved = video.save(chosen.output, references=not chosen.no_pictures)
+            video = type(video)(saved, video.request, video.receipt)
         except OSError as error:
             raise ViduError(f"{chosen.output}: {error.strerror}; the clip is kept as {video.path}") from None
     _tell(video, as_json=chosen.json)
@@ -328,7 +328,7 @@ def _archive(chosen: argparse.Namespace) -> None:
     elif chosen.action == "export":
         if not chosen.to:
             raise InvalidRequest("--to: name the folder to export to", field="to")
-        rows = export(archive, Path(chosen.to), chosen.names)
+        rows = export(archive, Path(chosen.to), chosen.names, references=not chosen.no_pictures)
     else:
         rows = prune(archive, chosen.names)
     _tell_rows(rows, as_json=chosen.json)

@@ -59,7 +59,7 @@ class ViduMagics(Magics):
         if chosen.name:
             names[chosen.name] = video
         if chosen.output:
-            video.save(chosen.output)
+            video.save(chosen.output, references=not chosen.no_pictures)
         return video
 
 

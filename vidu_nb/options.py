@@ -29,6 +29,7 @@ def request_options(command: argparse.ArgumentParser) -> None:
         shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
         command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
     command.add_argument("-o", "--output", metavar="FILE", help="also save a copy that carries its recipe")
+    command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copy")
 
 
 def swept_options(command: argparse.ArgumentParser) -> None:

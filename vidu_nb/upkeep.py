@@ -66,7 +66,7 @@ def verify(archive: Archive) -> list[Row]:
     return rows
 
 
-def export(archive: Archive, folder: Path, names: Sequence[str] = ()) -> list[Row]:
+def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, references: bool = True) -> list[Row]:
     """Copies of clips that carry their recipes, in another folder.
 
     Parameters
@@ -77,6 +77,8 @@ def export(archive: Archive, folder: Path, names: Sequence[str] = ()) -> list[Ro
         To where; made if missing.
     names
         Clips as `listing` names them; all of them by default.
+    references
+        As for `Video.save`.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def export(archive: Archive, folder: Path, names: Sequence[str] = ()) -> list[Ro
     rows = []
     for entry in _named(archive, names):
         video = replace(archive.open(entry), receipt=Receipt.from_dict(entry.facts["receipt"]))  # its own, no replay's
-        target = video.save(folder / f"{entry.path.parent.name}-{entry.clip.name}")
+        target = video.save(folder / f"{entry.path.parent.name}-{entry.clip.name}", references=references)
         rows.append({"file": _name(entry), "copy": str(target)})
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import threading
 import time
 import types
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,6 +40,7 @@ from vidu_nb.cli import main
 from vidu_nb.client import Client
 from vidu_nb.keys import find_key
 from vidu_nb.locks import hold
+from vidu_nb.notices import tell
 from vidu_nb.references import Reference, image_url_to_base64
 from vidu_nb.request import MODEL
 from vidu_nb.tickets import Ticket
@@ -602,3 +605,16 @@ def test_a_host_that_never_answers_a_connection_is_given_up(faults, monkeypatch)
     monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.1)
     with pytest.raises(errors.Unreachable, match=r"could not be reached: .*took too long"):
         Client(KEY, faults.url("connect_silence")).credits()
+
+
+def test_a_module_that_another_thread_is_importing_harms_no_call(client, monkeypatch):
+    """IPython and distributed are asked only once they are whole: before that, this is no notebook and no worker."""
+    for name in ("IPython", "distributed"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        tell("a line for a person")
+    assert told.getvalue() == "a line for a person\n"
+    with ThreadPoolExecutor(1) as executor:
+        swept = vidu.sweep("A cat", CAT, client=client, budget_usd=1, executor=executor)
+    assert len(swept.videos) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 _said: set[str] = set()
 
@@ -16,5 +17,10 @@ def say_once(text: str) -> None:
 
 def tell(text: str) -> None:
     """Print for a person; a notebook shows standard error as if something had failed, so not there."""
-    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    print(text, file=sys.stdout if shell else sys.stderr)
+    print(text, file=sys.stdout if running_shell() else sys.stderr)
+
+
+def running_shell() -> Any:
+    """IPython's shell, None where there is none; IPython is not imported for it."""
+    get = getattr(sys.modules.get("IPython"), "get_ipython", None)  # not there yet while another thread imports it
+    return get() if get else None

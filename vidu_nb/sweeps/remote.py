@@ -81,8 +81,9 @@ def carry(errand: Errand) -> Answer | ViduError:
 def _is_first(errand: str) -> bool:
     """Whether an errand was never begun before: Dask repeats a task whose worker was lost, whatever it had done."""
     distributed: Any = sys.modules.get("distributed")
+    get_worker = getattr(distributed, "get_worker", None)  # not there yet while another thread imports it
     try:
-        if distributed is None or not distributed.get_worker():
+        if get_worker is None or not get_worker():
             return True
     except ValueError:  # this is no Dask worker
         return True

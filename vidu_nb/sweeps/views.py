@@ -9,6 +9,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
+from ..notices import running_shell
 from .grid import Grid
 from .plan import Plan
 from .run import Run
@@ -47,7 +48,7 @@ def best_view() -> View:
 
 def running_cell() -> int | None:
     """The number of the notebook's cell that runs, None where this is no notebook."""
-    shell: Any = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    shell = running_shell()
     return shell.execution_count if getattr(shell, "kernel", None) else None
 
 

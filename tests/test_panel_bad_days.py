@@ -393,6 +393,25 @@ def test_an_interrupt_of_a_waiting_cell_ends_the_call(asked, paid):
     assert "may bill about" in text(panel)
 
 
+def test_an_interrupt_while_a_call_is_begun_does_not_deny_it(asked, paid, monkeypatch):
+    """Its threads run already: what was sent is told as unknown, not as "not begun"."""
+    start = Job.start
+
+    def interrupted(job):
+        start(job)
+        paid.wait(lambda seen: any(one.reached == "body" for one in seen))
+        raise KeyboardInterrupt
+
+    panel = vidu.panel(**asked | {"prompt": fault("silence_after_body"), "seed": 211})
+    monkeypatch.setattr(Job, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        panel.generate()
+    settled(panel)
+    assert isinstance(panel.error, errors.OutcomeUnknown)
+    assert "may bill about" in text(panel)
+    assert panel.state == "failed"
+
+
 def test_awaited_twice_at_once_one_call_runs(asked):
     """The second is refused by name, and the first goes on."""
     panel = vidu.panel(**asked)

@@ -50,12 +50,16 @@ class Job:
         self.video: Video | None = None
         self.error: BaseException | None = None
         self._work, self._tick, self._done = work, tick, done
-        self._worked, self._ended = threading.Event(), threading.Event()
+        self._begun, self._worked, self._ended = threading.Event(), threading.Event(), threading.Event()
 
     def start(self) -> None:
         """Begin."""
-        in_background(self._run)
         in_background(self._watch)
+
+    @property
+    def has_begun(self) -> bool:
+        """True once the work may be going on: `done` will be called."""
+        return self._begun.is_set()
 
     @property
     def has_ended(self) -> bool:
@@ -81,8 +85,10 @@ class Job:
         self._worked.set()
 
     def _watch(self) -> None:
+        self._begun.set()
         started = time.monotonic()
         try:
+            in_background(self._run)
             while not self._worked.wait(_TICK):
                 with contextlib.suppress(Exception):  # whatever telling of it stumbles over, the call goes on
                     self._tick(time.monotonic() - started)

@@ -242,8 +242,9 @@ class Panel(widgets.VBox):
             job.start()
         except BaseException:  # an observer's mistake, or an interrupt: this call ends, and the next one runs
             self.cancel()
-            self._job = None
-            self._actions.ended("The call was not begun.", problem=True)
+            if not job.has_begun:  # else it tells by itself how it ended
+                self._job = None
+                self._actions.ended("The call was not begun.", problem=True)
             raise
         return job
 
@@ -326,8 +327,7 @@ class Panel(widgets.VBox):
         return True
 
     def _rooms(self) -> tuple[Any, ...]:
-        style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>")
-        style.layout.display = "none"
+        style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
         rooms = (Header(self._form), self._form, self._live, self._actions, self._tools, self._strip, self._shelf)
         return (style, *(room.box for room in rooms), self._screen.bar, self._screen.slot.output)
 

@@ -51,6 +51,7 @@ animatic.script
 animatic.moves animatic.vocabulary
 request answers
 references transport journal budget compare.differences
+sources
 files keys locks media notices pictures retry
 errors
 """

@@ -7,10 +7,8 @@ body.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from .errors import InvalidRequest, Unreachable, one_line
-from .files import expanded
 from .pictures import (
     MAX_FILE_BYTES,
     check_size,
@@ -32,12 +29,12 @@ from .pictures import (
     opened,
     upright_size,
 )
+from .sources import as_path, checked_url, decode_text, is_web_url, read_file, shorten
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_REFERENCES = 7
-_MAX_URL = 2048  # characters; what browsers and proxies agree on
 
 Source = Any
 """A path, an ``https://`` URL, a ``data:`` URI, base64 text, bytes, a PIL image, a uint8 array or a `Reference`."""
@@ -117,10 +114,10 @@ class Reference:
         """
         if not isinstance(text, str):
             raise InvalidRequest(f"must be text, not {type(text).__name__}")
-        if _is_web_url(text):
-            url, size, digest = _checked_url(text), None, _hash_text(text)
+        if is_web_url(text):
+            url, size, digest = checked_url(text), None, _hash_text(text)
         else:
-            data = _decode_text(text)
+            data = decode_text(text)
             with opened(data) as image:
                 url, size, digest = text, upright_size(image), hashlib.sha256(data).hexdigest()
             if not text.startswith("data:"):
@@ -144,7 +141,7 @@ class Reference:
     @property
     def bytes(self) -> bytes:
         """The encoded picture as it is sent (empty for a URL)."""
-        return b"" if self.is_url else _decode_text(self.url)
+        return b"" if self.is_url else decode_text(self.url)
 
     def open(self) -> Image:
         """The picture as a PIL image: upright, 8-bit RGB.
@@ -163,7 +160,7 @@ class Reference:
         """A short name for people: the given name, or where the picture came from."""
         if self.name:
             return self.name
-        return _shorten(self.url) if self.is_url else "picture"
+        return shorten(self.url) if self.is_url else "picture"
 
     def __repr__(self) -> str:
         size = "url" if self.size is None else f"{self.size[0]}x{self.size[1]}"
@@ -231,7 +228,7 @@ def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
 
     problem, data = "", bytearray()
     try:
-        with requests.get(_checked_url(image_url), timeout=timeout, stream=True) as response:
+        with requests.get(checked_url(image_url), timeout=timeout, stream=True) as response:
             response.raise_for_status()
             for chunk in response.iter_content(1 << 16):
                 data += chunk
@@ -243,7 +240,7 @@ def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
             type(error).__name__ if error.response is None else f"the server answered {error.response.status_code}"
         )
     if problem:
-        raise Unreachable(f"{_shorten(image_url)} could not be fetched: {problem}", remedy="Check the URL.")
+        raise Unreachable(f"{shorten(image_url)} could not be fetched: {problem}", remedy="Check the URL.")
     return base64.b64encode(data).decode("ascii")
 
 
@@ -263,14 +260,14 @@ def _read(source: Source) -> _Made:
     name = ""
     if isinstance(source, str):
         text = source.strip()
-        if _is_web_url(text):
-            return _checked_url(text), _hash_text(text), Path(unquote(urlsplit(text).path)).name, None, ()
-        if not text.startswith("data:") and (path := _as_path(text)):
+        if is_web_url(text):
+            return checked_url(text), _hash_text(text), Path(unquote(urlsplit(text).path)).name, None, ()
+        if not text.startswith("data:") and (path := as_path(text)):
             source = path
         else:
-            return _encode_bytes(_decode_text(text), name)
+            return _encode_bytes(decode_text(text), name)
     if isinstance(source, os.PathLike):
-        return _encode_bytes(_read_file(Path(source)), Path(source).name)
+        return _encode_bytes(read_file(Path(source)), Path(source).name)
     if isinstance(source, bytes | bytearray | memoryview):
         return _encode_bytes(bytes(source), name)
     if not isinstance(source, Image.Image):
@@ -302,83 +299,3 @@ def _data_uri(data: bytes) -> str:
 
 def _hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-# What a piece of text is.
-
-
-def _is_web_url(text: str) -> bool:
-    return text[:8].lower().startswith(("http://", "https://"))
-
-
-def _checked_url(text: str) -> str:
-    problem = ""
-    try:
-        parts = urlsplit(text)
-        if not parts.hostname or parts.port == 0:
-            problem = "names no host"
-    except ValueError:
-        problem = "is not well formed"
-    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", text):
-        problem = "holds spaces or control characters: percent-encode them"
-    if len(text) > _MAX_URL:
-        problem = f"is longer than {_MAX_URL} characters"
-    if problem:
-        raise InvalidRequest(f"the URL {_shorten(text)!r} {problem}")
-    return text
-
-
-def _as_path(text: str) -> Path | None:
-    """The path that a text means, None where it is base64; refuses other schemes and files that are not there."""
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)", text)
-    if scheme:
-        raise InvalidRequest(f"{scheme[1]!r} URLs are not taken: pass a path, an https:// URL or a data: URI")
-    path = expanded(text)
-    try:
-        if path.exists():
-            return path
-    except OSError:
-        pass  # longer than a file name can be: then it is base64, or nothing
-    if len(text) >= 64 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", text):
-        return None
-    raise InvalidRequest(f"there is no file {_shorten(text)!r}: check the path (looked in {_shorten(str(Path.cwd()))})")
-
-
-def _read_file(path: Path) -> bytes:
-    path = expanded(path)
-    problem = ""
-    try:
-        if path.is_dir():
-            problem = "is a folder: pass the picture's file"
-        elif path.stat().st_size > MAX_FILE_BYTES:
-            problem = f"is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it"
-        else:
-            return path.read_bytes()
-    except FileNotFoundError:
-        problem = "does not exist: check the path"
-    except OSError as error:
-        problem = f"can't be read ({error.strerror})"
-    except ValueError:
-        problem = "has a NUL character in its name"
-    raise InvalidRequest(f"the file {_shorten(str(path))!r} {problem}")
-
-
-def _decode_text(text: str) -> bytes:
-    """The bytes in a ``data:`` URI or in bare base64 text."""
-    body = text
-    if text.startswith("data:"):
-        head, comma, body = text.partition(",")
-        if not comma or not head.lower().endswith(";base64"):
-            raise InvalidRequest("the data: URI must read data:image/png;base64,... (or jpeg, webp)")
-    if len(body) > MAX_FILE_BYTES * 4 // 3 + 4:
-        raise InvalidRequest(f"the picture is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
-    try:
-        return base64.b64decode("".join(body.split()), validate=True)
-    except (binascii.Error, ValueError):
-        pass
-    kind = "data: URI's content" if body is not text else f"text {_shorten(text)!r}"
-    raise InvalidRequest(f"the {kind} is not base64: pass an https:// URL or a data: URI with base64 content")
-
-
-def _shorten(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 10]}…{text[-9:]}"

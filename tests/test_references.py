@@ -211,3 +211,10 @@ def test_a_name_that_no_file_can_have_is_refused(name):
     """A NUL in a path is the caller's mistake, and told as that."""
     with pytest.raises(InvalidRequest):
         Reference(name)
+
+
+@pytest.mark.parametrize("claim", ["../../home/photo", "a" * 63, "A" * 64, "g" * 64, "", "a" * 64 + "\n", "/etc/passwd"])
+def test_a_hash_from_outside_is_a_hash_or_refused(png, claim):
+    """What a stranger's file calls a picture's hash becomes a part of file names, so it must be nothing but one."""
+    with pytest.raises(InvalidRequest, match="sha256 is not 64 hexadecimal digits"):
+        Reference.from_wire(base64.b64encode(png).decode(), sha256=claim)

@@ -78,6 +78,29 @@ def test_a_settled_call_gives_its_reservation_back_to_the_sweep(faults):
     assert Budget(1, first.budget.file).left == PRICE_USD
 
 
+@pytest.mark.parametrize(("client_usd", "sweep_usd", "made"), [(1, 5, 2), (5, 1, 2), (1.2, 0.6, 1)])
+def test_a_sweep_asks_every_budget_that_applies(faults, tmp_path, client_usd, sweep_usd, made):
+    """The client's own and the sweep's: the smaller one ends it, and both are told what was spent."""
+    ours, theirs = Budget(client_usd, tmp_path / "class.json"), Budget(sweep_usd, tmp_path / "sweep.json")
+    client = vidu.Client(KEY, faults.root, price_usd=PRICE_USD, budget=ours, notify=len)
+    swept = vidu.sweep("A cat", CAT, seed=range(1, 7), client=client, budget_usd=theirs, confirm=True)
+    assert [len(swept.videos), faults.billed()] == [made, made]
+    assert ours.spent == theirs.spent == made * PRICE_USD
+    assert "is left" in swept.stopped
+
+
+def test_a_call_that_one_budget_refuses_takes_nothing_from_another(faults, tmp_path):
+    """What was set aside before the refusal is given back; a file that is named twice is asked once."""
+    ours, small = Budget(2, tmp_path / "class.json"), Budget(0.1, tmp_path / "small.json")
+    client = vidu.Client(KEY, faults.root, price_usd=PRICE_USD, budget=ours, notify=len)
+    request = vidu.VideoRequest(prompt="A cat", references=CAT)
+    with pytest.raises(vidu.errors.BudgetExceeded):
+        client.sibling(budget=small).generate(request)
+    assert (ours.spent, small.spent, faults.billed()) == (0, 0, 0)
+    client.sibling(budget=Budget(2, ours.file)).generate(request)
+    assert ours.spent == PRICE_USD
+
+
 def test_a_damaged_purse_stops_no_call(faults, tmp_path):
     """One that can't be read is passed over, and stays as it is."""
     purse = tmp_path / "archive" / "budgets" / "0123456789abcdef.json"

@@ -109,7 +109,7 @@ class Archive:
             if not reference.is_url and self._picture(reference.sha256) is None:
                 data = reference.bytes
                 kind = "png" if data.startswith(b"\x89PNG") else "jpg"
-                write_bytes(self.folder / "references" / f"{reference.sha256}.{kind}", data)
+                write_bytes(self.folder / "references" / f"{checked_hash(reference.sha256)}.{kind}", data)
 
     # An answer's way: received, then stored or put aside.
 
@@ -341,6 +341,24 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     )
     error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
     return error
+
+
+def checked_hash(text: str) -> str:
+    """The text, where it is 64 hexadecimal digits; only then may it become a part of a file's name.
+
+    Raises
+    ------
+    ArchiveError
+        It is anything else.
+
+    >>> checked_hash("../../home/photo")
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.ArchiveError: '../../home/photo' is not a SHA-256 hash; nothing was written
+    """
+    if re.fullmatch("[0-9a-f]{64}", text):
+        return text
+    raise ArchiveError(f"{text[:80]!r} is not a SHA-256 hash; nothing was written")
 
 
 def folder_name(engine: str) -> str:

@@ -124,9 +124,9 @@ def _prepare(exchange: Exchange, request: VideoRequest, key: str, lock: str) -> 
         problem = error.strerror or type(error).__name__
     if problem:
         raise ArchiveError(f"nothing was sent: {exchange.archive.folder} can't be written ({problem})")
-    if exchange.budget and not exchange.engine.is_free:
+    if not exchange.engine.is_free:
         try:
-            exchange.budget.reserve(attempt.id, price)
+            exchange.reserve(attempt, price)
         except BaseException:
             exchange.close(attempt, "not charged", reason="the budget refused")
             raise

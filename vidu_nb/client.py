@@ -115,7 +115,7 @@ class Client:
                 archive if isinstance(archive, Archive) else Archive(archive),
                 price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
                 timeout=timeout,
-                budget=budget,
+                budgets=(budget,) if budget else (),
                 notify=notify or tell,
                 mode=mode,
                 uploads=uploads,
@@ -170,8 +170,10 @@ class Client:
 
         Parameters
         ----------
-        notify, budget, progress
+        notify, progress
             As for the class; its own by default.
+        budget
+            One more budget: its calls must fit into each, this one and those of the client.
         call
             Makes what carries a request for a clip, in place of `transport.Call`.
         """
@@ -179,7 +181,7 @@ class Client:
         theirs = replace(
             ours,
             notify=notify or ours.notify,
-            budget=budget or ours.budget,
+            budgets=ours.budgets if budget is None else (*ours.budgets, budget),
             progress=progress or ours.progress,
             call=call or ours.call,
         )

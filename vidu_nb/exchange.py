@@ -40,8 +40,8 @@ class Exchange:
         Expected US dollars a clip.
     timeout
         Seconds for one call.
-    budget
-        What the calls may cost together, None for no limit.
+    budgets
+        What the calls may cost together: each call must fit into all of them.
     notify
         Gets a line when something takes its time.
     mode
@@ -60,7 +60,7 @@ class Exchange:
     archive: Archive
     price_usd: float
     timeout: float
-    budget: Budget | None
+    budgets: tuple[Budget, ...]
     notify: Callable[[str], object]
     mode: Mode = "sync"
     uploads: Uploads = "inline"
@@ -162,16 +162,30 @@ class Exchange:
         self.note(attempt, state, **details)
         self.correct(attempt, 0.0)
 
+    def reserve(self, attempt: Attempt, usd: float) -> None:
+        """Set a call's price aside in every budget, or in none.
+
+        Raises
+        ------
+        BudgetExceeded, ArchiveError
+            One of them refused; what the others had set aside is given back.
+        """
+        for budget in {budget.file: budget for budget in self.budgets}.values():
+            try:
+                budget.reserve(attempt.id, usd)
+            except BaseException:
+                self.correct(attempt, 0.0)
+                raise
+
     def correct(self, attempt: Attempt, usd: float) -> None:
-        """Tell what a call cost: to this exchange's budget, and to the sweeps', one of which may have begun it.
+        """Tell what a call cost: to this exchange's budgets, and to the sweeps', one of which may have begun it.
 
         Where that fails, the reservation stands and nothing is hidden.
         """
         if attempt.facts["engine"] == PREVIEW:
             return
         budgets = {budget.file: budget for budget in Budget.kept_in(self.archive.folder / "budgets")}
-        if self.budget:
-            budgets[self.budget.file] = self.budget
+        budgets |= {budget.file: budget for budget in self.budgets}
         for budget in budgets.values():
             try:
                 budget.correct(attempt.id, usd)

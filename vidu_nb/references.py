@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_REFERENCES = 7
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 Source = Any
 """A path, an ``https://`` URL, a ``data:`` URI, base64 text, bytes, a PIL image, a uint8 array or a `Reference`."""
@@ -114,6 +116,8 @@ class Reference:
         """
         if not isinstance(text, str):
             raise InvalidRequest(f"must be text, not {type(text).__name__}")
+        if sha256 is not None and not _SHA256.fullmatch(sha256):  # it becomes a part of file names
+            raise InvalidRequest("the picture's sha256 is not 64 hexadecimal digits")
         if is_web_url(text):
             url, size, digest = checked_url(text), None, _hash_text(text)
         else:

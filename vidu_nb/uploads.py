@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .answers import as_json
-from .archive import folder_name
+from .archive import checked_hash, folder_name
 from .errors import ViduError
 from .exchange import Exchange
 from .files import write_bytes
@@ -28,7 +28,7 @@ def stored_links(exchange: Exchange, request: VideoRequest) -> list[str]:
     """
     texts: list[str] = request.payload()["image_urls"]
     folder = exchange.archive.folder / "uploads" / folder_name(exchange.engine.name)
-    files = {one.sha256: folder / f"{one.sha256}.json" for one in request.references if not one.is_url}
+    files = {one.sha256: folder / f"{checked_hash(one.sha256)}.json" for one in request.references if not one.is_url}
     known = {sha: link for sha, file in files.items() if (link := _remembered(file))}
     new = {
         one.sha256: text

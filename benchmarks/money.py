@@ -29,8 +29,9 @@ import requests
 from vidu_nb.archive import Archive
 from vidu_nb.client import Client
 from vidu_nb.files import write_bytes
+from vidu_nb.receipt import Receipt
+from vidu_nb.recipe import describe
 from vidu_nb.request import VideoRequest
-from vidu_nb.video import Receipt, describe
 
 ROUNDS = 25
 ENTRIES = 10_000

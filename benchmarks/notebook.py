@@ -6,8 +6,8 @@ import tempfile
 import time
 
 import vidu_nb as vidu
-from vidu_nb.demo import PROMPT, sample_references
 from vidu_nb.player import Player
+from vidu_nb.samples import PROMPT, sample_references
 
 ROUNDS = 5
 

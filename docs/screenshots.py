@@ -27,7 +27,7 @@ PROMPT = (
     "Finally a rocket starts, tilt up, wide."
 )
 FIRST_CLIP = f"""import vidu_nb as vidu
-from vidu_nb.demo import sample_references
+from vidu_nb.samples import sample_references
 
 video = vidu.preview(
     "{PROMPT[:68]}"
@@ -37,7 +37,7 @@ video = vidu.preview(
 video"""
 PANEL = "import vidu_nb as vidu\n\npanel = vidu.panel()\npanel"
 COMPARISON = """import vidu_nb as vidu
-from vidu_nb.demo import sample_references
+from vidu_nb.samples import sample_references
 
 clips = [vidu.preview("The rocket starts, tilt up.", sample_references()[2], seed=seed) for seed in (1, 2)]
 vidu.show(clips, labels=["seed 1", "seed 2"])"""

@@ -18,9 +18,10 @@ from faults import FaultServer
 from PIL import Image
 
 from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.receipt import Receipt
 from vidu_nb.references import Reference
 from vidu_nb.request import MODEL, VideoRequest
-from vidu_nb.video import Receipt, Video
+from vidu_nb.video import Video
 
 KEY = "key-of-the-tests"
 SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")  # how they begin

@@ -13,8 +13,8 @@ from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page, expect
 
 import vidu_nb as vidu
-from vidu_nb.demo import sample_references
 from vidu_nb.player import Player
+from vidu_nb.samples import sample_references
 
 PROMPT = "The rocket starts, tilt up."
 
@@ -95,7 +95,7 @@ def saved(place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.delenv("VIDU_NB_ARCHIVE")  # the clip lies beside the notebook, as it does for people
     lines = [
         "import vidu_nb as vidu",
-        "from vidu_nb.demo import sample_references",
+        "from vidu_nb.samples import sample_references",
         "vidu.preview('The rocket starts. <script>alert(1)</script>', sample_references()[2])",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
@@ -138,7 +138,7 @@ def test_the_button_of_a_running_sweep_stops_it(page: Page, lab: str, place: Pat
     """It interrupts the kernel: no more is asked for, what has landed is kept, and the button goes."""
     lines = [
         "import vidu_nb as vidu",
-        "from vidu_nb.demo import sample_references",
+        "from vidu_nb.samples import sample_references",
         "pictures = sample_references()[:1]",
         "try:",
         "    vidu.sweep('A wall.', pictures, seed=range(1, 1000), aspect_ratio='1:1', bgm=False, quality='draft')",

@@ -17,8 +17,8 @@ import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.client import Client
 from vidu_nb.panels.panel import Panel
-from vidu_nb.panels.starters import STARTERS
 from vidu_nb.request import VideoRequest
+from vidu_nb.samples import STARTERS
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>'
 

@@ -25,8 +25,9 @@ from vidu_nb.client import Client
 from vidu_nb.locks import hold
 from vidu_nb.panels.jobs import Job
 from vidu_nb.panels.panel import Panel
+from vidu_nb.receipt import Receipt
+from vidu_nb.recipe import describe
 from vidu_nb.request import VideoRequest
-from vidu_nb.video import Receipt, describe
 
 
 class Studio(ThreadingHTTPServer):

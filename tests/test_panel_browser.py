@@ -121,7 +121,7 @@ def notebook(browser: Browser, lab: str, place: Path, version: str) -> Page:
     kernel = install_kernel(version, place) if version else "python3"
     name = f"kernel-{version or 'newest'}.ipynb"
     awaited = f"panel.fill(prompt={AWAITED + version!r}, references=sample_references()[:1])\nawait panel.run()"
-    cells = [PANEL, *OTHERS, f"from vidu_nb.demo import sample_references\n{awaited}"]
+    cells = [PANEL, *OTHERS, f"from vidu_nb.samples import sample_references\n{awaited}"]
     write_notebook(place / name, *cells, kernel=kernel)
     page = browser.new_page(viewport={"width": 1200, "height": 1400})
     open_notebook(page, lab, name)

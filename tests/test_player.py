@@ -19,8 +19,9 @@ import vidu_nb as vidu
 from vidu_nb import media
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.player import Player
+from vidu_nb.receipt import Receipt
 from vidu_nb.request import FRAME_SIZES, VideoRequest
-from vidu_nb.video import Receipt, Video
+from vidu_nb.video import Video
 
 NOTEBOOK_BYTES = 150_000  # what one clip may add to a notebook
 HOSTILE = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "'><svg/onload=alert(1)>", "&lt;b&gt; <b>"]

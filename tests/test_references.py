@@ -14,13 +14,7 @@ import pytest
 from PIL import Image
 
 from vidu_nb.errors import InvalidRequest, Unreachable
-from vidu_nb.references import (
-    Reference,
-    as_references,
-    image_file_to_base64,
-    image_url_to_base64,
-    image_urls_to_base64,
-)
+from vidu_nb.references import Reference, as_references, image_file_to_base64, image_url_to_base64, image_urls_to_base64
 
 
 @pytest.fixture
@@ -213,7 +207,9 @@ def test_a_name_that_no_file_can_have_is_refused(name):
         Reference(name)
 
 
-@pytest.mark.parametrize("claim", ["../../home/photo", "a" * 63, "A" * 64, "g" * 64, "", "a" * 64 + "\n", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "claim", ["../../home/photo", "a" * 63, "A" * 64, "g" * 64, "", "a" * 64 + "\n", "/etc/passwd"]
+)
 def test_a_hash_from_outside_is_a_hash_or_refused(png, claim):
     """What a stranger's file calls a picture's hash becomes a part of file names, so it must be nothing but one."""
     with pytest.raises(InvalidRequest, match="sha256 is not 64 hexadecimal digits"):

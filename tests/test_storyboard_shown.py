@@ -15,10 +15,11 @@ from vidu_nb.animatic.moves import MOVES
 from vidu_nb.animatic.render import render
 from vidu_nb.animatic.storyboard import plan_of
 from vidu_nb.animatic.strip import arrowed
-from vidu_nb.demo import sample_references
+from vidu_nb.receipt import Receipt
 from vidu_nb.references import Reference
 from vidu_nb.request import VideoRequest
-from vidu_nb.video import Receipt, Video
+from vidu_nb.samples import sample_references
+from vidu_nb.video import Video
 
 PROMPT = (
     "Zoom in on the astronaut. Whip pan right to the coffee, then pull out. "

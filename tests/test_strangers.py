@@ -10,7 +10,7 @@ from faults import KEY
 
 import vidu_nb as vidu
 from vidu_nb import media
-from vidu_nb.video import RECIPE_TAG, _PICTURES_BOX
+from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
 
 
 def evil_clip(small_clip, target, *, picture, sha256):
@@ -18,7 +18,7 @@ def evil_clip(small_clip, target, *, picture, sha256):
     note = {"name": "cat.png", "size": [256, 192], "sha256": sha256, "url": None}
     said = {"format": 1, "request": {"prompt": "A wave. Zoom in.", "image_urls": [note], "aspect_ratio": "1:1"}}
     media.write_tags(small_clip, target, {RECIPE_TAG: json.dumps(said)})
-    media.append_box(target, _PICTURES_BOX, json.dumps([picture]).encode())
+    media.append_box(target, PICTURES_BOX, json.dumps([picture]).encode())
     return target
 
 

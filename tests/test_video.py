@@ -12,9 +12,11 @@ import pytest
 import vidu_nb as vidu
 from vidu_nb import media
 from vidu_nb.errors import ViduError
+from vidu_nb.receipt import Receipt, number
+from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
 from vidu_nb.references import Reference
 from vidu_nb.request import VideoRequest
-from vidu_nb.video import RECIPE_TAG, Receipt, Video, caption, number
+from vidu_nb.video import Video
 
 
 def test_a_saved_clip_gives_its_request_and_receipt_back(small_video):
@@ -94,7 +96,7 @@ def test_a_foreign_file_loads_without_papers(small_clip):
     """A clip from elsewhere is a video; what it doesn't tell is None."""
     video = vidu.load(small_clip)
     assert (video.path, video.request, video.receipt, video.is_preview) == (small_clip.resolve(), None, None, False)
-    assert caption(video) == "small.mp4"
+    assert video.caption == "small.mp4"
 
 
 def tagged(clip, recipe):
@@ -133,7 +135,7 @@ def test_a_mangled_recipe_never_hides_the_clip(recipe, small_clip):
     """Whatever stands where the recipe should, the clip loads, captions itself and shows."""
     video = vidu.load(tagged(small_clip, recipe))
     assert video.request is None
-    assert caption(video)
+    assert video.caption
     assert video._repr_mimebundle_()["text/html"]
 
 
@@ -141,7 +143,7 @@ def test_a_mangled_recipe_never_hides_the_clip(recipe, small_clip):
 def test_mangled_pictures_never_hide_the_clip(box, small_video):
     """Whatever stands where the pictures should, the clip loads with its receipt, and no file is read."""
     path = small_video.save("clip.mp4", references=False)
-    media.append_box(path, vidu.load.__globals__["_PICTURES_BOX"], box)
+    media.append_box(path, PICTURES_BOX, box)
     back = vidu.load(path)
     assert (back.request, back.receipt) == (None, small_video.receipt)
 
@@ -163,11 +165,11 @@ def test_a_strange_file_name_never_loses_a_clip(small_clip, photo):
 
 def test_a_caption_tells_a_preview_from_a_paid_clip(small_video):
     """The caption names ratio, length, seed and price, and calls a preview a preview."""
-    assert caption(small_video) == "16:9 · 5 s · seed 7 · segmind, $0.50"
+    assert small_video.caption == "16:9 · 5 s · seed 7 · segmind, $0.50"
     free = Video(small_video.path, small_video.request, Receipt(engine="preview"))
-    assert caption(free) == "16:9 · 5 s · seed 7 · preview, free"
+    assert free.caption == "16:9 · 5 s · seed 7 · preview, free"
     chance = Video(small_video.path, small_video.request.replace(seed=0), Receipt(engine="segmind", seed=81))
-    assert caption(chance) == "16:9 · 5 s · seed 81 · segmind, cost unknown"
+    assert chance.caption == "16:9 · 5 s · seed 81 · segmind, cost unknown"
 
 
 def test_frames_and_poster_come_from_the_clip(small_video):

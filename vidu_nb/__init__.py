@@ -10,7 +10,7 @@ With no API key the free local preview engine answers.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import errors as errors
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from .keys import login as login
     from .keys import logout as logout
     from .panels.panel import panel as panel
+    from .receipt import Receipt as Receipt
     from .references import Reference as Reference
     from .request import VideoRequest as VideoRequest
     from .shorthand import generate as generate
     from .shorthand import preview as preview
     from .sweeps.launch import sweep as sweep
     from .sweeps.plan import Plan as Plan
-    from .video import Receipt as Receipt
     from .video import Video as Video
     from .video import load as load
     from .widgets.showing import show as show
@@ -38,7 +38,7 @@ _HOMES = {
     "Archive": "archive",
     "Client": "client",
     "Plan": "sweeps.plan",
-    "Receipt": "video",
+    "Receipt": "receipt",
     "Reference": "references",
     "Video": "video",
     "VideoRequest": "request",

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from .answers import as_json
 from .journal import Attempt
-from .video import number
+from .receipt import number
 
 
 class Credits(float):

@@ -32,8 +32,10 @@ from .errors import ArchiveError
 from .files import expanded, sync_folder, write_bytes
 from .journal import Attempt, Journal
 from .locks import hold
+from .receipt import Receipt
+from .recipe import request_from
 from .request import VideoRequest
-from .video import Receipt, Video, request_from
+from .video import Video
 
 ENV_FOLDER = "VIDU_NB_ARCHIVE"
 FOLDER = "vidu_archive"

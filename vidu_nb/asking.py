@@ -22,11 +22,12 @@ from .exchange import Exchange, uninterrupted
 from .finishing import finish, is_useful
 from .journal import Attempt
 from .keys import KeyHeader
+from .recipe import describe
 from .request import NAMES_HEADER, VideoRequest
 from .retry import Pause, decide
 from .transport import Answer, Interrupted
 from .uploads import stored_links
-from .video import Video, describe
+from .video import Video
 
 #: The answer's headers that are kept; never a request's.
 _KEPT_HEADERS = ("x-request-id", "x-cost", "x-remaining-credits", "x-generation-time", "x-seed-value", "x-vidu-engine")

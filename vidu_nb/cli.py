@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
+from ._version import __version__
 from .errors import InvalidRequest, ViduError
 
 if TYPE_CHECKING:
@@ -230,13 +230,12 @@ def _sweep(chosen: argparse.Namespace) -> None:
 
 
 def _tell(video: Video, *, as_json: bool) -> None:
-    from .video import caption
 
     if as_json:
         print(json.dumps({"path": str(video.path), **video.recipe()}, indent=1))
     else:
         print(video.path)
-        print(caption(video))
+        print(video.caption)
 
 
 @contextmanager
@@ -268,7 +267,7 @@ def _progress(what: str, client: Client) -> Iterator[None]:
 
 
 def _show(chosen: argparse.Namespace) -> None:
-    from .video import caption, load
+    from .video import load
 
     video = load(chosen.file)
     info = asdict(video.info)
@@ -279,7 +278,7 @@ def _show(chosen: argparse.Namespace) -> None:
     print(
         f"{video.path.name}: {info['width']}x{info['height']}, {info['fps']:g} fps, {info['duration']:.2f} s, {sound}"
     )
-    print(caption(video))
+    print(video.caption)
     if video.request:
         print(f"prompt: {video.request.prompt}")
         for i, reference in enumerate(video.request.references, start=1):

@@ -17,11 +17,12 @@ from .engines import Engine, choose_engine, preview_engine
 from .errors import InvalidRequest, NotKept, ViduError
 from .exchange import Exchange, Mode, Uploads
 from .notices import say_once, tell
+from .receipt import number
 from .request import DRAFT, MODEL, PREVIEW, Quality, VideoRequest
 from .transport import Call
 from .unfinished import Unfinished
 from .upkeep import nearest
-from .video import Video, number
+from .video import Video
 
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth

@@ -11,23 +11,12 @@ from .archive import Archive
 from .client import Client
 from .errors import ViduError
 from .files import expanded
-from .references import Reference
 from .request import VideoRequest
+from .samples import PROMPT, sample_references
 
 QUICKSTART = "01_quickstart.ipynb"
-PROMPT = (
-    "A woman in an orange space suit smiles at the camera, slow push in. Then close-up on a cup of coffee, pan right. "
-    "Finally a rocket starts, tilt up, wide."
-)
 _CELL_TIMEOUT = 300  # s
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-def sample_references() -> list[Reference]:
-    """Three photographs that scikit-image ships: an astronaut, a cup of coffee and a rocket (public domain and CC0)."""
-    from skimage import data
-
-    return [Reference(getattr(data, name)(), name=name) for name in ("astronaut", "coffee", "rocket")]
 
 
 def example_notebooks() -> Path:

@@ -12,10 +12,11 @@ from .answers import as_json, link_in, what_is_wrong
 from .errors import APIError, CallInterrupted, OutcomeUnknown, Unreachable
 from .exchange import Exchange, uninterrupted
 from .journal import Attempt
+from .receipt import Receipt, number
 from .request import PREVIEW, VideoRequest
 from .tickets import Ticket, await_job, metrics_in
 from .transport import Answer, Call, Interrupted
-from .video import Receipt, Video, number
+from .video import Video
 
 
 def finish(

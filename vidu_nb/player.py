@@ -14,12 +14,14 @@ import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from . import media
 from .errors import InvalidRequest
 from .files import shown_path
-from .video import Video, caption
+from .receipt import Receipt
+from .request import VideoRequest
 
 _WIDTH, _HEIGHT = 640, 480  # px, the box that one player fits into
 _MAX_SHOWN = 9
@@ -30,6 +32,25 @@ _BADGE = (
     "display:inline-block;padding:0 6px;margin-right:6px;border-radius:3px;font-size:11px;font-weight:600;"
     "letter-spacing:.04em;color:#1f1300;background:#ffc857"
 )
+
+
+class _Clip(Protocol):
+    """What a player reads of a `Video`."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def request(self) -> VideoRequest | None: ...
+    @property
+    def receipt(self) -> Receipt | None: ...
+    @property
+    def bytes(self) -> bytes: ...
+    @property
+    def info(self) -> media.VideoInfo: ...
+    @property
+    def is_preview(self) -> bool: ...
+    @property
+    def caption(self) -> str: ...
 
 
 class Player:
@@ -51,13 +72,14 @@ class Player:
     InvalidRequest
         No video, more than nine, or a different number of labels.
 
+    >>> from vidu_nb import Video
     >>> Player([Video(Path("a.mp4")), Video(Path("b.mp4"))], labels=["seed 1", "seed 2"])
     seed 1: Video(a.mp4, 'a.mp4')
     seed 2: Video(b.mp4, 'b.mp4')
     """
 
     def __init__(
-        self, videos: Sequence[Video], *, labels: Sequence[str] | None = None, embed: bool = False, loops: bool = False
+        self, videos: Sequence[_Clip], *, labels: Sequence[str] | None = None, embed: bool = False, loops: bool = False
     ) -> None:
         self.videos = tuple(videos)
         self.labels = tuple(str(label) for label in labels) if labels is not None else ("",) * len(self.videos)
@@ -103,7 +125,7 @@ class Player:
         return "\n".join(named)
 
 
-def figure(video: Video, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
+def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
     """One clip as HTML, half as wide where there are many; every text in it is escaped."""
     info = video.info
     scale = min(_WIDTH / info.width, _HEIGHT / info.height) * (0.5 if many else 1)
@@ -117,18 +139,18 @@ def figure(video: Video, label: str = "", *, embed: bool = False, loops: bool = 
     )
     badge = f'<span style="{_BADGE}">PREVIEW</span>' if video.is_preview else ""
     poster = f' poster="{poster}"' if poster else ""
-    lines = [f"{badge}{escape(caption(video))}", *(escape(text) for text in (told, word) if text)]
+    lines = [f"{badge}{escape(video.caption)}", *(escape(text) for text in (told, word) if text)]
     return (
         f'<div class="vidu-player" style="width:{width}px;max-width:100%;margin:4px 0">{head}'
         f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '
         f'width="{width}" height="{height}" src="{escape(source)}"{poster} '
-        f'aria-label="{escape(f"{caption(video)}. {prompt}")}" '
+        f'aria-label="{escape(f"{video.caption}. {prompt}")}" '
         f'style="width:100%;height:auto;border-radius:6px;background-color:#000"></video>'
         f'<div style="{_MUTED};overflow-wrap:anywhere">{"<br>".join(lines)}</div></div>'
     )
 
 
-def _source(video: Video, *, embed: bool, side: int) -> tuple[str, str, str]:
+def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
     """The video's src, its poster's src, and a word where the picture is not the whole file."""
     if embed:
         return _data_uri("video/mp4", video.bytes), "", ""

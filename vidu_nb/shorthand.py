@@ -1,14 +1,17 @@
-"""`generate` and `preview`: one call from a prompt and pictures to a clip."""
+"""`generate`, `preview` and `storyboard`: one call from a prompt and pictures to a clip, or to its plan."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .client import Client
 from .errors import InvalidRequest
 from .references import Source
 from .request import AspectRatio, MovementAmplitude, Quality, VideoRequest
 from .video import Video
+
+if TYPE_CHECKING:
+    from .animatic.storyboard import Storyboard
 
 
 def generate(
@@ -58,7 +61,15 @@ def generate(
     >>> generate("A wall. Zoom in.", Image.new("RGB", (256, 256), "navy"), aspect_ratio="1:1", seed=7)
     Video(1:1 · 5 s · seed 7 · preview, free, ...)
     """
-    request = _request(locals())
+    request = VideoRequest(
+        prompt=prompt,
+        references=references,
+        aspect_ratio=aspect_ratio,
+        duration=duration,
+        seed=seed,
+        bgm=bgm,
+        movement_amplitude=movement_amplitude,
+    )
     return (client or Client.from_env()).generate(request)
 
 
@@ -88,7 +99,15 @@ def preview(
     >>> preview("Coffee, slow push in.", data.coffee(), bgm=False).info.audio_codec is None
     True
     """
-    request = _request(locals())
+    request = VideoRequest(
+        prompt=prompt,
+        references=references,
+        aspect_ratio=aspect_ratio,
+        duration=duration,
+        seed=seed,
+        bgm=bgm,
+        movement_amplitude=movement_amplitude,
+    )
     if client and not client.is_free:
         raise InvalidRequest("client: it asks a paid service; a preview wants Client.preview()", field="client")
     if client and quality != "full":
@@ -96,5 +115,26 @@ def preview(
     return (client or Client.preview(quality=quality)).generate(request)
 
 
-def _request(arguments: dict[str, Any]) -> VideoRequest:
-    return VideoRequest(**{name: arguments[name] for name in VideoRequest.model_fields})
+def storyboard(request: VideoRequest | Video) -> Storyboard | None:
+    """Plan the preview of a request: its shots, camera moves and the pictures they show.
+
+    Parameters
+    ----------
+    request
+        A request; or a clip, whose own frames then stand beneath the table.
+
+    Returns
+    -------
+    Storyboard or None
+        Shows itself as a table; None for a clip whose request is not known. For a paid clip it is what a preview of the
+        same request would do: the model goes its own ways.
+
+    >>> request = VideoRequest(prompt="A cat, push in. Then a cup.", references="https://example.com/cat.png")
+    >>> [shot.move for shot in storyboard(request).shots][0]
+    'push in'
+    """
+    if isinstance(request, Video):
+        return request.storyboard
+    from .animatic.storyboard import plan_of
+
+    return plan_of(request)

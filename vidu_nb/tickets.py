@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 from .answers import as_json, link_in, what_is_wrong
 from .errors import Unreachable
+from .receipt import number
 from .retry import MAX_WAIT, Pause, asked_wait
 from .transport import Answer, is_loopback
-from .video import number
 
 Word = Literal["waiting", "completed", "failed", "expired", "refused", "late", "cancelled"]
 _POLL = 1.0  # s before the second look at a job; each later wait is a little longer

@@ -10,8 +10,9 @@ from typing import Any
 from .archive import Archive, Entry, folder_name
 from .errors import ArchiveError, InvalidRequest
 from .files import sync_folder
+from .receipt import Receipt
+from .recipe import describe
 from .request import VideoRequest
-from .video import Receipt, describe
 
 Row = dict[str, Any]
 

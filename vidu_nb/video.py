@@ -1,119 +1,25 @@
-"""A clip and its papers: `Video` is the file and what was asked, `Receipt` what the service said of it."""
+"""`Video`: a clip on disk with the request it answers and its receipt."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, media
-from .errors import ViduError
+from . import media
 from .files import expanded, shown_path, write_atomically
-from .references import Reference
-from .request import DRAFT, MODEL, VideoRequest, quietly
+from .player import Player
+from .receipt import Receipt
+from .recipe import read_recipe, recipe_of, write_recipe
+from .request import DRAFT, VideoRequest
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
     from .animatic.storyboard import Storyboard
-
-RECIPE_TAG = "vidu_nb_recipe"
-RECIPE_FORMAT = 1
-_FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
-_PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What is known of one call. Figures that the service didn't tell are None, which means unknown.
-
-    Attributes
-    ----------
-    engine : str
-        ``"segmind"``, ``"preview"``, or another service's host.
-    model : str
-        The model's name in the URL.
-    request_id : str or None
-        The service's name for the call.
-    cost_usd : float or None
-        US dollars.
-    credits_remaining : float or None
-        US dollars left on the account after the call.
-    seed : int or None
-        The seed that was used, where the service told it (telling for a request with seed 0).
-    elapsed_s : float or None
-        Seconds from sending to the last byte.
-    created_at : str
-        UTC, ISO 8601.
-    sha256 : str
-        Of the clip's bytes as received.
-    replayed : bool
-        True when the clip came from the archive at no cost.
-    original : Receipt or None
-        For a replay, the receipt of the call that made the clip; saved copies carry that one.
-
-    >>> receipt = Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7})
-    >>> receipt.cost_usd, receipt.to_dict()["seed"]
-    (0.5, 7)
-    """
-
-    engine: str
-    model: str = MODEL
-    request_id: str | None = None
-    cost_usd: float | None = None
-    credits_remaining: float | None = None
-    seed: int | None = None
-    elapsed_s: float | None = None
-    created_at: str = ""
-    sha256: str = ""
-    replayed: bool = False
-    original: Receipt | None = field(default=None, repr=False, compare=False)
-
-    @classmethod
-    def from_headers(
-        cls, headers: Mapping[str, str], *, engine: str, model: str, elapsed_s: float, sha256: str
-    ) -> Receipt:
-        """A receipt from an answer's headers; anything missing, not a number or negative counts as unknown."""
-        seed = number(headers.get("x-seed-value"))
-        return cls(
-            engine=engine,
-            model=model,
-            request_id=(headers.get("x-request-id") or "")[:200] or None,
-            cost_usd=number(headers.get("x-cost")),
-            credits_remaining=number(headers.get("x-remaining-credits")),
-            seed=int(seed) if seed is not None and seed == int(seed) else None,
-            elapsed_s=round(elapsed_s, 3),
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            sha256=sha256,
-        )
-
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Receipt:
-        """A receipt from JSON; unknown names and values of a wrong kind are passed over."""
-        words: dict[str, Any] = {name: str(said[name]) for name in ("model", "created_at", "sha256") if name in said}
-        figures: dict[str, Any] = {name: number(said.get(name)) for name in _FIGURES}
-        seed, request_id = said.get("seed"), said.get("request_id")
-        return cls(
-            engine=str(said.get("engine") or "unknown"),
-            request_id=None if request_id is None else str(request_id),
-            seed=seed if isinstance(seed, int) else None,
-            replayed=said.get("replayed") is True,
-            **words,
-            **figures,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The receipt as JSON-ready values."""
-        said = asdict(self)
-        del said["original"]
-        return said
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -170,6 +76,34 @@ class Video:
         return self.receipt is not None and self.receipt.engine == "preview"
 
     @property
+    def seed(self) -> int | None:
+        """The seed that the clip was made with; None where it was random and the service reported none."""
+        requested = self.request.seed if self.request else None
+        return requested or (self.receipt.seed if self.receipt else None) or None
+
+    @property
+    def caption(self) -> str:
+        """Ratio, length, seed, engine and cost in one line of plain text.
+
+        >>> Video(Path("clip.mp4")).caption
+        'clip.mp4'
+        """
+        request, receipt = self.request, self.receipt
+        parts = (
+            [self.path.name]
+            if request is None
+            else [
+                request.aspect_ratio,
+                f"{request.duration} s",
+                f"seed {self.seed}" if self.seed else "random seed",
+            ]
+        )
+        if receipt:
+            what = "draft preview" if receipt.model == DRAFT else "preview"
+            parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
+        return " · ".join(parts)
+
+    @property
     def storyboard(self) -> Storyboard | None:
         """The plan of this request's preview, shown with this clip's own frames; None where no request is known.
 
@@ -177,7 +111,7 @@ class Video:
         """
         from .animatic.storyboard import plan_of
 
-        return plan_of(self.request, seed=seed_of(self), clip=self.path) if self.request else None
+        return plan_of(self.request, seed=self.seed, clip=self.path) if self.request else None
 
     def frames(self, *, side: int | None = None) -> Iterator[np.ndarray]:
         """Decode frame by frame: uint8 RGB arrays (height, width, 3), of at most `side` px on the longer side."""
@@ -215,73 +149,29 @@ class Video:
             target /= self.path.name
 
         def write(part: Path) -> None:
-            made = replace(self, receipt=(self.receipt and self.receipt.original) or self.receipt)
-            media.write_tags(self.path, part, {RECIPE_TAG: json.dumps(made.recipe(), ensure_ascii=False)})
-            if references and self.request:
-                pictures = json.dumps([reference.url for reference in self.request.references])
-                media.append_box(part, _PICTURES_BOX, pictures.encode())
+            original = (self.receipt and self.receipt.original) or self.receipt
+            pictures = self.request.references if references and self.request else ()
+            write_recipe(self.path, part, recipe_of(self.request, original), pictures)
 
         write_atomically(target, write)
         return target.resolve()
 
     def recipe(self) -> dict[str, Any]:
         """Request and receipt as JSON-ready values; the pictures by name, size and hash."""
-        said: dict[str, Any] = {"format": RECIPE_FORMAT, "made_with": f"vidu-nb {__version__}"}
-        if self.request:
-            said["request"] = describe(self.request)
-        if self.receipt:
-            said["receipt"] = self.receipt.to_dict()
-        return said
+        return recipe_of(self.request, self.receipt)
 
-    def embed(self) -> Any:
+    def embed(self) -> Player:
         """The player with the whole file inside the notebook, for places where a link can't play.
 
         Costs four thirds of the file's size in the notebook.
         """
-        from .player import Player
-
         return Player([self], embed=True)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from .player import Player
-
         return Player([self]).bundle()
 
     def __repr__(self) -> str:
-        return f"Video({caption(self)}, {shown_path(self.path)!r})"
-
-
-def caption(video: Video) -> str:
-    """Ratio, length, seed, engine and cost in one line of plain text.
-
-    >>> caption(Video(Path("clip.mp4")))
-    'clip.mp4'
-    """
-    request, receipt = video.request, video.receipt
-    seed = seed_of(video)
-    parts = (
-        [video.path.name]
-        if request is None
-        else [request.aspect_ratio, f"{request.duration} s", f"seed {seed}" if seed else "random seed"]
-    )
-    if receipt:
-        what = "draft preview" if receipt.model == DRAFT else "preview"
-        parts.append(f"{what}, free" if video.is_preview else f"{receipt.engine}, {price(receipt)}")
-    return " · ".join(parts)
-
-
-def price(receipt: Receipt) -> str:
-    """What a clip cost, in words."""
-    if receipt.replayed:
-        return "replayed, $0.00"
-    return "cost unknown" if receipt.cost_usd is None else f"${receipt.cost_usd:.2f}"
-
-
-def seed_of(video: Video) -> int | None:
-    """The seed that a clip was made with; None where it was random and nobody told."""
-    asked = video.request.seed if video.request else None
-    told = video.receipt.seed if video.receipt else None
-    return asked or told or None
+        return f"Video({self.caption}, {shown_path(self.path)!r})"
 
 
 def load(path: str | os.PathLike[str]) -> Video:
@@ -305,70 +195,5 @@ def load(path: str | os.PathLike[str]) -> Video:
     vidu_nb.errors.ViduError: holiday.mp4 ...
     """
     path = expanded(path)
-    text = media.read_tags(path).get(RECIPE_TAG)
-    if text is None:
-        return Video(path.resolve())
-    try:
-        said = json.loads(text)
-        version = int(said["format"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return Video(path.resolve())
-    if version > RECIPE_FORMAT:
-        raise ViduError(f"{path.name} has a recipe of format {version}", remedy="Upgrade vidu-nb to read it.")
-    receipt = Receipt.from_dict(said["receipt"]) if isinstance(said.get("receipt"), dict) else None
-    return Video(path.resolve(), request_from(said.get("request"), _pictures_in(path)), receipt)
-
-
-def describe(request: VideoRequest) -> dict[str, Any]:
-    """A request as JSON-ready values for people and recipes: the pictures by name, size and hash, not by content."""
-    pictures = [
-        {"name": one.name, "size": one.size, "sha256": one.sha256, "url": one.url if one.is_url else None}
-        for one in request.references
-    ]
-    return {**request.payload(), "image_urls": pictures}
-
-
-def request_from(said: Any, pictures: Sequence[str | None] | None) -> VideoRequest | None:
-    """A request from what `describe` wrote and its pictures as ``data:`` URIs.
-
-    Parameters
-    ----------
-    said
-        What a file tells; it may be anything.
-    pictures
-        One for each reference, None for a URL's; None where all are URLs.
-
-    Returns
-    -------
-    VideoRequest or None
-        None where a picture is missing or the recipe makes no sense: a clip is worth showing without it.
-    """
-    try:
-        notes = said["image_urls"]
-        urls = pictures or [None] * len(notes)
-        references = [
-            Reference.from_wire(str(note["url"] or url), name=str(note["name"]), sha256=str(note["sha256"]))
-            for url, note in zip(urls, notes, strict=True)
-        ]
-        with quietly():  # it was made once, and warned of then
-            return VideoRequest(**{**said, "image_urls": references})
-    except (ViduError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _pictures_in(path: Path) -> list[str] | None:
-    box = media.read_box(path, _PICTURES_BOX)
-    try:
-        said = json.loads(box) if box else None
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, list) else None
-
-
-def number(text: object) -> float | None:
-    """A figure that a service told; None (unknown) where it is missing, not a number, infinite or negative."""
-    try:
-        value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
+    request, receipt = read_recipe(path)
+    return Video(path.resolve(), request, receipt)

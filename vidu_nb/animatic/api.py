@@ -35,7 +35,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from .. import __version__
+from .._version import __version__
 from ..errors import InvalidRequest
 from ..pictures import media_type
 from ..references import MAX_REFERENCES, Reference

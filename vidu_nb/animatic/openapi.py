@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ..pictures import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
 from ..references import MAX_REFERENCES
 from ..request import DRAFT, MODEL, VideoRequest

@@ -7,10 +7,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..demo import sample_references
 from ..references import MAX_REFERENCES
+from ..samples import STARTERS, sample_references
 from .form import Form
-from .starters import STARTERS
 
 _OWN = "Start from ..."
 

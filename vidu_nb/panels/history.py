@@ -15,7 +15,7 @@ import ipywidgets as widgets
 from .. import media
 from ..archive import Archive, Entry
 from ..errors import ArchiveError, ViduError
-from ..video import Video, caption, seed_of
+from ..video import Video
 from .jobs import in_background
 
 _SIDE = 160  # px of a poster's longer side; a few kB each
@@ -68,7 +68,7 @@ class Strip:
             close(box)
 
     def _card(self, video: Video) -> tuple[tuple[Video, Any], Any]:
-        told = caption(video)
+        told = video.caption
         prompt = video.request.prompt if video.request else video.path.name
         prompt = prompt if len(prompt) <= _PROMPT_SHOWN else f"{prompt[: _PROMPT_SHOWN - 1]}…"
         picture = base64.b64encode(media.poster_jpeg(video.path, side=_SIDE)).decode("ascii")
@@ -103,7 +103,7 @@ def short_label(video: Video) -> str:
     if not video.request:
         return video.path.name
     made = "preview" if video.is_preview else video.receipt.engine if video.receipt else ""
-    return " · ".join(filter(None, [f"seed {seed_of(video) or 'random'}", video.request.aspect_ratio, made]))
+    return " · ".join(filter(None, [f"seed {video.seed or 'random'}", video.request.aspect_ratio, made]))
 
 
 class Shelf:

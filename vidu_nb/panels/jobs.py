@@ -1,4 +1,4 @@
-"""One call in the background: worker and clock; and what such a call is expected to take and to cost."""
+"""Run one call in the background: a worker, and a clock that reports its progress."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from ..archive import Archive, Entry
-from ..engines import PAID_SECONDS, PREVIEW_SECONDS
-from ..request import PREVIEW
-from ..video import Receipt, Video
+from ..video import Video
 
 _TICK = 0.25  # s
-_SEEN = 20  # receipts; older ones tell less
 
 
 def in_background(work: Callable[[], object]) -> None:
@@ -95,47 +91,3 @@ class Job:
             self._done(self)
         finally:
             self._ended.set()
-
-
-class Estimate:
-    """What a clip is expected to cost and to take: a setting, corrected by the receipts seen.
-
-    Parameters
-    ----------
-    price_usd
-        The setting, in US dollars.
-
-    >>> estimate = Estimate(0.5)
-    >>> estimate.learn([Receipt("segmind", cost_usd=0.4, elapsed_s=90.0)])
-    >>> estimate.price_usd("segmind"), estimate.seconds("segmind"), estimate.seconds("preview")
-    (0.4, 90.0, 3.0)
-    """
-
-    def __init__(self, price_usd: float) -> None:
-        self._price_usd = price_usd
-        self._receipts: list[Receipt] = []
-
-    def learn(self, receipts: Iterable[Receipt]) -> None:
-        """Take receipts into account; replays cost nothing and tell nothing."""
-        self._receipts += [receipt for receipt in receipts if not receipt.replayed]
-
-    def price_usd(self, engine: str) -> float:
-        """US dollars a clip."""
-        costs = [one.cost_usd for one in self._receipts if one.engine == engine and one.cost_usd is not None]
-        return 0.0 if engine == PREVIEW else _median(costs[-_SEEN:] or [self._price_usd])
-
-    def seconds(self, engine: str) -> float:
-        """Seconds from click to clip."""
-        seen = [one.elapsed_s for one in self._receipts if one.engine == engine and one.elapsed_s]
-        return _median(seen[-_SEEN:] or [PREVIEW_SECONDS if engine == PREVIEW else PAID_SECONDS])
-
-
-def _median(values: list[float]) -> float:
-    """The middle of the values, without what `statistics` takes to import."""
-    return sorted(values)[len(values) // 2]
-
-
-def kept_receipts(archive: Archive, engine: str) -> list[Receipt]:
-    """The newest receipts that an archive keeps of an engine's calls, oldest first."""
-    entries = [entry for entry in archive.entries(engine=engine, newest=_SEEN) if isinstance(entry, Entry)]
-    return [Receipt.from_dict(entry.facts["receipt"]) for entry in reversed(entries)]

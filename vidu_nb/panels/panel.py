@@ -16,7 +16,7 @@ from ..client import Client
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable, ViduError
 from ..references import Source
 from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
-from ..video import Video, caption
+from ..video import Video
 from ..widgets.roundtrip import Roundtrip
 from .actions import Actions, cancelled
 from .form import Form
@@ -277,7 +277,7 @@ class Panel(widgets.VBox):
         if video.receipt and not video.receipt.replayed:
             self._form.after_a_run()
         self._tools.show(video)
-        self._actions.ended(f"Here it is: {caption(video)}")
+        self._actions.ended(f"Here it is: {video.caption}")
         self._changed()
 
     def _changed(self) -> None:
@@ -313,9 +313,9 @@ class Panel(widgets.VBox):
         self.video = video
         if video.request:
             self.request = video.request
-            self._actions.say(f"Brought back: {caption(video)}")
+            self._actions.say(f"Brought back: {video.caption}")
         else:
-            self._actions.say(f"Shown: {caption(video)}. Its pictures are gone, so the controls stay as they are.")
+            self._actions.say(f"Shown: {video.caption}. Its pictures are gone, so the controls stay as they are.")
 
     def _try_to_show(self, videos: Sequence[Video]) -> bool:
         try:
@@ -376,5 +376,13 @@ def panel(
     >>> panel("A cat naps.", seed=7)
     Panel(16:9 · 5 s · seed 7 · ready)
     """
-    said = locals()
-    return Panel({name: said[name] for name in VideoRequest.model_fields}, client=client)
+    values = {
+        "prompt": prompt,
+        "references": references,
+        "aspect_ratio": aspect_ratio,
+        "duration": duration,
+        "seed": seed,
+        "bgm": bgm,
+        "movement_amplitude": movement_amplitude,
+    }
+    return Panel(values, client=client)

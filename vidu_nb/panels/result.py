@@ -17,7 +17,7 @@ from ..files import expanded, shown_path
 from ..player import Player
 from ..references import Reference
 from ..request import MAX_SEED
-from ..video import Video, seed_of
+from ..video import Video
 from ..widgets.copier import Copier
 from ..widgets.synchroniser import Synchroniser
 from .history import short_label
@@ -119,7 +119,7 @@ class Tools:
     def show(self, video: Video) -> None:
         """Offer what can be done with this clip."""
         self._video = video
-        seed = seed_of(video)
+        seed = video.seed
         self._same.disabled = self._next.disabled = seed is None
         self._name.value = video.path.name
         self._told.value = ""
@@ -140,11 +140,11 @@ class Tools:
         return shown_path(self._archive.folder / "references" / f"{reference.sha256}.{kind}")
 
     def _same_seed(self) -> None:
-        if self._video and (seed := seed_of(self._video)) is not None:
+        if self._video and (seed := self._video.seed) is not None:
             self._use_seed(seed)
 
     def _next_seed(self) -> None:
-        if self._video and (seed := seed_of(self._video)) is not None:
+        if self._video and (seed := self._video.seed) is not None:
             self._use_seed(seed % MAX_SEED + 1)
 
     def _save_copy(self) -> None:

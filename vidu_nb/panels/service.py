@@ -9,10 +9,10 @@ from ..archive import Archive
 from ..client import Client
 from ..engines import BASE_URL, Engine, named_engine
 from ..errors import ArchiveError, InvalidRequest
+from ..estimates import Estimate, recent_receipts
 from ..request import MODEL, PREVIEW, VideoRequest
 from ..video import Video
 from .actions import Offer, missing
-from .jobs import Estimate, kept_receipts
 
 _NO_KEY = (
     "Generate needs a Segmind API key, and none is set. Run vidu.login() in a cell: it asks for the key in a hidden "
@@ -121,7 +121,7 @@ class Service:
     def _what_it_takes(self) -> Estimate:
         estimate = Estimate(self._payee.price_usd)
         if self.can_pay:
-            estimate.learn(kept_receipts(self.archive, self.engine))
+            estimate.learn(recent_receipts(self.archive, self.engine))
         return estimate
 
     def _find(self) -> tuple[Client, bool]:

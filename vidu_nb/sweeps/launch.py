@@ -13,7 +13,7 @@ from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
 from ..references import Source
 from ..request import AspectRatio, MovementAmplitude, Quality
 from .outcome import Sweep
-from .plan import PARAMETERS, Plan
+from .plan import Plan
 from .remote import Courier
 from .run import Run
 from .views import TICK, View, best_view
@@ -87,9 +87,16 @@ def sweep(
     >>> grid.at(seed=2).request.seed
     2
     """
-    given = locals()
     client = _client(client, quality)
-    plan = Plan.of(**{name: given[name] for name in PARAMETERS})
+    plan = Plan.of(
+        prompt,
+        references,
+        aspect_ratio=aspect_ratio,
+        duration=duration,
+        seed=seed,
+        bgm=bgm,
+        movement_amplitude=movement_amplitude,
+    )
     courier = Courier.of(executor, client, share_key=share_key)
     workers = _workers(max_workers, courier)
     plan = plan.priced(client, workers=workers)

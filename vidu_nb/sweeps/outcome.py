@@ -10,7 +10,7 @@ from ..budget import Budget
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..files import shown_path
 from ..player import Player
-from ..video import Video, seed_of
+from ..video import Video
 from ..widgets.showing import show
 from .grid import Grid
 from .plan import Plan
@@ -168,7 +168,7 @@ class Sweep:
         if isinstance(outcome, Video) and outcome.receipt:
             made = outcome.receipt.original or outcome.receipt
             row |= {
-                "seed": seed_of(outcome),
+                "seed": outcome.seed,
                 "state": "replayed" if outcome.receipt.replayed else "landed",
                 "file": shown_path(outcome.path),
                 "cost_usd": outcome.receipt.cost_usd,

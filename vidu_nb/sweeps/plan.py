@@ -19,7 +19,6 @@ from .quotes import Quote, quote_for
 from .words import plan_html, plan_text, said
 
 MAX_REQUESTS = 1_000_000
-PARAMETERS = tuple(VideoRequest.model_fields)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,8 +79,15 @@ class Plan:
           seed        3  1, 2, 3
           ...
         """
-        given = {**locals(), "references": _sets(references)}
-        listed = {name: given[name] if name == "references" else _listed(name, given[name]) for name in PARAMETERS}
+        listed = {
+            "prompt": _listed("prompt", prompt),
+            "references": _sets(references),
+            "aspect_ratio": _listed("aspect_ratio", aspect_ratio),
+            "duration": _listed("duration", duration),
+            "seed": _listed("seed", seed),
+            "bgm": _listed("bgm", bgm),
+            "movement_amplitude": _listed("movement_amplitude", movement_amplitude),
+        }
         many = math.prod(len(values) for values in listed.values())
         if many > MAX_REQUESTS:
             raise InvalidRequest(f"sweep: {many:,} requests: at most {MAX_REQUESTS:,} are taken", field="sweep")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..archive import folder_name
 from ..engines import PAID_SECONDS, PREVIEW_SECONDS
-from ..panels.jobs import kept_receipts
+from ..estimates import recent_receipts
 from ..request import VideoRequest
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _kept(plan: Plan, client: Client) -> Iterator[int]:
 
 def _seconds_each(client: Client, workers: int) -> float:
     """What a clip of this model took lately, else what is usual."""
-    receipts = kept_receipts(client.archive, client.engine)
+    receipts = recent_receipts(client.archive, client.engine)
     seen = sorted(one.elapsed_s for one in receipts if one.model == client.model and one.elapsed_s)
     usual = workers * PREVIEW_SECONDS if client.is_free else PAID_SECONDS  # one preview takes all of this machine
     return seen[len(seen) // 2] if seen else usual

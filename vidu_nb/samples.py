@@ -1,8 +1,15 @@
-"""Starting points: a prompt and parameters for each use that the model's page names."""
+"""Samples to start from: three photographs, a prompt for them, and a prompt for each use of the model."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from .references import Reference
+
+PROMPT = (
+    "A woman in an orange space suit smiles at the camera, slow push in. Then close-up on a cup of coffee, pan right. "
+    "Finally a rocket starts, tilt up, wide."
+)
 
 #: Use → parameters; the prompts speak of pictures by their place, so that any pictures will do.
 STARTERS: dict[str, dict[str, Any]] = {
@@ -42,3 +49,10 @@ STARTERS: dict[str, dict[str, Any]] = {
         "bgm": False,
     },
 }
+
+
+def sample_references() -> list[Reference]:
+    """Three photographs that scikit-image ships: an astronaut, a cup of coffee and a rocket (public domain and CC0)."""
+    from skimage import data
+
+    return [Reference(getattr(data, name)(), name=name) for name in ("astronaut", "coffee", "rocket")]

@@ -1,0 +1,115 @@
+"""`Receipt`: what the service reported about one call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from .request import MODEL
+
+_FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known of one call. Figures that the service didn't tell are None, which means unknown.
+
+    Attributes
+    ----------
+    engine : str
+        ``"segmind"``, ``"preview"``, or another service's host.
+    model : str
+        The model's name in the URL.
+    request_id : str or None
+        The service's name for the call.
+    cost_usd : float or None
+        US dollars.
+    credits_remaining : float or None
+        US dollars left on the account after the call.
+    seed : int or None
+        The seed that was used, where the service told it (telling for a request with seed 0).
+    elapsed_s : float or None
+        Seconds from sending to the last byte.
+    created_at : str
+        UTC, ISO 8601.
+    sha256 : str
+        Of the clip's bytes as received.
+    replayed : bool
+        True when the clip came from the archive at no cost.
+    original : Receipt or None
+        For a replay, the receipt of the call that made the clip; saved copies carry that one.
+
+    >>> receipt = Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7})
+    >>> receipt.cost_usd, receipt.to_dict()["seed"]
+    (0.5, 7)
+    """
+
+    engine: str
+    model: str = MODEL
+    request_id: str | None = None
+    cost_usd: float | None = None
+    credits_remaining: float | None = None
+    seed: int | None = None
+    elapsed_s: float | None = None
+    created_at: str = ""
+    sha256: str = ""
+    replayed: bool = False
+    original: Receipt | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_headers(
+        cls, headers: Mapping[str, str], *, engine: str, model: str, elapsed_s: float, sha256: str
+    ) -> Receipt:
+        """A receipt from an answer's headers; anything missing, not a number or negative counts as unknown."""
+        seed = number(headers.get("x-seed-value"))
+        return cls(
+            engine=engine,
+            model=model,
+            request_id=(headers.get("x-request-id") or "")[:200] or None,
+            cost_usd=number(headers.get("x-cost")),
+            credits_remaining=number(headers.get("x-remaining-credits")),
+            seed=int(seed) if seed is not None and seed == int(seed) else None,
+            elapsed_s=round(elapsed_s, 3),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            sha256=sha256,
+        )
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Receipt:
+        """A receipt from JSON; unknown names and values of a wrong kind are passed over."""
+        words: dict[str, Any] = {name: str(said[name]) for name in ("model", "created_at", "sha256") if name in said}
+        figures: dict[str, Any] = {name: number(said.get(name)) for name in _FIGURES}
+        seed, request_id = said.get("seed"), said.get("request_id")
+        return cls(
+            engine=str(said.get("engine") or "unknown"),
+            request_id=None if request_id is None else str(request_id),
+            seed=seed if isinstance(seed, int) else None,
+            replayed=said.get("replayed") is True,
+            **words,
+            **figures,
+        )
+
+    @property
+    def cost_label(self) -> str:
+        """The cost as text: ``"$0.50"``, ``"cost unknown"`` or ``"replayed, $0.00"``."""
+        if self.replayed:
+            return "replayed, $0.00"
+        return "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.2f}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The receipt as JSON-ready values."""
+        said = asdict(self)
+        del said["original"]
+        return said
+
+
+def number(text: object) -> float | None:
+    """A figure that a service told; None (unknown) where it is missing, not a number, infinite or negative."""
+    try:
+        value = float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

@@ -49,8 +49,9 @@ outputs: $(VENV)/.test  ## run every notebook and store its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/*.ipynb
 	$(BIN)/python notebooks/tidy.py notebooks/*.ipynb
 
-docs: $(VENV)/.test  ## the page of Python names, from the docstrings
+docs: $(VENV)/.test  ## the page of Python names and the drawing of the layers, from the docstrings
 	$(BIN)/python docs/reference.py
+	PYTHONPATH=tests $(BIN)/python tests/test_layers.py
 
 lint: $(READY)
 	$(BIN)/ruff check

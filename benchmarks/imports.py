@@ -16,7 +16,7 @@ def import_ms(name: str) -> float:
 
 def main() -> None:
     """Measure and print."""
-    names = ("requests", "vidu_nb", "vidu_nb.client")
+    names = ("requests", "vidu_nb", "vidu_nb.client.client")
     rounds = [[import_ms(name) for name in names] for _ in range(ROUNDS)]
     medians = dict(zip(names, map(statistics.median, zip(*rounds, strict=True)), strict=True))
     print(f"imports, medians of {ROUNDS} interleaved rounds:")

@@ -18,7 +18,7 @@ import av
 
 import vidu_nb as vidu
 from vidu_nb import media
-from vidu_nb.compare.presence import consistency
+from vidu_nb.measures.consistency import consistency
 from vidu_nb.samples import PROMPT, sample_references
 
 ROUNDS = 7

@@ -26,12 +26,12 @@ from pathlib import Path
 
 import requests
 
-from vidu_nb.archive import Archive
-from vidu_nb.client import Client
+from vidu_nb.client.client import Client
 from vidu_nb.files import write_bytes
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import describe
 from vidu_nb.request import VideoRequest
+from vidu_nb.storage.archive import Archive
 
 ROUNDS = 25
 ENTRIES = 10_000

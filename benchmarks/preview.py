@@ -30,9 +30,9 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from vidu_nb.animatic.images import load_pictures
-from vidu_nb.animatic.render import _X264, Film, new_frame, open_video, planes_of, render
-from vidu_nb.animatic.storyboard import Shot, Storyboard, plan
+from vidu_nb.animatic.fetching import load_pictures
+from vidu_nb.animatic.film.render import _X264, Film, new_frame, open_video, planes_of, render
+from vidu_nb.animatic.story.storyboard import Shot, Storyboard, plan
 from vidu_nb.request import VideoRequest
 
 ROUNDS = 9

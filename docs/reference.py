@@ -10,15 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import vidu_nb as vidu
-from vidu_nb.account import Credits, Pending
-from vidu_nb.budget import Budget
-from vidu_nb.compare.embedding import dino
-from vidu_nb.compare.presence import Consistency
-from vidu_nb.compare.ratios import FramingReport
-from vidu_nb.compare.reproduction import Verdict, Verdicts
-from vidu_nb.panels.panel import Panel
-from vidu_nb.player import Player
-from vidu_nb.sweeps.outcome import Sweep
 
 PAGE = Path(__file__).with_name("api.md")
 WIDTH = 100  # characters of a signature before it is broken
@@ -26,22 +17,27 @@ WIDTH = 100  # characters of a signature before it is broken
 #: What is told, in order; a class with the names of those methods that people call, None for all of them.
 CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
     "Making clips": {vidu.generate: None, vidu.preview: None, vidu.sweep: None, vidu.Client: None},
-    "What is asked": {vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None},
-    "What comes back": {vidu.Video: None, vidu.Receipt: ("to_dict",), Sweep: None, vidu.load: None},
-    "Showing": {vidu.panel: None, Panel: ("fill", "preview", "generate", "run", "cancel"), vidu.show: None, Player: ()},
+    "What is asked": {
+        vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
+    },
+    "What comes back": {vidu.Video: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None, vidu.load: None},
+    "Showing": {
+        vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "cancel"), vidu.show: None, vidu.Player: (),
+    },
     "Measuring": {
-        vidu.reproduces: None, Verdict: None, Verdicts: None, vidu.consistency: None, Consistency: None, dino: None,
-        vidu.framing: None, FramingReport: None,
+        vidu.reproduces: None, vidu.Verdict: None, vidu.Verdicts: None, vidu.consistency: None, vidu.Consistency: None,
+        vidu.dino: None, vidu.framing: None, vidu.Framing: None,
     },
     "Money and keys": {
-        vidu.login: None, vidu.logout: None, Budget: None, Credits: (), Pending: (),
+        vidu.login: None, vidu.logout: None, vidu.Budget: None, vidu.Credits: (), vidu.Pending: (),
         vidu.Archive: ("entries", "find", "open"),
     },
+    "Without the hosted service": {vidu.PreviewServer: ("start", "stop", "run")},
 }  # fmt: skip
 INTRO = """# Python names
 
-Made from the docstrings by `make docs`: edit those. `import vidu_nb as vidu` brings most names; where another module
-has to be named, it stands above the signature.
+Made from the docstrings by `make docs`: edit those. `import vidu_nb as vidu` brings them all; what is not named here
+may move or change in any release.
 """
 NEXT = "\nNext: [quickstart](quickstart.md), [troubleshooting](troubleshooting.md), [all pages](README.md).\n"
 
@@ -72,8 +68,7 @@ def heading(thing: Any) -> str:
 def entry(thing: Any, members: tuple[str, ...] | None) -> Iterator[str]:
     """One function or class."""
     yield f"\n### {heading(thing)}\n"
-    told = "" if thing.__name__ in vidu.__all__ else f"from {thing.__module__} import {thing.__name__}\n\n"
-    yield f"```\n{told}{signature(thing, thing.__name__)}\n```\n"
+    yield f"```\n{signature(thing, thing.__name__)}\n```\n"
     yield prose(thing)
     if thing is vidu.VideoRequest:
         yield from fields()

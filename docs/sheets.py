@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from vidu_nb.animatic.render import Film, new_frame, planes_of
-from vidu_nb.animatic.storyboard import Storyboard, plan
+from vidu_nb.animatic.film.render import Film, new_frame, planes_of
+from vidu_nb.animatic.story.storyboard import Storyboard, plan
 from vidu_nb.request import FRAME_SIZES
 
 MOMENTS = 12

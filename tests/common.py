@@ -8,6 +8,7 @@ import struct
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import av
 import numpy as np
@@ -19,10 +20,11 @@ from PIL import Image
 
 from vidu_nb.animatic.server import PreviewServer
 from vidu_nb.receipt import Receipt
-from vidu_nb.references import Reference
+from vidu_nb.references.reference import Reference
 from vidu_nb.request import MODEL, VideoRequest
 from vidu_nb.video import Video
 
+ROOT = Path(__file__).resolve().parents[1]  # of the repository
 KEY = "key-of-the-tests"
 SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")  # how they begin
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from vidu_nb.compare import dino
-from vidu_nb.compare.presence import consistency
+from vidu_nb import dino
+from vidu_nb.measures.consistency import consistency
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from common import ROOT
 from faults import FaultServer
 from PIL import Image
 
 import vidu_nb as vidu
-from vidu_nb import cli, errors
+from vidu_nb import errors
+from vidu_nb.commands import cli
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",

@@ -12,10 +12,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from common import ROOT
 
 import vidu_nb
 
-ROOT = Path(__file__).resolve().parents[1]
 BINDER = ROOT / "binder"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -72,7 +72,7 @@ def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile):
 def test_the_installed_package_finds_its_notebooks(wheel: zipfile.ZipFile, tmp_path: Path):
     """Outside of a checkout the example notebooks come from the package itself."""
     wheel.extractall(tmp_path / "site")
-    code = "from vidu_nb.lab import copy_notebooks; print(len(copy_notebooks('class')[0]))"
+    code = "from vidu_nb.commands.lab import copy_notebooks; print(len(copy_notebooks('class')[0]))"
     env = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True

@@ -13,12 +13,13 @@ import pytest
 
 import vidu_nb
 from vidu_nb import Client
-from vidu_nb.keys import Secret
+from vidu_nb.net.credentials import Secret
 
 NAMES = [
-    "Archive", "Client", "Plan", "Receipt", "Reference", "Video", "VideoRequest",
-    "consistency", "errors", "framing", "generate", "load", "login", "logout", "panel", "preview", "reproduces", "show",
-    "sweep",
+    "Archive", "Budget", "Client", "Consistency", "Credits", "Framing", "Panel", "Pending", "Plan", "Player",
+    "PreviewServer", "Receipt", "Reference", "Storyboard", "Sweep", "Verdict", "Verdicts", "Video", "VideoRequest",
+    "consistency", "dino", "errors", "framing", "generate", "load", "login", "logout", "panel", "preview",
+    "reproduces", "show", "storyboard", "sweep",
 ]  # fmt: skip
 HEAVY = {"anywidget", "numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
 KEY = "SG_0123456789abcdef"

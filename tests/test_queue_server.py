@@ -16,8 +16,8 @@ from vidu_nb import media
 from vidu_nb.animatic import api
 from vidu_nb.animatic.jobs import RENDERS_AT_ONCE
 from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.net.retry import asked_wait
 from vidu_nb.request import DRAFT, MODEL
-from vidu_nb.retry import asked_wait
 
 NOBODY = "0" * 32
 

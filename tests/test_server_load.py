@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from common import ROOT
 from fuzz_server import fuzz, left_open
 
 from vidu_nb import media
@@ -205,7 +206,7 @@ def test_a_served_process_stays_small_and_ends_at_once(tmp_path, body):
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
     )
     try:
         url = process.stdout.readline().split()[1]
@@ -236,7 +237,7 @@ def test_a_served_process_stays_small_and_ends_at_once(tmp_path, body):
 def test_a_pictures_slow_host_does_not_keep_the_process(tmp_path, body):
     """SIGTERM ends `vidu-nb serve` while a render waits for a picture that never comes."""
     serve = (
-        "import functools, sys, vidu_nb.animatic.server as room; from vidu_nb.cli import main;"
+        "import functools, sys, vidu_nb.animatic.server as room; from vidu_nb.commands.cli import main;"
         "room.PreviewServer = functools.partial(room.PreviewServer, allow=lambda address: True);"
         "sys.exit(main(['serve', '--key', 'K']))"
     )

@@ -14,7 +14,7 @@ from vidu_nb import media
 from vidu_nb.errors import ViduError
 from vidu_nb.receipt import Receipt, number
 from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
-from vidu_nb.references import Reference
+from vidu_nb.references.reference import Reference
 from vidu_nb.request import VideoRequest
 from vidu_nb.video import Video
 

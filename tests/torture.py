@@ -33,11 +33,11 @@ from urllib.parse import quote, quote_plus
 
 from faults import PRICE_USD, TABLE, Remote, Seen, kinds, spawn
 
-from vidu_nb.budget import Budget
-from vidu_nb.client import Client
+from vidu_nb.client.client import Client
 from vidu_nb.errors import BudgetExceeded, OutcomeUnknown, Unreachable, ViduError
+from vidu_nb.net.retry import CONNECT_TRIES
 from vidu_nb.request import VideoRequest
-from vidu_nb.retry import CONNECT_TRIES
+from vidu_nb.storage.budget import Budget
 
 PICTURE = "https://example.com/cat.png"  # only its text is sent
 PATIENCE = 10.0  # s a call

@@ -5,6 +5,8 @@
     vidu.generate("A cat naps. Then it looks up.", "cat.jpg")
 
 With no API key the free local preview engine answers.
+
+What stands in `__all__` is public; everything else may be moved or renamed in any release.
 """
 
 from importlib import import_module
@@ -14,57 +16,98 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import errors as errors
-    from .archive import Archive as Archive
-    from .client import Client as Client
-    from .compare.presence import consistency as consistency
-    from .compare.ratios import framing as framing
-    from .compare.reproduction import reproduces as reproduces
-    from .keys import login as login
-    from .keys import logout as logout
+    from .animatic.server import PreviewServer as PreviewServer
+    from .animatic.story.storyboard import Storyboard as Storyboard
+    from .api import generate as generate
+    from .api import preview as preview
+    from .api import storyboard as storyboard
+    from .client.account import Credits as Credits
+    from .client.account import Pending as Pending
+    from .client.client import Client as Client
+    from .measures.consistency import Consistency as Consistency
+    from .measures.consistency import consistency as consistency
+    from .measures.embedding import dino as dino
+    from .measures.framing import Framing as Framing
+    from .measures.framing import framing as framing
+    from .measures.reproduction import Verdict as Verdict
+    from .measures.reproduction import Verdicts as Verdicts
+    from .measures.reproduction import reproduces as reproduces
+    from .net.credentials import login as login
+    from .net.credentials import logout as logout
+    from .panels.panel import Panel as Panel
     from .panels.panel import panel as panel
+    from .player import Player as Player
     from .receipt import Receipt as Receipt
-    from .references import Reference as Reference
+    from .references.reference import Reference as Reference
     from .request import VideoRequest as VideoRequest
-    from .shorthand import generate as generate
-    from .shorthand import preview as preview
-    from .sweeps.launch import sweep as sweep
+    from .storage.archive import Archive as Archive
+    from .storage.budget import Budget as Budget
     from .sweeps.plan import Plan as Plan
+    from .sweeps.result import Sweep as Sweep
+    from .sweeps.sweep import sweep as sweep
     from .video import Video as Video
     from .video import load as load
-    from .widgets.showing import show as show
+    from .widgets.show import show as show
 
 #: Where each public name lives; importing a name imports its module, so that `import vidu_nb` itself costs nothing.
 _HOMES = {
-    "Archive": "archive",
-    "Client": "client",
+    "Archive": "storage.archive",
+    "Budget": "storage.budget",
+    "Client": "client.client",
+    "Consistency": "measures.consistency",
+    "Credits": "client.account",
+    "Framing": "measures.framing",
+    "Panel": "panels.panel",
+    "Pending": "client.account",
     "Plan": "sweeps.plan",
+    "Player": "player",
+    "PreviewServer": "animatic.server",
     "Receipt": "receipt",
-    "Reference": "references",
+    "Reference": "references.reference",
+    "Storyboard": "animatic.story.storyboard",
+    "Sweep": "sweeps.result",
+    "Verdict": "measures.reproduction",
+    "Verdicts": "measures.reproduction",
     "Video": "video",
     "VideoRequest": "request",
-    "consistency": "compare.presence",
+    "consistency": "measures.consistency",
+    "dino": "measures.embedding",
     "errors": "errors",
-    "framing": "compare.ratios",
-    "generate": "shorthand",
+    "framing": "measures.framing",
+    "generate": "api",
     "load": "video",
-    "login": "keys",
-    "logout": "keys",
+    "login": "net.credentials",
+    "logout": "net.credentials",
     "panel": "panels.panel",
-    "preview": "shorthand",
-    "reproduces": "compare.reproduction",
-    "show": "widgets.showing",
-    "sweep": "sweeps.launch",
+    "preview": "api",
+    "reproduces": "measures.reproduction",
+    "show": "widgets.show",
+    "storyboard": "api",
+    "sweep": "sweeps.sweep",
 }
 
 __all__ = [
     "Archive",
+    "Budget",
     "Client",
+    "Consistency",
+    "Credits",
+    "Framing",
+    "Panel",
+    "Pending",
     "Plan",
+    "Player",
+    "PreviewServer",
     "Receipt",
     "Reference",
+    "Storyboard",
+    "Sweep",
+    "Verdict",
+    "Verdicts",
     "Video",
     "VideoRequest",
     "consistency",
+    "dino",
     "errors",
     "framing",
     "generate",
@@ -75,6 +118,7 @@ __all__ = [
     "preview",
     "reproduces",
     "show",
+    "storyboard",
     "sweep",
 ]
 
@@ -93,7 +137,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What ``%load_ext vidu_nb`` calls: gives the shell the cell magic ``%%vidu``."""
-    from .magic import register
+    """Register the cell magic ``%%vidu``; ``%load_ext vidu_nb`` calls this."""
+    from .commands.magic import register
 
     register(shell)

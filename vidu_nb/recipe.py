@@ -12,7 +12,7 @@ from . import media
 from ._version import __version__
 from .errors import ViduError
 from .receipt import Receipt
-from .references import Reference
+from .references.reference import Reference
 from .request import VideoRequest, quietly
 
 RECIPE_TAG = "vidu_nb_recipe"

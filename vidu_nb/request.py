@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from .errors import InvalidRequest
-from .references import MAX_REFERENCES, Reference, as_references
+from .references.reference import MAX_REFERENCES, Reference, as_references
 
 MODEL = "vidu-q1-reference-to-video"
 DRAFT = f"{MODEL}-draft"  # the preview engine's quicker, smaller sibling; no other service has it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .references import Reference
+from .references.reference import Reference
 
 PROMPT = (
     "A woman in an orange space suit smiles at the camera, slow push in. Then close-up on a cup of coffee, pan right. "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-    from .animatic.storyboard import Storyboard
+    from .animatic.story.storyboard import Storyboard
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,7 +109,7 @@ class Video:
 
         For a paid clip it is what a preview of the same request would do: the model goes its own ways.
         """
-        from .animatic.storyboard import plan_of
+        from .animatic.story.storyboard import plan_of
 
         return plan_of(self.request, seed=self.seed, clip=self.path) if self.request else None
 

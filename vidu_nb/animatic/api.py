@@ -37,12 +37,12 @@ from starlette.types import ASGIApp
 
 from .._version import __version__
 from ..errors import InvalidRequest
-from ..pictures import media_type
-from ..references import MAX_REFERENCES, Reference
+from ..references.images import media_type
+from ..references.reference import MAX_REFERENCES, Reference
 from ..request import DRAFT, MAX_SEED, MODEL, NAMES_HEADER, VideoRequest
 from .engine import make_clip
+from .fetching import AddressRule, is_public
 from .holdings import Credits, Lease, Room, Shelf
-from .images import AddressRule, is_public
 from .jobs import WAITING, Job, Jobs
 from .openapi import document
 from .wire import HANDLERS, HOSTS, Guard, check_key, grow, parse, read_body, wants_json, words_for

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..request import VideoRequest
-from .cancelling import Question
-from .images import AddressRule, is_public, load_pictures
-from .render import render
-from .storyboard import plan_of
+from .cancellation import Question
+from .fetching import AddressRule, is_public, load_pictures
+from .film.render import render
+from .story.storyboard import plan_of
 
 
 def make_clip(

@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from typing import Any, Generic, Literal, TypeVar
 
 from ..errors import ViduError
-from .cancelling import Cancelled
+from .cancellation import Cancelled
 
 #: Each keeps two cores busy and takes some 200 MB; two on two cores end no sooner than one after the other.
 RENDERS_AT_ONCE = max(1, min(2, (os.cpu_count() or 2) // 2))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._version import __version__
-from ..pictures import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
-from ..references import MAX_REFERENCES
+from ..references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
+from ..references.reference import MAX_REFERENCES
 from ..request import DRAFT, MODEL, VideoRequest
 
 _Schema = dict[str, Any]

@@ -14,7 +14,7 @@ import uvicorn
 from ..errors import ViduError
 from .api import API
 from .connections import Connection
-from .images import AddressRule, is_public
+from .fetching import AddressRule, is_public
 from .jobs import WAITING
 
 

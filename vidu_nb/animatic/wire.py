@@ -23,8 +23,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import InvalidRequest, ViduError
-from ..pictures import MAX_BODY_BYTES
-from .cancelling import Cancelled
+from ..references.images import MAX_BODY_BYTES
+from .cancellation import Cancelled
 from .connections import CROWDED
 from .holdings import Lease
 from .jobs import LineFull

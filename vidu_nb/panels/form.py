@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..errors import InvalidRequest
-from ..references import as_references
+from ..references.reference import as_references
 from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices, quietly
 from ..widgets.tray import ReferenceTray
 

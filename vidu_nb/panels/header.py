@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..references import MAX_REFERENCES
+from ..references.reference import MAX_REFERENCES
 from ..samples import STARTERS, sample_references
 from .form import Form
 

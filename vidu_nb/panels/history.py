@@ -13,10 +13,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from .. import media
-from ..archive import Archive, Entry
 from ..errors import ArchiveError, ViduError
+from ..storage.archive import Archive, Entry
 from ..video import Video
-from .jobs import in_background
+from .background import in_background
 
 _SIDE = 160  # px of a poster's longer side; a few kB each
 _PAGE = 8  # clips of the archive that are shown at a time

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from ..archive import Archive, Entry
-from ..client import Client
+from ..client.client import Client
 from ..request import VideoRequest
+from ..storage.archive import Archive, Entry
+from .background import in_background
 from .form import Form
-from .jobs import in_background
 from .result import Screen
 
 PATIENCE = 0.4  # s without a change before a draft is begun

@@ -12,17 +12,17 @@ import ipywidgets as widgets
 import traitlets
 from IPython.display import display
 
-from ..client import Client
+from ..client.client import Client
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable, ViduError
-from ..references import Source
+from ..references.reference import Source
 from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
 from ..video import Video
 from ..widgets.roundtrip import Roundtrip
 from .actions import Actions, cancelled
+from .background import Job
 from .form import Form
 from .header import Header
 from .history import Shelf, Strip
-from .jobs import Job
 from .live import Live
 from .result import Screen, Tools
 from .service import Service

@@ -10,13 +10,13 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import display, update_display
 
-from ..archive import Archive
-from ..engines import BASE_URL
+from ..client.engines import BASE_URL
 from ..errors import ViduError
 from ..files import expanded, shown_path
 from ..player import Player
-from ..references import Reference
+from ..references.reference import Reference
 from ..request import MAX_SEED
+from ..storage.archive import Archive
 from ..video import Video
 from ..widgets.copier import Copier
 from ..widgets.synchroniser import Synchroniser

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from ..archive import Archive
-from ..client import Client
-from ..engines import BASE_URL, Engine, named_engine
+from ..client.client import Client
+from ..client.engines import BASE_URL, Engine, named_engine
+from ..client.estimates import Estimate, recent_receipts
 from ..errors import ArchiveError, InvalidRequest
-from ..estimates import Estimate, recent_receipts
 from ..request import MODEL, PREVIEW, VideoRequest
+from ..storage.archive import Archive
 from ..video import Video
 from .actions import Offer, missing
 

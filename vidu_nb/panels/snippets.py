@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
-from ..engines import BASE_URL
-from ..references import Reference
+from ..client.engines import BASE_URL
+from ..references.reference import Reference
 from ..request import MODEL, VideoRequest
 
 PicturePath = Callable[[Reference], str]
@@ -43,7 +43,7 @@ def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str
         arguments.append(f"client=vidu.Client(base_url={_literal(base_url)})")
     call = "".join(f"    {argument},\n" for argument in arguments)
     by_wire = any(picture.startswith(_FROM_WIRE) for picture in pictures)
-    more = "from vidu_nb.references import image_file_to_base64\n" if by_wire else ""
+    more = "from vidu_nb.references.reference import image_file_to_base64\n" if by_wire else ""
     return f"import vidu_nb as vidu\n{more}\nvideo = vidu.generate(\n{call})\nvideo\n"
 
 

@@ -9,8 +9,8 @@ from ..errors import ViduError
 from ..player import figure
 from ..request import FRAME_SIZES
 from ..video import Video
+from .formatting import said
 from .plan import Plan
-from .words import said
 
 MAX_SHOWN = 24  # clips; each puts a poster of some 20 kB into the notebook
 _CLIP, _LEAST = 320, 130  # px, the widest and the narrowest that a clip is shown in a table

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from ..client import Client
+from ..client.client import Client
 from ..errors import InvalidRequest
-from ..references import Reference, Source, as_references
+from ..references.reference import Reference, Source, as_references
 from ..request import AspectRatio, MovementAmplitude, VideoRequest, quietly
-from .quotes import Quote, quote_for
-from .words import plan_html, plan_text, said
+from .formatting import plan_html, plan_text, said
+from .pricing import Quote, quote_for
 
 MAX_REQUESTS = 1_000_000
 

@@ -15,11 +15,11 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from dataclasses import dataclass
 from typing import Any
 
-from ..client import Client
-from ..engines import preview_engine
+from ..client.client import Client
+from ..client.engines import preview_engine
 from ..errors import InvalidRequest, Unreachable, ViduError
-from ..keys import KeyHeader, Secret
-from ..transport import Answer, Call, Interrupted
+from ..net.credentials import KeyHeader, Secret
+from ..net.transport import Answer, Call, Interrupted
 
 WORKERS = 4  # for an executor that doesn't tell how many it has
 MAX_WORKERS = 64

@@ -9,11 +9,11 @@ from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
-from ..notices import running_shell
+from ..console import running_shell
+from .formatting import money, plan_html, span
 from .grid import Grid
 from .plan import Plan
-from .run import Run
-from .words import money, plan_html, span
+from .runner import Run
 
 TICK = 0.25  # s between two looks at a run
 _GRID_TICK = 1.0  # s; a grid of posters is half a megabyte

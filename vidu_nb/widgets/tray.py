@@ -20,7 +20,7 @@ import anywidget
 import traitlets
 
 from ..errors import InvalidRequest, one_line
-from ..references import MAX_REFERENCES, Reference, Source, as_references
+from ..references.reference import MAX_REFERENCES, Reference, Source, as_references
 
 _THUMBNAIL_SIDE = 160  # px
 _THUMBNAIL_BYTES = 5_000  # seven of them, in base64, must not swell a saved notebook

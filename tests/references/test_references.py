@@ -1,0 +1,222 @@
+"""References: whatever a person has at hand is the same picture, and nothing is fetched or read that was not named."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidu_nb.errors import InvalidRequest, Unreachable
+from vidu_nb.references.reference import (
+    Reference,
+    as_references,
+    image_file_to_base64,
+    image_url_to_base64,
+    image_urls_to_base64,
+)
+
+
+@pytest.fixture
+def png(photo):
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_one_picture_is_one_reference_whatever_holds_it(photo, png, tmp_path):
+    """Path, text, bytes, base64, data URI, PIL image and array of one picture are equal and have one hash."""
+    path = tmp_path / "wave.png"
+    path.write_bytes(png)
+    text = base64.b64encode(png).decode()
+    wrapped = "\n".join(text[i : i + 76] for i in range(0, len(text), 76))
+    forms = [
+        path, str(path), "wave.png", png, bytearray(png), memoryview(png), text, wrapped,
+        f"data:image/png;base64,{text}", Image.open(path), Image.fromarray(photo), photo, Reference(path),
+    ]  # fmt: skip
+    references = [Reference(form) for form in forms]
+    assert len({reference.sha256 for reference in references}) == 1
+    assert len(set(references)) == 1
+    assert np.array_equal(np.asarray(references[0].open()), photo)
+
+
+def test_other_pixels_are_another_reference(photo):
+    """One changed pixel is another picture."""
+    changed = photo.copy()
+    changed[0, 0, 0] ^= 1
+    assert Reference(changed) != Reference(photo)
+
+
+@pytest.mark.parametrize("shape", [(140, 160), (140, 160, 3), (140, 160, 4)], ids=str)
+def test_arrays_of_each_usual_shape_are_taken(shape):
+    """Grey, RGB and RGBA arrays are pictures."""
+    assert Reference(np.zeros(shape, np.uint8)).size == (160, 140)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((140, 160, 2), np.uint8), np.zeros((140, 160, 3)), np.zeros((2, 140, 160, 3), np.uint8)], ids=str
+)
+def test_other_arrays_are_refused_by_shape_and_type(array):
+    """An array that is no picture is refused with what it is."""
+    with pytest.raises(InvalidRequest, match=f"an array of {array.dtype} with shape .* is not a picture: pass"):
+        Reference(array)
+
+
+def test_one_or_many_are_taken(photo, png):
+    """A single reference needs no list; a generator and a tuple do as well as a list."""
+    assert len(as_references(photo)) == len(as_references(png)) == 1
+    assert len(as_references(one for one in (photo, png))) == 2
+
+
+def test_the_wrong_one_of_many_is_named(photo):
+    """Of several references the wrong one is told by its place."""
+    with pytest.raises(InvalidRequest, match=r"references\[1\]: there is no file 'dog.png'") as caught:
+        as_references([photo, "dog.png"])
+    assert caught.value.field == "references[1]"
+
+
+def test_too_many_are_refused_before_any_is_read():
+    """A folder of thousands is refused at the eighth, without a single picture decoded."""
+    taken = []
+
+    def folder():
+        for i in range(10_000):
+            taken.append(i)
+            yield f"{i}.png"
+
+    with pytest.raises(InvalidRequest, match="more than 7 given"):
+        as_references(folder())
+    assert len(taken) == 8
+
+
+def test_a_url_is_passed_on_untouched():
+    """A web address goes to the service as it was written; nothing is fetched here."""
+    url = "https://images.invalid/a%20cat.png?size=2&x=%C3%A9#top"
+    reference = Reference(url)
+    assert (reference.url, reference.is_url, reference.name) == (url, True, "a cat.png")
+    with pytest.raises(InvalidRequest, match="not on this machine"):
+        reference.open()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://", "https:///cat.png", "https://[::1", "https://e.com:99999/", "http://e.com:0/a.png",
+        "https://e.com/a b", "https://e.com/\nx", "https://e.com/\udcff", "https://e.com/" + "a" * 2048,
+    ],
+    ids=lambda url: ascii(url)[:40],
+)  # fmt: skip
+def test_a_malformed_url_is_refused(url):
+    """An address that can't be one is refused in one short line."""
+    for make in (Reference, Reference.from_wire):
+        with pytest.raises(InvalidRequest, match="the URL") as caught:
+            make(url)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/etc/passwd", "file:///etc/passwd", "../secret.png", "~/secret.png", "data:text/plain,hello", "data:,", "", 5],
+    ids=str,
+)
+def test_a_strangers_text_never_reads_a_file(text, tmp_path, png):
+    """What stands in a request's image_urls is a URL or data; a path in it is refused, even if the picture is there."""
+    (tmp_path.parent / "secret.png").write_bytes(png)
+    with pytest.raises(InvalidRequest):
+        Reference.from_wire(text)
+
+
+def test_a_strangers_base64_is_not_taken_for_a_file(tmp_path, png):
+    """Base64 on the wire is data even where a file of that very name lies in the working folder."""
+    text = base64.b64encode(png[:48]).decode()
+    path = tmp_path / text
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png)
+    assert Reference.from_wire(text).bytes == png[:48]
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.png", b"two\nlines.png", "雨 in Kyōto.png".encode()])
+def test_a_strange_file_name_becomes_plain_text(name, tmp_path, png):
+    """Whatever bytes a file's name holds, the reference's name is one line that can be written down."""
+    path = os.fsdecode(os.path.join(os.fsencode(tmp_path), name))  # noqa: PTH118 - pathlib takes no bytes
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(png)
+    reference = Reference(path)
+    assert reference.name.endswith(".png")
+    assert reference.name.isprintable()
+    assert json.dumps(reference.name, ensure_ascii=False).encode()
+
+
+def test_a_name_can_be_given(photo):
+    """A given name is shown instead of the file's, and doesn't make it another picture."""
+    assert Reference(photo, name="sea").label == "sea"
+    assert Reference(photo, name="sea") == Reference(photo)
+
+
+# The seed page's helpers.
+
+
+def test_a_file_becomes_base64_unchanged(tmp_path, png):
+    """image_file_to_base64 gives the file's very bytes."""
+    (tmp_path / "wave.png").write_bytes(png)
+    assert base64.b64decode(image_file_to_base64(tmp_path / "wave.png")) == png
+
+
+def test_urls_become_base64_unchanged(web, png):
+    """image_url_to_base64 and image_urls_to_base64 give the bytes behind each URL, in order, each fetched once."""
+    urls = [web.url("/a.png", png), web.url("/b.png", b"other bytes")]
+    assert base64.b64decode(image_url_to_base64(urls[0])) == png
+    assert [base64.b64decode(text) for text in image_urls_to_base64(urls)] == [png, b"other bytes"]
+    assert len(web.seen) == 3
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_an_error_page_never_becomes_a_picture(web, status):
+    """A URL that answers with an error is told with its status, instead of the error page as base64."""
+    with pytest.raises(Unreachable, match=f"the server answered {status}"):
+        image_url_to_base64(web.url("/gone.png", (status, {}, b"<html>sorry</html>")))
+
+
+def test_an_unreachable_url_is_our_own_error(web):
+    """A URL where nobody listens gives one line of ours, not a stack of a library's."""
+    url = web.url("/").replace(str(web.server_port), "1")
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match="could not be fetched"):
+        image_url_to_base64(url, timeout=2)
+    assert time.monotonic() - started < 5
+
+
+def test_a_helpers_text_is_a_reference(web, png, photo):
+    """What the helpers return can be passed as a reference as it is."""
+    assert Reference(image_url_to_base64(web.url("/a.png", png))) == Reference(photo)
+
+
+def test_a_name_may_begin_like_a_home(encoded, tmp_path):
+    """``~cat.png`` is a file like others; only a folder of nobody's home is refused, in our own words."""
+    (tmp_path / "~cat.png").write_bytes(encoded())
+    assert Reference("~cat.png").sha256 == Reference(Path("~cat.png")).sha256
+    with pytest.raises(InvalidRequest, match="nobody of that name has a home here"):
+        Reference("~nobody-of-this-name/cat.png")
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", Path("a\0b.png"), "~a\0b.png"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    """A NUL in a path is the caller's mistake, and told as that."""
+    with pytest.raises(InvalidRequest):
+        Reference(name)
+
+
+@pytest.mark.parametrize(
+    "claim", ["../../home/photo", "a" * 63, "A" * 64, "g" * 64, "", "a" * 64 + "\n", "/etc/passwd"]
+)
+def test_a_hash_from_outside_is_a_hash_or_refused(png, claim):
+    """What a stranger's file calls a picture's hash becomes a part of file names, so it must be nothing but one."""
+    with pytest.raises(InvalidRequest, match="sha256 is not 64 hexadecimal digits"):
+        Reference.from_wire(base64.b64encode(png).decode(), sha256=claim)

@@ -1,0 +1,123 @@
+"""Who answers: an engine is a base URL, a key and a model. The client doesn't know what is behind it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ..errors import InvalidRequest
+from ..net.credentials import Secret, find_key
+from ..net.transport import is_loopback
+from ..request import MODEL, PREVIEW
+
+BASE_URL = "https://api.segmind.com"
+UPLOADS_URL = "https://workflows-api.segmind.com"  # the hosted service's storage has a host of its own
+ENV_BASE_URL = "SEGMIND_BASE_URL"
+PREVIEW_SECONDS = 3.0  # what a preview takes on two cores
+PAID_SECONDS = 120.0  # what the service's documentation says
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A service that speaks the API.
+
+    Attributes
+    ----------
+    name : str
+        ``"segmind"``, ``"preview"``, or the host (with its port) of another service.
+    base_url : str
+        The service's root, without ``/v1``.
+    key : Secret or None
+    model : str
+        The model's name in the URL.
+    """
+
+    name: str
+    base_url: str
+    key: Secret | None
+    model: str = MODEL
+
+    @property
+    def is_free(self) -> bool:
+        """True for the local preview engine, whose calls cost nothing."""
+        return self.name == PREVIEW
+
+    @property
+    def generate_url(self) -> str:
+        """Where a clip is asked for."""
+        return f"{self.base_url}/v1/{self.model}"
+
+    @property
+    def queue_url(self) -> str:
+        """Where a clip is asked for, to be fetched later."""
+        return f"{self.base_url}/v2/{self.model}"
+
+    @property
+    def upload_url(self) -> str:
+        """Where pictures are put into the service's storage."""
+        root = UPLOADS_URL if self.base_url == BASE_URL else self.base_url
+        return f"{root}/upload-asset"
+
+    @property
+    def credits_url(self) -> str:
+        """Where the balance is told."""
+        return f"{self.base_url}/v1/get-user-credits"
+
+
+def choose_engine(api_key: str | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine:
+    """The engine that arguments and environment name: with neither a key nor a base URL, the local preview engine.
+
+    Raises
+    ------
+    InvalidRequest
+        The key or the base URL is malformed, or a key would travel over plain http.
+    """
+    return named_engine(api_key, base_url, model=model) or preview_engine(model=model)
+
+
+def named_engine(api_key: str | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine | None:
+    """The same, None with neither a key nor a base URL; starts nothing.
+
+    Raises
+    ------
+    InvalidRequest
+        As for `choose_engine`.
+    """
+    key = Secret.from_text(api_key) if api_key is not None else find_key()
+    url = base_url or os.environ.get(ENV_BASE_URL) or None
+    if url is None and key is None:
+        return None
+    base = _checked_base(url or BASE_URL, has_key=key is not None)
+    return Engine(_name_of(base), base, key, model)
+
+
+def preview_engine(*, model: str = MODEL) -> Engine:
+    """The process's own preview server, started at the first call."""
+    from ..animatic.server import embedded
+
+    server = embedded()
+    return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model)
+
+
+def _name_of(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    return "segmind" if host == "segmind.com" or host.endswith(".segmind.com") else urlsplit(url).netloc
+
+
+def _checked_base(url: str, *, has_key: bool) -> str:
+    problem = ""
+    try:
+        parts = urlsplit(url.strip())
+        _ = parts.port  # checked only when asked for
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        problem = "must be an http(s):// URL"
+    elif parts.username or parts.password:
+        problem = "must not hold a user name or password"
+    elif parts.scheme == "http" and has_key and not is_loopback(url):
+        problem = "is plain http: the key would travel unencrypted; use https://"
+    if problem:
+        raise InvalidRequest(f"base_url: {problem}", field="base_url")
+    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")

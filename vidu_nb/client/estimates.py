@@ -1,0 +1,56 @@
+"""Estimate what a clip costs and how long it takes, from settings and from the receipts in the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..receipt import Receipt
+from ..request import PREVIEW
+from ..storage.archive import Archive, Entry
+from .engines import PAID_SECONDS, PREVIEW_SECONDS
+
+_SEEN = 20  # receipts; older ones tell less
+
+
+class Estimate:
+    """What a clip is expected to cost and to take: a setting, corrected by the receipts seen.
+
+    Parameters
+    ----------
+    price_usd
+        The setting, in US dollars.
+
+    >>> estimate = Estimate(0.5)
+    >>> estimate.learn([Receipt("segmind", cost_usd=0.4, elapsed_s=90.0)])
+    >>> estimate.price_usd("segmind"), estimate.seconds("segmind"), estimate.seconds("preview")
+    (0.4, 90.0, 3.0)
+    """
+
+    def __init__(self, price_usd: float) -> None:
+        self._price_usd = price_usd
+        self._receipts: list[Receipt] = []
+
+    def learn(self, receipts: Iterable[Receipt]) -> None:
+        """Take receipts into account; replays cost nothing and tell nothing."""
+        self._receipts += [receipt for receipt in receipts if not receipt.replayed]
+
+    def price_usd(self, engine: str) -> float:
+        """US dollars a clip."""
+        costs = [one.cost_usd for one in self._receipts if one.engine == engine and one.cost_usd is not None]
+        return 0.0 if engine == PREVIEW else _median(costs[-_SEEN:] or [self._price_usd])
+
+    def seconds(self, engine: str) -> float:
+        """Seconds from click to clip."""
+        seen = [one.elapsed_s for one in self._receipts if one.engine == engine and one.elapsed_s]
+        return _median(seen[-_SEEN:] or [PREVIEW_SECONDS if engine == PREVIEW else PAID_SECONDS])
+
+
+def _median(values: list[float]) -> float:
+    """The middle of the values, without what `statistics` takes to import."""
+    return sorted(values)[len(values) // 2]
+
+
+def recent_receipts(archive: Archive, engine: str) -> list[Receipt]:
+    """The newest receipts that an archive keeps of an engine's calls, oldest first."""
+    entries = [entry for entry in archive.entries(engine=engine, newest=_SEEN) if isinstance(entry, Entry)]
+    return [Receipt.from_dict(entry.facts["receipt"]) for entry in reversed(entries)]

@@ -1,0 +1,379 @@
+"""The command line: ``vidu-nb generate | preview | sweep | show | credits | calls | archive | serve | demo | lab``.
+
+Facts go to standard output (as JSON with ``--json``), progress and errors to standard error. Exit status: 0 success,
+1 a failure told in one line, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..errors import InvalidRequest, ViduError
+
+if TYPE_CHECKING:
+    from ..client.client import Client
+    from ..video import Video
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Words after the program's name; defaults to the process's own.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(chosen)
+        sys.stdout.flush()  # while a reader's leaving is still ours to hear of
+    except InvalidRequest as error:
+        _complain(error)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; don't complain at exit
+    except KeyboardInterrupt as error:
+        _complain(str(error) or "interrupted")
+        return 130
+    except (ViduError, OSError) as error:
+        _complain(error)
+        return 1
+    return 0
+
+
+def _complain(what: object) -> None:
+    print(f"vidu-nb: {what}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vidu-nb",
+        description="Vidu Q1 Reference to Video. Without SEGMIND_API_KEY, a free local preview engine answers.",
+    )
+    parser.add_argument("--version", action="version", version=f"vidu-nb {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(commands, "generate", _generate, "make a clip (paid with a key, a free preview without)", _request_options)
+    _add(commands, "preview", _preview, "make a free local preview of the same request", _request_options)
+    _add(commands, "sweep", _sweep, "make a clip for every combination of several values", _sweep_options)
+    _add(commands, "show", _show, "tell what a clip holds: its streams, request and receipt", _show_options)
+    _add(commands, "credits", _credits, "tell the account's balance", _json_option)
+    _add(commands, "calls", _calls, "list, fetch or close paid calls that brought no clip", _calls_options)
+    _add(commands, "archive", _archive, "list, verify, export or prune what is kept", _archive_options)
+    _add(commands, "serve", _serve, "answer the service's HTTP API on 127.0.0.1 with previews", _serve_options)
+    _add(commands, "demo", _demo, "make a clip and run the quickstart notebook, with no key", _demo_options)
+    _add(commands, "lab", _lab, "copy the example notebooks into a folder and open JupyterLab there", _lab_options)
+    return parser
+
+
+def _add(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    help_text: str,
+    options: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    command = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+    options(command)
+    command.set_defaults(run=run)
+
+
+def _json_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print facts as JSON")
+
+
+def _request_options(command: argparse.ArgumentParser) -> None:
+    from .options import prompt_argument, request_options
+
+    prompt_argument(command)
+    request_options(command)
+    _json_option(command)
+
+
+def _sweep_options(command: argparse.ArgumentParser) -> None:
+    from .options import swept_options
+
+    swept_options(command)
+    command.add_argument(
+        "--budget-usd", type=float, metavar="USD", help="what the sweep may cost in all, in US dollars"
+    )
+    command.add_argument("--yes", action="store_true", help="spend more than a dollar, or spend without a budget")
+    command.add_argument("--dry-run", action="store_true", help="tell the plan and its price, and send nothing")
+    command.add_argument("--draft", action="store_true", help="make small and quick previews, free, with no key")
+    command.add_argument("--max-workers", type=int, default=4, metavar="N", help="calls at a time (default: 4)")
+    _json_option(command)
+
+
+def _show_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", help="an MP4")
+    _json_option(command)
+
+
+def _calls_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", choices=("list", "resume", "settle"), default="list", help="what to do")
+    command.add_argument("id", nargs="?", help="the call to settle, as list prints it")
+    command.add_argument("--billed", choices=("yes", "no"), help="for settle: what the service's bill says of it")
+    _json_option(command)
+
+
+def _archive_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("list", "verify", "export", "prune"), help="what to do")
+    command.add_argument(
+        "names", nargs="*", metavar="NAME",
+        help="clips by their file names, as list prints them; export takes all by default, prune only what is named",
+    )  # fmt: skip
+    command.add_argument("--to", metavar="FOLDER", help="where export copies clips to, each with its recipe inside")
+    command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copies")
+    command.add_argument("--folder", metavar="FOLDER", help="the archive (default: VIDU_NB_ARCHIVE, else vidu_archive)")
+    _json_option(command)
+
+
+def _serve_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=_port, default=0, help="a port of 127.0.0.1; 0 takes a free one (default)")
+    command.add_argument("--key", help="what callers send as x-api-key; by default a random one, told on stderr")
+    command.add_argument("--credits", type=float, metavar="N", help="play money to run down, half a credit a clip")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("must be 0 to 65535")
+    return port
+
+
+def _demo_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", nargs="?", default="demo", help="where everything goes (default: demo)")
+    _json_option(command)
+
+
+def _lab_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", nargs="?", default="vidu-notebooks", help="where to (default: vidu-notebooks)")
+    command.add_argument("--port", type=_port, help="JupyterLab's port (default: 8888, or the next free one)")
+    command.add_argument("--no-browser", action="store_true", help="don't open a browser; the address is printed")
+    command.add_argument("--allow-root", action="store_true", help="run as root, as in a container")
+
+
+def _generate(chosen: argparse.Namespace) -> None:
+    from ..client.client import Client
+
+    _make(chosen, Client.from_env())
+
+
+def _preview(chosen: argparse.Namespace) -> None:
+    from ..client.client import Client
+
+    _make(chosen, Client.preview())
+
+
+def _make(chosen: argparse.Namespace, client: Client) -> None:
+    from .options import request_from
+
+    request = request_from(chosen)
+    for reference in request.references:
+        for note in reference.notes:
+            _complain(f"note: {reference.label}: {note}")
+    with _progress("preview" if client.engine == "preview" else "generating", client):
+        video = client.generate(request)
+    if chosen.output:
+        try:
+            saved = video.save(chosen.output, references=not chosen.no_pictures)
+            video = type(video)(saved, video.request, video.receipt)
+        except OSError as error:
+            raise ViduError(f"{chosen.output}: {error.strerror}; the clip is kept as {video.path}") from None
+    _tell(video, as_json=chosen.json)
+
+
+def _sweep(chosen: argparse.Namespace) -> None:
+    from ..client.client import Client
+    from ..errors import ConfirmationNeeded
+    from ..sweeps.plan import Plan
+    from ..sweeps.sweep import sweep
+    from .options import swept_from
+
+    client = Client.preview(quality="draft") if chosen.draft else Client.from_env()
+    if chosen.dry_run:
+        plan = Plan.of(**swept_from(chosen)).priced(client, workers=max(1, chosen.max_workers))
+        print(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
+        return
+    unconfirmed = ""
+    try:
+        swept = sweep(
+            **swept_from(chosen),
+            budget_usd=chosen.budget_usd,
+            confirm=chosen.yes,
+            max_workers=chosen.max_workers,
+            client=client,
+        )
+    except ConfirmationNeeded as error:
+        unconfirmed = error.message
+    if unconfirmed:
+        raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run tells the plan.")
+    print(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
+    if len(swept.videos) < len(swept):
+        raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)
+
+
+def _tell(video: Video, *, as_json: bool) -> None:
+
+    if as_json:
+        print(json.dumps({"path": str(video.path), **video.recipe()}, indent=1))
+    else:
+        print(video.path)
+        print(video.caption)
+
+
+@contextmanager
+def _progress(what: str, client: Client) -> Iterator[None]:
+    """A bar on standard error that follows the clock: the service tells nothing until it is done."""
+    from tqdm import tqdm
+
+    from ..client.engines import PAID_SECONDS, PREVIEW_SECONDS
+
+    expected = PREVIEW_SECONDS if client.engine == "preview" else PAID_SECONDS
+    done = threading.Event()
+    style = "{desc} {percentage:3.0f}% |{bar}| {elapsed} of about " + f"{expected:.0f} s"
+    bar = tqdm(total=expected, desc=what, bar_format=style, file=sys.stderr, disable=None, leave=False)
+
+    def follow() -> None:
+        started = time.monotonic()
+        while not done.wait(0.1):
+            bar.n = min(time.monotonic() - started, expected * 0.99)
+            bar.refresh()
+
+    clock = threading.Thread(target=follow, daemon=True)
+    clock.start()
+    try:
+        yield
+    finally:
+        done.set()
+        clock.join()
+        bar.close()
+
+
+def _show(chosen: argparse.Namespace) -> None:
+    from ..video import load
+
+    video = load(chosen.file)
+    info = asdict(video.info)
+    if chosen.json:
+        print(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))
+        return
+    sound = f"{info['audio_codec']} {info['sample_rate']} Hz" if info["audio_codec"] else "no sound"
+    print(
+        f"{video.path.name}: {info['width']}x{info['height']}, {info['fps']:g} fps, {info['duration']:.2f} s, {sound}"
+    )
+    print(video.caption)
+    if video.request:
+        print(f"prompt: {video.request.prompt}")
+        for i, reference in enumerate(video.request.references, start=1):
+            print(f"reference {i}: {reference.label} ({reference.size[0]}x{reference.size[1]})" if reference.size else
+                  f"reference {i}: {reference.url}")  # fmt: skip
+
+
+def _credits(chosen: argparse.Namespace) -> None:
+    from ..client.client import Client
+
+    left = Client.from_env().credits()
+    if chosen.json:
+        print(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
+    else:
+        print(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
+
+
+def _calls(chosen: argparse.Namespace) -> None:
+    from ..client.client import Client
+
+    client = Client.from_env()
+    if chosen.action == "settle":
+        if not (chosen.id and chosen.billed):
+            raise InvalidRequest("settle: name the call's id, and --billed yes or --billed no", field="id")
+        client.settle(chosen.id, billed=chosen.billed == "yes")
+    fetched = [{"file": str(video.path)} for video in (client.resume() if chosen.action == "resume" else ())]
+    _tell_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=chosen.json)
+
+
+def _tell_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    for row in () if as_json else rows:
+        print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+
+
+def _archive(chosen: argparse.Namespace) -> None:
+    from ..storage.archive import Archive
+    from ..storage.maintenance import export, listing, prune, verify
+
+    archive = Archive(chosen.folder)
+    if chosen.action == "list":
+        rows = listing(archive)
+    elif chosen.action == "verify":
+        rows = verify(archive)
+    elif chosen.action == "export":
+        if not chosen.to:
+            raise InvalidRequest("--to: name the folder to export to", field="to")
+        rows = export(archive, Path(chosen.to), chosen.names, references=not chosen.no_pictures)
+    else:
+        rows = prune(archive, chosen.names)
+    _tell_rows(rows, as_json=chosen.json)
+    if bad := sum(1 for row in rows if row.get("problem")):
+        raise ViduError(
+            f"{bad} of {len(rows)} can't be used", remedy="They are left as they are; the lines above name them."
+        )
+
+
+def _serve(chosen: argparse.Namespace) -> None:
+    from ..animatic.server import PreviewServer
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    problem = ""
+    try:
+        server = PreviewServer(port=chosen.port, key=chosen.key, credits=chosen.credits)
+    except OSError as error:
+        problem = error.strerror or "it is taken"
+    if problem:
+        raise ViduError(f"port {chosen.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
+    server.start()
+    if not chosen.key:
+        print(f"x-api-key: {server.key}", file=sys.stderr, flush=True)
+    print(f"serving {server.base_url}", flush=True)
+    stop.wait()
+    if not server.stop():
+        os._exit(0)  # a render waits for a picture's slow host, and the interpreter's own end would wait for it
+
+
+def _demo(chosen: argparse.Namespace) -> None:
+    from .demo import run_demo
+
+    made = run_demo(Path(chosen.folder), say=lambda text: print(text, file=sys.stderr))
+    if chosen.json:
+        print(json.dumps({name: str(path) for name, path in made.items()}))
+    else:
+        for name, path in made.items():
+            print(f"{name:9} {path}")
+
+
+def _lab(chosen: argparse.Namespace) -> None:
+    from .lab import open_lab
+
+    options = [f"--ServerApp.port={chosen.port}"] if chosen.port is not None else []
+    options += ["--no-browser"] if chosen.no_browser else []
+    options += ["--allow-root"] if chosen.allow_root else []
+    open_lab(chosen.folder, options, say=lambda text: print(text, file=sys.stderr))

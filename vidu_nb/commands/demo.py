@@ -1,0 +1,102 @@
+"""The demo: a clip from three photographs, and the quickstart notebook executed, with no key and no network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..client.client import Client
+from ..errors import ViduError
+from ..files import expanded
+from ..request import VideoRequest
+from ..samples import PROMPT, sample_references
+from ..storage.archive import Archive
+
+QUICKSTART = "01_quickstart.ipynb"
+_CELL_TIMEOUT = 300  # s
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def example_notebooks() -> Path:
+    """The folder with the example notebooks: in the installed package, or beside it in a checkout.
+
+    Raises
+    ------
+    ViduError
+        Neither is there.
+    """
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "notebooks", here.parent / "notebooks"):
+        if (folder / QUICKSTART).is_file():
+            return folder
+    raise ViduError("the example notebooks are not installed", remedy="Install vidu-nb from a wheel or a checkout.")
+
+
+def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Make a clip and an executed copy of the quickstart notebook.
+
+    Parameters
+    ----------
+    folder
+        Where everything goes; made if missing.
+    say
+        Gets a line for each step.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        ``clip``, ``notebook`` and ``html``.
+
+    Raises
+    ------
+    ViduError
+        JupyterLab's packages are missing, or a cell of the notebook failed.
+    """
+    folder = expanded(folder).resolve()
+    _check_packages()
+    folder.mkdir(parents=True, exist_ok=True)
+    say("Making a five-second clip from three photographs with the free local preview engine ...")
+    video = Client.preview(archive=Archive(folder / "vidu_archive")).generate(
+        VideoRequest(prompt=PROMPT, references=sample_references())
+    )
+    clip = video.save(folder / "demo.mp4")
+    say("Executing the quickstart notebook ...")
+    notebook = folder / QUICKSTART
+    shutil.copyfile(example_notebooks() / QUICKSTART, notebook)
+    return {"clip": clip, "notebook": notebook, "html": _execute(notebook)}
+
+
+def _check_packages() -> None:
+    """Before anything is made: a person shouldn't wait for a clip to be told that the notebook can't run."""
+    if any(find_spec(name) is None for name in ("nbclient", "nbconvert", "ipykernel")):
+        raise ViduError("the demo runs a notebook", remedy="Install what it needs with: pip install 'vidu-nb[lab]'")
+
+
+def _execute(path: Path) -> Path:
+    """Run a notebook in its own folder and in place; returns its HTML form, whose clips play from beside it."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(path, as_version=4)
+    place = {"metadata": {"path": str(path.parent)}}
+    runner = NotebookClient(
+        notebook, timeout=_CELL_TIMEOUT, resources=place, store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],  # a kernel that listens on 127.0.0.1 warns of it each time
+    )  # fmt: skip
+    problem = ""
+    try:
+        runner.execute()
+    except CellExecutionError as error:
+        problem = f"{error.ename}: {error.evalue}"
+    if problem:
+        raise ViduError(f"a cell of {path.name} failed: {problem}")
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop(_WIDGET_VIEW, None)  # it names a model of the kernel that has just ended
+    nbformat.write(notebook, path)
+    page = path.with_suffix(".html")
+    page.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    return page

@@ -1,0 +1,136 @@
+"""``%%vidu``: a cell whose text is the prompt; ``%load_ext vidu_nb`` brings it.
+
+%%vidu -r cat.jpg --seed 7
+A cat naps. Then it looks up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import shlex
+from collections.abc import Iterable, Iterator
+from string import Template
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from ..client.client import Client
+from ..video import Video
+from .options import picture, request_from, request_options
+
+_EXAMPLE = "%%vidu -r cat.jpg --seed 7\nA cat naps. Then it looks up."
+_DESCRIPTION = (
+    "Make a clip; the cell's text is the prompt. Without SEGMIND_API_KEY, a free local preview engine answers."
+)
+_EPILOG = """\
+$name stands for a variable: in the prompt and in options for its text, as a picture (-r $name) for the path, bytes,
+PIL image, array or Reference itself, or for a list of them. $$ is a dollar sign; where there is no such variable,
+the text stays as it is.
+"""
+
+
+@magics_class
+class ViduMagics(Magics):
+    """The magics of this package."""
+
+    shell: InteractiveShell
+
+    @no_var_expand  # IPython would evaluate {...}, which prompts may hold, and would turn pictures into text
+    @line_cell_magic
+    def vidu(self, line: str, cell: str | None = None) -> Video | None:
+        """Make a clip from the cell's text; ``%vidu`` tells the options."""
+        names = self.shell.user_ns
+        parser = _parser(names)
+        chosen = parser.parse_args(_words(line))
+        if chosen.help or cell is None:
+            parser.print_help()
+            return None
+        if not cell.strip():
+            raise UsageError(
+                f"the cell is empty: write what happens in the clip below the first line, as in\n{_EXAMPLE}"
+            )
+        chosen.prompt = Template(cell).safe_substitute(names)
+        chosen.references = list(_flat(chosen.references))
+        client = Client.preview() if chosen.preview else Client.from_env()
+        video = client.generate(request_from(chosen), fresh=chosen.fresh)
+        if chosen.name:
+            names[chosen.name] = video
+        if chosen.output:
+            video.save(chosen.output, references=not chosen.no_pictures)
+        return video
+
+
+def register(shell: InteractiveShell) -> None:
+    """Give a shell the magic; doing it twice changes nothing."""
+    shell.register_magics(ViduMagics)
+    if _with_a_body not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(_with_a_body)
+
+
+def _with_a_body(lines: list[str]) -> list[str]:
+    """IPython refuses a cell magic without a body before we see it; with one, we can tell the options or the cure."""
+    is_bare = len(lines) == 1 and lines[0].split(maxsplit=1)[:1] == ["%%vidu"]
+    return [lines[0].rstrip("\n") + "\n", "\n"] if is_bare else lines
+
+
+_with_a_body.has_side_effects = True  # type: ignore[attr-defined]  # else a terminal takes the first line for complete
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells errors in IPython's way; argparse's own would end the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%vidu: {message} (%vidu lists the options)")
+
+
+def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:
+    def text(word: str) -> str:
+        return Template(word).safe_substitute(names)
+
+    def picture_of(word: str) -> Any:
+        told = Template.pattern.fullmatch(word)
+        name = told and (told["named"] or told["braced"])
+        if not name:
+            return text(word)
+        if name not in names:
+            raise UsageError(f"%%vidu: -r {word}: there is no variable {name}")
+        return names[name]
+
+    parser = _Parser(
+        prog="%%vidu", description=_DESCRIPTION, epilog=_EPILOG, add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    for kind, meaning in ((None, text), (str, text), (int, lambda word: int(text(word))), (picture, picture_of)):
+        parser.register("type", kind, meaning)
+    request_options(parser)
+    parser.add_argument("--as", dest="name", type=_variable, metavar="NAME", help="also keep the Video as a variable")
+    parser.add_argument("--preview", action="store_true", help="ask the free local preview engine, key or no key")
+    parser.add_argument("--fresh", action="store_true", help="make another take, though one may be kept (paid again)")
+    parser.add_argument("-h", "--help", action="store_true", help="tell the options")
+    return parser
+
+
+def _variable(word: str) -> str:
+    if not word.isidentifier() or keyword.iskeyword(word):
+        raise argparse.ArgumentTypeError(f"{word!r} can't be a variable's name")
+    return word
+
+
+def _words(line: str) -> list[str]:
+    """The line's words; quotes hold words together, and a backslash is one, since paths on Windows have them."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    problem = ""
+    try:
+        return list(lexer)
+    except ValueError as error:
+        problem = str(error).lower()
+    raise UsageError(f"%%vidu: the first line can't be read: {problem}")
+
+
+def _flat(pictures: Iterable[Any]) -> Iterator[Any]:
+    for one in pictures:
+        yield from one if isinstance(one, list | tuple) else (one,)

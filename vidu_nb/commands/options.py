@@ -1,0 +1,83 @@
+"""A request as options: the words that the command line and the cell magic understand, read from the request model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..request import VideoRequest, choices
+
+
+def prompt_argument(command: argparse.ArgumentParser) -> None:
+    """The prompt as a word of its own."""
+    command.add_argument("prompt", help=_help("prompt"))
+
+
+def request_options(command: argparse.ArgumentParser) -> None:
+    """One option for each parameter but the prompt, with the help that the request model gives; and ``--output``."""
+    command.add_argument(
+        "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
+        help="a path, https:// URL or data: URI; repeat it for up to seven pictures",
+    )  # fmt: skip
+    for name, field in VideoRequest.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        if name in ("prompt", "references"):
+            continue
+        if isinstance(field.default, bool):
+            command.add_argument(option, action=argparse.BooleanOptionalAction, default=field.default, help=_help(name))
+            continue
+        shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
+        command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
+    command.add_argument("-o", "--output", metavar="FILE", help="also save a copy that carries its recipe")
+    command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copy")
+
+
+def swept_options(command: argparse.ArgumentParser) -> None:
+    """The same with one value or several for each parameter, and one prompt or several."""
+    command.add_argument("prompt", nargs="+", help=f"{_help('prompt')} Several are swept over.")
+    command.add_argument(
+        "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
+        help="a path, https:// URL or data: URI; repeat it for up to seven pictures, which every clip is made from",
+    )  # fmt: skip
+    for name, field in VideoRequest.model_fields.items():
+        if name in ("prompt", "references"):
+            continue
+        is_switch = isinstance(field.default, bool)
+        shown = "on|off" if is_switch else "|".join(str(choice) for choice in choices(name)) or name.upper()
+        command.add_argument(
+            f"--{name.replace('_', '-')}", nargs="+", type=_switch if is_switch else type(field.default),
+            default=[field.default], metavar=shown, help=f"{_help(name)} Several values are swept over.",
+        )  # fmt: skip
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
+    return text == "on"
+
+
+def picture(text: str) -> str:
+    """What ``-r`` names, as it is: a type of its own, so that a parser can register another meaning for it."""
+    return text
+
+
+def swept_from(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What parsed options ask a sweep for, as its parameters."""
+    return {name: getattr(chosen, name) for name in VideoRequest.model_fields}
+
+
+def request_from(chosen: argparse.Namespace) -> VideoRequest:
+    """The request that parsed options ask for.
+
+    Raises
+    ------
+    InvalidRequest
+        As for `VideoRequest`.
+    """
+    return VideoRequest(**{name: getattr(chosen, name) for name in VideoRequest.model_fields})
+
+
+def _help(name: str) -> str:
+    field = VideoRequest.model_fields[name]
+    default = "" if field.is_required() else f" Default: {field.default}."
+    return f"{field.description}{default}".replace("%", "%%")

@@ -1,0 +1,350 @@
+"""Is each reference still there? When it is on screen, how well it was kept, and how steady the clip is in itself."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidRequest, ViduError
+from ..media import probe
+from ..references.reference import Reference, Source, as_references
+from ..video import Video
+from .embedding import Embed, Embedded, Measure
+from .matching import Likeness, Picture
+from .plots import INK, figure_html, new_figure
+from .tracking import Watch, decoded
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RATE = 3.0  # samples a second: a preview's shortest shot lasts two thirds of a second
+THRESHOLD = 0.5  # of the default measure, see `likeness`
+EMBEDDED_THRESHOLD = 0.6  # of a cosine; every network has its own scale, so this is only where to begin
+
+_JOINT = 8  # frames: what comes and goes within this time of each other is one change of shots, such as a dissolve
+_STRIP = 8  # pictures below the heat map
+
+_Between = Callable[[int, int], float]
+
+
+class Span(NamedTuple):
+    """From `start` to `end`, in seconds."""
+
+    start: float
+    end: float
+
+    def __str__(self) -> str:
+        return f"{self.start:.2f}-{self.end:.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The sample that shows a reference best: its time in seconds, its score, and the picture (uint8 RGB)."""
+
+    time: float
+    score: float
+    picture: Picture = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What lies between two cuts or dissolves.
+
+    Attributes
+    ----------
+    span : Span
+        When.
+    means : tuple of float
+        Each reference's mean score over the shot's samples, 0 to 1; nan in a shot so short that no sample lies in it.
+    consistency : float or None
+        The shot's own frame-to-frame consistency; None where it has a single sample or none.
+    """
+
+    span: Span
+    means: tuple[float, ...]
+    consistency: float | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Consistency:
+    """What `consistency` found.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The references' labels, in order.
+    plain : tuple of bool
+        True for a reference with too little detail to be found by the default measure.
+    times : tuple of float
+        When samples were taken, in seconds.
+    scores : numpy.ndarray
+        Shape (references, samples), 0 to 1.
+    threshold : float
+        The score from which on a reference counts as on screen.
+    spans : tuple of tuple of Span
+        For each reference when it is on screen, exact to a frame.
+    best : tuple of Best
+        For each reference the sample that shows it best.
+    shots : tuple of Shot
+        What lies between cuts.
+    frame_to_frame : float or None
+        Subject consistency as VBench defines it, over the whole clip, 0 to 1; None for a single frame.
+    strip : tuple of numpy.ndarray
+        Each sample as a small picture, uint8 RGB.
+    duration : float
+        Seconds.
+
+    >>> import vidu_nb as vidu
+    >>> from skimage import data
+    >>> clip = vidu.preview("The cat looks up.", data.cat(), aspect_ratio="1:1", quality="draft")
+    >>> result = vidu.consistency(clip)
+    >>> result.table[0]["on screen"], result.scores.shape, len(result.shots)
+    ('0.00-5.00 s', (1, 16), 2)
+    >>> result.plot().savefig("cat.png")
+    """
+
+    names: tuple[str, ...]
+    plain: tuple[bool, ...]
+    times: tuple[float, ...]
+    scores: NDArray[np.float64]
+    threshold: float
+    spans: tuple[tuple[Span, ...], ...]
+    best: tuple[Best, ...]
+    shots: tuple[Shot, ...]
+    frame_to_frame: float | None
+    strip: tuple[Picture, ...]
+    duration: float
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One row for each reference; ``pandas.DataFrame(result.table)`` works."""
+        return [
+            {
+                "reference": name,
+                "on screen": ", ".join(map(str, spans)) or "never",
+                "share": round(sum(end - start for start, end in spans) / self.duration, 2),
+                "best score": round(best.score, 2),
+                "best at": round(best.time, 2),
+                "note": "too plain to be found" if plain else "",
+            }
+            for name, plain, spans, best in zip(self.names, self.plain, self.spans, self.best, strict=True)
+        ]
+
+    def plot(self) -> Figure:
+        """References by time as a heat map above a strip of frames; a line marks when each is on screen.
+
+        Raises
+        ------
+        ViduError
+            matplotlib is missing.
+        """
+        return _plot(self)
+
+    def _repr_html_(self) -> str:
+        rows = self.table
+        head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in rows[0])
+        body = "".join(
+            "<tr>"
+            + "".join(f'<td style="text-align:left">{escape(str(value))}</td>' for value in row.values())
+            + "</tr>"
+            for row in rows
+        )
+        try:
+            picture = figure_html(self.plot(), f"References by time, frames below. {self}")
+        except ViduError as error:  # no matplotlib: the table says the same
+            picture = f"<p>{escape(str(error))}</p>"
+        said = f"Frame to frame: {_figure(self.frame_to_frame)} over {len(self.shots)} shots."
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{said}</p>{picture}"
+
+    def __repr__(self) -> str:
+        rows = "; ".join(f"{row['reference']} {row['on screen']} (best {row['best score']:.2f})" for row in self.table)
+        return f"Consistency({rows}; frame to frame {_figure(self.frame_to_frame)})"
+
+
+def consistency(
+    video: Video | str | os.PathLike[str],
+    references: Source = None,
+    *,
+    embed: Embed | None = None,
+    rate: float = RATE,
+    threshold: float | None = None,
+) -> Consistency:
+    """Look for each reference in a clip.
+
+    Parameters
+    ----------
+    video
+        A `Video`, or a file's path.
+    references
+        One to seven pictures; defaults to those of the video's request. URLs are not fetched: pass the pictures.
+    embed
+        A function from a list of uint8 RGB pictures to an array of one vector each, such as ``compare.dino()``; cosines
+        of these vectors then are the scores. The default finds local features and colours (see `likeness`): it knows a
+        picture again when it is cropped, turned, mirrored, tinted or blurred. It does not know a person again in
+        another pose, from behind, or drawn in another style; for a model's output take `dino`.
+    rate
+        Samples a second, more than 0. What is on screen for less than one step may be missed; edges are exact to a
+        frame, since they are sought between two samples. So all frames between two samples are held in memory, 3 MB
+        each in 1080p: 8 of them by default, 48 for one sample in two seconds.
+    threshold
+        The score from which on a reference counts as on screen, 0 to 1; by default 0.5, and 0.6 with `embed`.
+
+    Returns
+    -------
+    Consistency
+        Scores by reference and sample, spans, best frames, shots, and the frame-to-frame consistency of VBench (Huang
+        et al., CVPR 2024, arXiv:2311.17982, "subject consistency"): the mean over samples t = 2..T of half the likeness
+        to the first and half the likeness to the one before. VBench takes every frame and DINO's vectors; here the
+        samples and the given measure are taken.
+
+    Raises
+    ------
+    InvalidRequest
+        No reference, one that can't be opened, or a rate that is not more than 0.
+    ViduError
+        The file is no video, or `embed` returns something else than vectors.
+
+    >>> import vidu_nb as vidu
+    >>> from skimage import data
+    >>> clip = vidu.preview("The cat looks up.", data.cat(), aspect_ratio="1:1", bgm=False)
+    >>> consistency(clip).spans
+    ((Span(start=0.0, end=5.0),),)
+    """
+    path = video.path if isinstance(video, Video) else Path(video)
+    wanted = _references(video, references)
+    if not rate > 0:
+        raise InvalidRequest(f"rate={rate} should be more than 0 samples a second", field="rate")
+    measure: Measure = Likeness() if embed is None else Embedded(embed)
+    if threshold is None:
+        threshold = THRESHOLD if embed is None else EMBEDDED_THRESHOLD
+    sought = [measure.look_for(np.asarray(reference.open())) for reference in wanted]
+    info = probe(path)
+    fps = info.fps or 24.0
+    watch = Watch(measure, sought, threshold, max(1, round(fps / rate)))
+    for frame in decoded(path):
+        watch.see(frame)
+    watch.finish()
+    return _result(watch, tuple(one.label for one in wanted), fps)
+
+
+def _references(video: object, given: Source) -> tuple[Reference, ...]:
+    if given is None and isinstance(video, Video) and video.request:
+        given = video.request.references
+    references = as_references(given)
+    if not references:
+        raise InvalidRequest("there is no reference to look for: pass references=", field="references")
+    return references
+
+
+def _result(watch: Watch, names: tuple[str, ...], fps: float) -> Consistency:
+    scores = np.array(watch.scores).T
+    joints, edges = _changes(watch)
+
+    @functools.cache  # shots and the clip as a whole ask for many of the same pairs
+    def between(one: int, other: int) -> float:
+        return watch.measure.between(watch.seen[one], watch.seen[other])
+
+    return Consistency(
+        names=names,
+        plain=tuple(map(watch.measure.is_plain, watch.sought)),
+        times=tuple(index / fps for index in watch.samples),
+        scores=scores,
+        threshold=watch.threshold,
+        spans=tuple(tuple(_spans(one, watch.frames, fps)) for one in edges),
+        best=tuple(Best(index / fps, score, picture) for index, score, picture in watch.best),
+        shots=tuple(_shot(watch, scores, *ends, fps, between) for ends in pairwise([0, *joints, watch.frames])),
+        frame_to_frame=_frame_to_frame(between, range(len(watch.seen))),
+        strip=tuple(watch.strip),
+        duration=watch.frames / fps,
+    )
+
+
+def _changes(watch: Watch) -> tuple[list[int], list[dict[int, bool]]]:
+    """The frames that shots begin with, and each reference's edges.
+
+    In a dissolve both pictures are found for some frames, the richer one for longer. So the change is said to be where
+    the frame as a whole turns from one to the other, for all who come and go.
+    """
+    cuts = set(watch.cuts())
+    groups: list[list[int]] = []
+    for frame in sorted(cuts.union(*watch.edges) - {0}):
+        if groups and frame - groups[-1][-1] <= _JOINT:
+            groups[-1].append(frame)
+        else:
+            groups.append([frame])
+    joints = [
+        next((frame for frame in group if frame in cuts), watch.turn(group[0] - _JOINT, group[-1] + _JOINT))
+        for group in groups
+    ]
+    moved = {frame: joint for group, joint in zip(groups, joints, strict=True) for frame in group}
+    edges = []
+    for own in watch.edges:
+        snapped = {moved.get(frame, frame): there for frame, there in own.items()}
+        edges.append(snapped if len(snapped) == len(own) else own)  # not where it came and went within that time
+    return joints, edges
+
+
+def _spans(edges: dict[int, bool], frames: int, fps: float) -> Iterator[Span]:
+    for start, end in pairwise([*sorted(edges), frames]):
+        if edges[start]:
+            yield Span(start / fps, end / fps)
+
+
+def _shot(watch: Watch, scores: NDArray[np.float64], start: int, end: int, fps: float, between: _Between) -> Shot:
+    inside = [i for i, index in enumerate(watch.samples) if start <= index < end]
+    means = tuple(float(row[inside].mean()) if inside else math.nan for row in scores)
+    return Shot(Span(start / fps, end / fps), means, _frame_to_frame(between, inside))
+
+
+def _frame_to_frame(between: _Between, seen: Sequence[int]) -> float | None:
+    """VBench's subject consistency over samples, first to last."""
+    if len(seen) < 2:
+        return None
+    likes = [(between(seen[0], now) + between(before, now)) / 2 for before, now in pairwise(seen)]
+    return float(np.mean(likes))
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
+
+
+def _plot(found: Consistency) -> Figure:
+    count = len(found.names)
+    step = found.times[1] - found.times[0] if len(found.times) > 1 else found.duration
+    edges = [max(0.0, time - step / 2) for time in found.times] + [found.duration]
+    chosen = sorted({round(i) for i in np.linspace(0, len(found.strip) - 1, min(_STRIP, len(found.strip)))})
+    tall = found.strip[0].shape[0] / found.strip[0].shape[1]
+    width = 6.6
+    strip_height = min(1.2, width / len(chosen) * tall)
+    figure = new_figure(width, 1.0 + 0.34 * count + strip_height)
+    rows: Any = figure.subfigures(2, 1, height_ratios=[1.0 + 0.34 * count, strip_height])
+    heat = rows[0].subplots()
+    mesh = heat.pcolormesh(edges, range(count + 1), found.scores, vmin=0, vmax=1, cmap="Blues")
+    for row, spans in enumerate(found.spans):
+        heat.hlines([row + 0.88] * len(spans), [a for a, _ in spans], [b for _, b in spans], color="#e65100", lw=3)
+    for shot in found.shots[1:]:
+        heat.axvline(shot.span.start, color=INK, lw=0.8, ls=":")
+    heat.set_yticks([row + 0.5 for row in range(count)], [_short(name) for name in found.names], parse_math=False)
+    heat.invert_yaxis()
+    heat.set_xlim(0, found.duration)
+    heat.set_xlabel("seconds (orange: on screen; dotted: a new shot)", color=INK)
+    rows[0].colorbar(mesh, ax=heat, label="score", pad=0.01)
+    for axes, index in zip(rows[1].subplots(1, len(chosen), squeeze=False)[0], chosen, strict=True):
+        axes.imshow(found.strip[index])
+        axes.set_title(f"{found.times[index]:.2f} s", fontsize=8, color=INK)
+        axes.axis("off")
+    return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else f"{name[:17]}…"

@@ -1,0 +1,305 @@
+"""Reference pictures: whatever a person has at hand, made into what the API takes.
+
+A local picture is sent as a ``data:`` URI of at most `pictures.SENT_BYTES`, so that seven of them always fit in one
+body.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sized
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from ..errors import InvalidRequest, Unreachable, one_line
+from .images import (
+    MAX_FILE_BYTES,
+    check_size,
+    decode,
+    encode,
+    from_array,
+    is_animated,
+    media_type,
+    normalised,
+    opened,
+    upright_size,
+)
+from .sources import as_path, checked_url, decode_text, is_web_url, read_file, shorten
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_REFERENCES = 7
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+Source = Any
+"""A path, an ``https://`` URL, a ``data:`` URI, base64 text, bytes, a PIL image, a uint8 array or a `Reference`."""
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Reference:
+    """One reference picture, checked and ready to be sent.
+
+    Local pictures (path, bytes, base64 text, ``data:`` URI, PIL image, uint8 array of shape (H, W), (H, W, 3) or (H,
+    W, 4)) are decoded, turned upright, stripped of metadata such as GPS, brought to 8-bit sRGB (transparency on
+    white) and encoded anew: PNG where that fits in `SENT_BYTES`, else JPEG, shrunk only as far as needed. A URL is
+    passed on as it is; the service fetches it.
+
+    Parameters
+    ----------
+    source
+        Any of the above.
+    name
+        What to call the picture in captions; defaults to the file's name.
+
+    Attributes
+    ----------
+    url : str
+        What goes into ``image_urls``: a ``data:`` URI or the URL as given.
+    name : str
+        File name or given name; may be empty.
+    size : (int, int) or None
+        Width and height in pixels as sent; None for a URL.
+    sha256 : str
+        Hash of the upright 8-bit pixels, so that the same picture counts as the same whatever its container; of the
+        text for a URL.
+    notes : tuple of str
+        What was done to the picture that its owner might want to know.
+
+    Raises
+    ------
+    InvalidRequest
+        Not found, not a picture of a known format, smaller than 128 px, more oblong than 4:1, too large or damaged.
+
+    >>> from PIL import Image
+    >>> night = Reference(Image.new("RGB", (256, 128), "navy"), name="night")
+    >>> night.size, night.label, night.is_url, night.bytes[1:4], night.open().getpixel((0, 0))
+    ((256, 128), 'night', False, b'PNG', (0, 0, 128))
+    """
+
+    url: str
+    sha256: str
+    name: str = field(compare=False)
+    size: tuple[int, int] | None = field(compare=False)
+    notes: tuple[str, ...] = field(compare=False)
+
+    def __init__(self, source: Source, *, name: str | None = None) -> None:
+        if isinstance(source, Reference):
+            made = (source.url, source.sha256, source.name, source.size, source.notes)
+        else:
+            made = _read(source)
+        for key, value in zip(("url", "sha256", "name", "size", "notes"), made, strict=True):
+            object.__setattr__(self, key, value)
+        # A file's name may hold line breaks, or bytes that are no text: neither can go into a recipe or a header.
+        object.__setattr__(self, "name", one_line(self.name if name is None else name))
+
+    @classmethod
+    def from_wire(cls, text: str, *, name: str = "", sha256: str | None = None) -> Reference:
+        """A reference from what stands in a request's ``image_urls``, kept as it is.
+
+        Never reads a file: the text may come from a stranger. Data is checked by its header; the pixels are decoded by
+        `open`.
+
+        Raises
+        ------
+        InvalidRequest
+            Not text, neither a URL nor base64 of a picture, or a picture of a size that is not taken.
+
+        >>> Reference.from_wire("https://example.com/cat.png").is_url
+        True
+        """
+        if not isinstance(text, str):
+            raise InvalidRequest(f"must be text, not {type(text).__name__}")
+        if sha256 is not None and not _SHA256.fullmatch(sha256):  # it becomes a part of file names
+            raise InvalidRequest("the picture's sha256 is not 64 hexadecimal digits")
+        if is_web_url(text):
+            url, size, digest = checked_url(text), None, _hash_text(text)
+        else:
+            data = decode_text(text)
+            with opened(data) as image:
+                url, size, digest = text, upright_size(image), hashlib.sha256(data).hexdigest()
+            if not text.startswith("data:"):
+                url = f"data:image/{media_type(data)};base64,{text}"
+        self = cls.__new__(cls)
+        for key, value in {
+            "url": url,
+            "sha256": sha256 or digest,
+            "name": one_line(name),
+            "size": size,
+            "notes": (),
+        }.items():
+            object.__setattr__(self, key, value)
+        return self
+
+    @property
+    def is_url(self) -> bool:
+        """True when the service is to fetch the picture itself."""
+        return self.size is None
+
+    @property
+    def bytes(self) -> bytes:
+        """The encoded picture as it is sent (empty for a URL)."""
+        return b"" if self.is_url else decode_text(self.url)
+
+    def open(self) -> Image:
+        """The picture as a PIL image: upright, 8-bit RGB.
+
+        Raises
+        ------
+        InvalidRequest
+            The data is damaged, or the reference is a URL, which is never fetched here.
+        """
+        if self.is_url:
+            raise InvalidRequest(f"{self.label} is a URL: its picture is not on this machine")
+        return decode(self.bytes)
+
+    @property
+    def label(self) -> str:
+        """A short name for people: the given name, or where the picture came from."""
+        if self.name:
+            return self.name
+        return shorten(self.url) if self.is_url else "picture"
+
+    def __repr__(self) -> str:
+        size = "url" if self.size is None else f"{self.size[0]}x{self.size[1]}"
+        return f"Reference({self.label!r}, {size}, {self.sha256[:8]})"
+
+
+def as_references(value: Source) -> tuple[Reference, ...]:
+    """One or many sources as a tuple of references.
+
+    Raises
+    ------
+    InvalidRequest
+        With ``.field`` naming the picture, such as ``references[1]``.
+
+    >>> as_references("https://example.com/cat.png")
+    (Reference('cat.png', url, ...),)
+    """
+    if value is None:
+        return ()
+    many = isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | memoryview | Reference)
+    if many and (hasattr(value, "__array_interface__") or isinstance(value, os.PathLike)):
+        many = False
+    sources = list(islice(value, MAX_REFERENCES + 1)) if many else [value]
+    if len(sources) > MAX_REFERENCES:  # told before any is read: it may be a folder of thousands
+        given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
+        raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
+    found = []
+    for i, source in enumerate(sources):
+        try:
+            found.append(Reference(source))
+        except InvalidRequest as error:
+            where = f"references[{i}]"
+            raise InvalidRequest(f"{where}: {error.message}", field=where) from None
+    return tuple(found)
+
+
+# The seed page's three helpers, under its names.
+
+
+def image_file_to_base64(image_path: str | os.PathLike[str]) -> str:
+    """A file's bytes as base64 text, unchanged.
+
+    >>> image_file_to_base64(__file__)[:4]
+    'IiIi'
+    """
+    return base64.b64encode(Path(image_path).read_bytes()).decode("ascii")
+
+
+def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
+    """The bytes behind a URL as base64 text, fetched once.
+
+    Parameters
+    ----------
+    image_url
+        An ``http(s)://`` URL.
+    timeout
+        Seconds to wait for the connection and between two pieces of the answer.
+
+    Raises
+    ------
+    Unreachable
+        No answer, an error status, or more than `MAX_FILE_BYTES`.
+    """
+    import requests  # ~90 ms, and only this helper of the module needs it
+
+    problem, data = "", bytearray()
+    try:
+        with requests.get(checked_url(image_url), timeout=timeout, stream=True) as response:
+            response.raise_for_status()
+            for chunk in response.iter_content(1 << 16):
+                data += chunk
+                if len(data) > MAX_FILE_BYTES:
+                    problem = f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB"
+                    break
+    except requests.RequestException as error:
+        problem = (
+            type(error).__name__ if error.response is None else f"the server answered {error.response.status_code}"
+        )
+    if problem:
+        raise Unreachable(f"{shorten(image_url)} could not be fetched: {problem}", remedy="Check the URL.")
+    return base64.b64encode(data).decode("ascii")
+
+
+def image_urls_to_base64(image_urls: Iterable[str]) -> list[str]:
+    """The same for a list of URLs, in order."""
+    return [image_url_to_base64(url) for url in image_urls]
+
+
+# From a source to (url, sha256, name, size, notes).
+
+_Made = tuple[str, str, str, tuple[int, int] | None, tuple[str, ...]]
+
+
+def _read(source: Source) -> _Made:
+    from PIL import Image  # 28 ms, only when a picture is at hand
+
+    name = ""
+    if isinstance(source, str):
+        text = source.strip()
+        if is_web_url(text):
+            return checked_url(text), _hash_text(text), Path(unquote(urlsplit(text).path)).name, None, ()
+        if not text.startswith("data:") and (path := as_path(text)):
+            source = path
+        else:
+            return _encode_bytes(decode_text(text), name)
+    if isinstance(source, os.PathLike):
+        return _encode_bytes(read_file(Path(source)), Path(source).name)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _encode_bytes(bytes(source), name)
+    if not isinstance(source, Image.Image):
+        source = from_array(source)
+    name = Path(getattr(source, "filename", "") or "").name
+    check_size(*upright_size(source))
+    return _encoded(normalised(source), name, ())
+
+
+def _encode_bytes(data: bytes, name: str) -> _Made:
+    with opened(data) as image:
+        animated = is_animated(image)
+    notes = ("only the first frame of the animation is used",) if animated else ()
+    return _encoded(decode(data), name, notes)
+
+
+def _encoded(image: Image, name: str, notes: tuple[str, ...]) -> _Made:
+    digest = hashlib.sha256(f"RGB {image.width}x{image.height} ".encode() + image.tobytes()).hexdigest()
+    data, size = encode(image)
+    if size != image.size:
+        before, after = (f"{width}x{height}" for width, height in (image.size, size))
+        notes += (f"shrunk from {before} to {after} for the API's size limit",)
+    return _data_uri(data), digest, name, size, notes
+
+
+def _data_uri(data: bytes) -> str:
+    return f"data:image/{media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

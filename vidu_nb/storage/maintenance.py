@@ -1,0 +1,137 @@
+"""Upkeep of an archive: list, search, verify, export, prune. Nothing is removed but what is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArchiveError, InvalidRequest
+from ..files import sync_folder
+from ..receipt import Receipt
+from ..recipe import describe
+from ..request import VideoRequest
+from .archive import Archive, Entry, folder_name
+
+Row = dict[str, Any]
+
+
+def listing(archive: Archive) -> list[Row]:
+    """Every kept clip: its file, time, cost in US dollars and prompt; ``problem`` where it can't be read."""
+    rows: list[Row] = []
+    for entry in archive.entries():
+        if isinstance(entry, ArchiveError):
+            rows.append({"file": "", "problem": entry.message})
+            continue
+        receipt, request = entry.facts["receipt"], entry.facts.get("request") or {}
+        rows.append(
+            {
+                "file": _name(entry),
+                "created_at": receipt.get("created_at"),
+                "cost_usd": receipt.get("cost_usd"),
+                "prompt": request.get("prompt"),
+            }
+        )
+    return rows
+
+
+def nearest(archive: Archive, request: VideoRequest, *, engine: str) -> str:
+    """In words: which of an engine's kept requests comes closest to one that is not kept, and in what it differs."""
+    wanted = describe(request)
+    best: tuple[int, str] | None = None
+    for entry in archive.entries():
+        if isinstance(entry, ArchiveError) or entry.path.parent.name != folder_name(engine):
+            continue
+        said = entry.facts.get("request")
+        if isinstance(said, dict):
+            differing = [name for name in wanted if _comparable(said.get(name)) != _comparable(wanted[name])]
+            if best is None or len(differing) < best[0]:
+                best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
+    return f"nothing is kept for this request; the nearest is: {best[1]}" if best else "nothing is kept here"
+
+
+def verify(archive: Archive) -> list[Row]:
+    """Every kept clip's bytes against the hash they were kept with; ``problem`` is empty where they agree."""
+    rows: list[Row] = []
+    for entry in archive.entries():
+        if isinstance(entry, ArchiveError):
+            rows.append({"file": "", "problem": entry.message})
+            continue
+        problem = ""
+        try:
+            archive.open(entry)
+        except ArchiveError as error:
+            problem = error.message
+        rows.append({"file": _name(entry), "state": "damaged:" if problem else "ok", "problem": problem})
+    return rows
+
+
+def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, references: bool = True) -> list[Row]:
+    """Copies of clips that carry their recipes, in another folder.
+
+    Parameters
+    ----------
+    archive
+        From where.
+    folder
+        To where; made if missing.
+    names
+        Clips as `listing` names them; all of them by default.
+    references
+        As for `Video.save`.
+
+    Raises
+    ------
+    ArchiveError
+        One of them is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for entry in _named(archive, names):
+        video = replace(archive.open(entry), receipt=Receipt.from_dict(entry.facts["receipt"]))  # its own, no replay's
+        target = video.save(folder / f"{entry.path.parent.name}-{entry.clip.name}", references=references)
+        rows.append({"file": _name(entry), "copy": str(target)})
+    return rows
+
+
+def prune(archive: Archive, names: Sequence[str]) -> list[Row]:
+    """Remove the named clips with their papers; the journal keeps telling that they were paid for.
+
+    Raises
+    ------
+    InvalidRequest
+        No name, or one that is not kept.
+    """
+    if not names:
+        raise InvalidRequest("names: name each clip to remove, as the list prints them", field="names")
+    rows = []
+    for entry in list(_named(archive, names)):
+        entry.clip.unlink(missing_ok=True)
+        entry.path.unlink()
+        sync_folder(entry.path.parent)
+        rows.append({"file": _name(entry), "state": "removed"})
+    return rows
+
+
+def _named(archive: Archive, names: Sequence[str]) -> Iterator[Entry]:
+    kept: dict[str, Entry] = {}
+    for entry in archive.entries():
+        if isinstance(entry, Entry):
+            kept[_name(entry)] = entry
+        elif not names:  # all of them were asked for, and this is one
+            raise entry
+    unknown = [name for name in names if name not in kept]
+    if unknown:
+        raise InvalidRequest(f"names: {unknown[0]!r} is not kept here; the list tells what is", field="names")
+    yield from (kept[name] for name in names or kept)
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.path.parent.name}/{entry.clip.name}"
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [one.get("sha256") if isinstance(one, dict) else one for one in value]
+    return value

@@ -1,0 +1,93 @@
+"""What a plan comes to: which clips are kept already, and what the others would cost and take."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from ..client.engines import PAID_SECONDS, PREVIEW_SECONDS
+from ..client.estimates import recent_receipts
+from ..request import VideoRequest
+from ..storage.archive import folder_name
+
+if TYPE_CHECKING:
+    from ..client.client import Client
+    from .plan import Plan
+
+#: How the archive names a kept clip: frame, seed, and the beginning of the request's key.
+_NAME = re.compile(r"_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a plan comes to with one client.
+
+    Attributes
+    ----------
+    engine : str
+        Who would be asked.
+    is_free : bool
+    kept : frozenset of int
+        The places in the plan of the requests that the archive answers.
+    price_usd : float
+        US dollars for the others.
+    seconds : float
+        Expected for the others, so many at a time as were said.
+    """
+
+    engine: str
+    is_free: bool
+    kept: frozenset[int] = field(repr=False)
+    price_usd: float
+    seconds: float
+
+
+def quote_for(plan: Plan, client: Client, *, workers: int) -> Quote:
+    """What a plan comes to; looks at the archive and sends nothing."""
+    kept = frozenset(_kept(plan, client))
+    left = len(plan) - len(kept)
+    workers = max(1, min(workers, left))
+    price = 0.0 if client.is_free else left * client.price_usd
+    seconds = left * _seconds_each(client, workers) / workers
+    return Quote(client.engine, client.is_free, kept, price, seconds)
+
+
+def _kept(plan: Plan, client: Client) -> Iterator[int]:
+    """The places of the requests that the archive answers; one look at its folder, and a key for each likely one."""
+    known = defaultdict(set)
+    with contextlib.suppress(OSError):  # no folder, no clips
+        for name in os.listdir(client.archive.folder / folder_name(client.engine)):  # noqa: PTH208
+            if told := _NAME.search(name):
+                known[f"{told[1]}:{told[2]}", int(told[3])].add(told[4])
+    if not known:
+        return
+    likely: dict[str, set[Any]] = {"aspect_ratio": {ratio for ratio, _ in known}}
+    likely["seed"] = {seed for _, seed in known} - {0}
+    choices = [
+        [(place, value) for place, value in enumerate(values) if name not in likely or value in likely[name]]
+        for name, values in plan.parameters.items()
+    ]
+    for chosen in product(*choices):
+        index, said = 0, {}
+        for (name, values), (place, value) in zip(plan.parameters.items(), chosen, strict=True):
+            index, said[name] = index * len(values) + place, value
+        found = known.get((said["aspect_ratio"], said["seed"]))
+        if not found:
+            continue
+        request = VideoRequest.model_construct(**said)  # its values were checked with the plan
+        if request.key(engine=client.engine, model=client.model)[:8] in found:
+            yield index
+
+
+def _seconds_each(client: Client, workers: int) -> float:
+    """What a clip of this model took lately, else what is usual."""
+    receipts = recent_receipts(client.archive, client.engine)
+    seen = sorted(one.elapsed_s for one in receipts if one.model == client.model and one.elapsed_s)
+    usual = workers * PREVIEW_SECONDS if client.is_free else PAID_SECONDS  # one preview takes all of this machine
+    return seen[len(seen) // 2] if seen else usual

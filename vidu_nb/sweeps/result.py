@@ -1,0 +1,231 @@
+"""What a sweep came to: its clips and errors, by place or by parameters, as a table and side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from ..errors import InvalidRequest, NotKept, ViduError
+from ..files import shown_path
+from ..player import Player
+from ..storage.budget import Budget
+from ..video import Video
+from ..widgets.show import show
+from .formatting import money, said
+from .grid import Grid
+from .plan import Plan
+from .runner import Run, Tally
+from .views import running_cell
+
+MAX_COMPARED = 9  # clips that one synchronised player takes
+
+
+class Sweep:
+    """What came of a plan; shows itself as a grid.
+
+    Attributes
+    ----------
+    plan : Plan
+        What was asked for.
+    budget : Budget or None
+        What the calls may cost together, over all runs that share it.
+
+    >>> import vidu_nb as vidu
+    >>> from PIL import Image
+    >>> wall = Image.new("RGB", (256, 256), "navy")
+    >>> made = vidu.sweep("A wall.", wall, seed=[1, 2], aspect_ratio="1:1", quality="draft")
+    >>> made.headline, made.stopped, made.spent_usd
+    ('2 of 2 clips', '', 0.0)
+    >>> len(made.videos), made.failed, made.results[1] == made.at(seed=2)
+    (2, [], True)
+    >>> made.rows("seed", "state")  # made.table() is a DataFrame, where pandas is installed
+    seed  state
+    1     landed
+    2     landed
+    >>> len(made.table()), list(made.facts())
+    (2, ['plan', 'spent_usd', 'stopped', 'results'])
+    >>> made.show()  # as the sweep shows itself; made.compare() plays the clips in step
+    2 of 2 clips
+      [0] seed 1: Video(...)
+      [1] seed 2: Video(...)
+    >>> made.compare()
+    seed 1: Video(...)
+    seed 2: Video(...)
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.plan: Plan = run.plan
+        self.budget: Budget | None = run.budget
+        self._run = run
+        self._cell = running_cell()
+
+    @property
+    def results(self) -> list[Video | ViduError | None]:
+        """For each request of the plan its clip, its error, or None where it was not asked for."""
+        found = self._run.results
+        return [found.get(index) for index in range(len(self.plan))]
+
+    @property
+    def videos(self) -> list[Video]:
+        """The clips that landed, in the plan's order."""
+        return [one for _, one in sorted(self._run.results.items()) if isinstance(one, Video)]
+
+    @property
+    def failed(self) -> list[ViduError]:
+        """The errors, in the plan's order."""
+        return [one for _, one in sorted(self._run.results.items()) if isinstance(one, ViduError)]
+
+    @property
+    def spent_usd(self) -> float:
+        """US dollars that this run spent; calls of unknown outcome count in full."""
+        return round(self._tally.spent_usd, 9)
+
+    @property
+    def stopped(self) -> str:
+        """Why the rest was not asked for, in words; empty where all was."""
+        return self._tally.reason
+
+    @property
+    def _tally(self) -> Tally:
+        return self._run.tally
+
+    def at(self, **parameters: Any) -> Video:
+        """The clip with these parameters, one value for each swept one; of ``references``, the number of the set.
+
+        Raises
+        ------
+        InvalidRequest
+            A swept parameter is not named, or the plan has no such value.
+        ViduError
+            What that request came to, where that is no clip.
+        """
+        return self[self.plan.position(**parameters)]
+
+    def table(self, *columns: str) -> Any:
+        """One row for each request: swept parameters, seed, state, file, cost, seconds, error.
+
+        Parameters
+        ----------
+        *columns
+            Only these, in this order; by default all.
+
+        Returns
+        -------
+        pandas.DataFrame or list of dict
+            A list, which shows itself as columns of text, where pandas is not installed.
+
+        Raises
+        ------
+        InvalidRequest
+            No such column.
+        """
+        try:
+            pandas: Any = import_module("pandas")
+        except ImportError:
+            return self.rows(*columns)
+        return pandas.DataFrame(self.rows(*columns))
+
+    def rows(self, *columns: str) -> Rows:
+        """The same as a list of dicts, whether pandas is installed or not."""
+        rows = [self._row(index, outcome) for index, outcome in enumerate(self.results)]
+        if strange := next((name for name in columns if name not in rows[0]), None):
+            told = f"columns: {strange!r} is none of {', '.join(rows[0])}"
+            raise InvalidRequest(told, field="columns")
+        return Rows({name: row[name] for name in columns or row} for row in rows)
+
+    def facts(self) -> dict[str, Any]:
+        """What it came to as JSON-ready values."""
+        return {
+            "plan": self.plan.facts(),
+            "spent_usd": self.spent_usd,
+            "stopped": self.stopped,
+            "results": list(self.rows()),
+        }
+
+    def show(self) -> Grid:
+        """The clips in a labelled grid."""
+        return Grid(self.plan, self._run.results, headline=self.headline)
+
+    def compare(self) -> Player:
+        """All clips, nine at most, in one player that plays them in step.
+
+        Raises
+        ------
+        InvalidRequest
+            No clip landed, or more than nine did.
+        """
+        found = [(index, one) for index, one in sorted(self._run.results.items()) if isinstance(one, Video)]
+        if len(found) > MAX_COMPARED:
+            told = f"compare: {len(found)} clips, and {MAX_COMPARED} fit: choose, as in vidu.show(sweep.videos[:4])"
+            raise InvalidRequest(told, field="videos")
+        return show([one for _, one in found], labels=[self.plan.label(index) for index, _ in found])
+
+    def _row(self, index: int, outcome: Video | ViduError | None) -> dict[str, Any]:
+        values = self.plan.values(index)
+        swept = {name: said(name, values[name]) if name == "references" else values[name] for name in self.plan.axes}
+        row = {**swept, "seed": values["seed"], "state": "not asked", "file": "", "cost_usd": None, "elapsed_s": None}
+        if isinstance(outcome, Video) and outcome.receipt:
+            made = outcome.receipt.original or outcome.receipt
+            row |= {
+                "seed": outcome.seed,
+                "state": "replayed" if outcome.receipt.replayed else "landed",
+                "file": shown_path(outcome.path),
+                "cost_usd": outcome.receipt.cost_usd,
+                "elapsed_s": made.elapsed_s,
+            }
+        if isinstance(outcome, ViduError):
+            row["state"] = "failed"
+        if outcome is None and index in self._run.flying:
+            row["state"] = "in flight"
+        return row | {"error": str(outcome) if isinstance(outcome, ViduError) else ""}
+
+    @property
+    def headline(self) -> str:
+        """What it came to in one line."""
+        tally, flying = self._tally, len(self._run.flying)
+        rest = len(self.plan) - tally.landed - tally.failed - flying
+        parts = [f"{tally.landed:,} of {len(self.plan):,} clips"]
+        parts += [f"{tally.failed:,} failed"] if tally.failed else []
+        parts += [f"{flying:,} in flight"] if flying else []
+        parts += [f"{rest:,} not asked for"] if rest else []
+        parts += [] if self.plan.quote and self.plan.quote.is_free else [f"{money(tally.spent_usd)} spent"]
+        return " · ".join(parts) + (f". Stopped: {tally.reason}" if tally.reason else "")
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, index: int) -> Video:
+        index = range(len(self.plan))[index]
+        outcome = self._run.results.get(index)
+        if isinstance(outcome, Video):
+            return outcome
+        raise outcome or NotKept(f"{self.plan.label(index)} was not asked for", remedy="Run the same sweep again.")
+
+    def __iter__(self) -> Iterator[Video]:
+        return iter(self.videos)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        if self._cell is not None and self._cell == running_cell():
+            return {"text/plain": repr(self)}  # the cell that made it shows the grid already
+        return {"text/plain": repr(self), "text/html": self.show().html()}
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.headline})"
+
+
+class Rows(list[dict[str, Any]]):
+    """A list of dicts that shows itself as columns of text."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no rows"
+        cells = [list(self[0]), *([_shown(value) for value in row.values()] for row in self)]
+        widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+        return "\n".join(
+            "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+        )
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -22,7 +22,8 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
     },
     "What comes back": {vidu.Video: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None, vidu.load: None},
     "Showing": {
-        vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "cancel"), vidu.show: None, vidu.Player: (),
+        vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "cancel"),
+        vidu.show: None, vidu.Player: (),
     },
     "Measuring": {
         vidu.reproduces: None, vidu.Verdict: None, vidu.Verdicts: None, vidu.consistency: None, vidu.Consistency: None,

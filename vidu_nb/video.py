@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import media
+from .console import printable
 from .files import expanded, shown_path, write_atomically
 from .player import Player
 from .receipt import Receipt
@@ -101,7 +102,7 @@ class Video:
         if receipt:
             what = "draft preview" if receipt.model == DRAFT else "preview"
             parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
-        return " · ".join(parts)
+        return printable(" · ".join(parts))
 
     @property
     def storyboard(self) -> Storyboard | None:

@@ -38,7 +38,7 @@ from vidu_nb.animatic.story.strip import strip_html
 from vidu_nb.client.client import Client
 from vidu_nb.client.polling import Ticket
 from vidu_nb.commands.cli import main
-from vidu_nb.console import tell
+from vidu_nb.console import print_line
 from vidu_nb.locks import hold
 from vidu_nb.net import transport
 from vidu_nb.net.credentials import find_key
@@ -615,7 +615,7 @@ def test_a_module_that_another_thread_is_importing_harms_no_call(client, monkeyp
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     told = io.StringIO()
     with contextlib.redirect_stderr(told):
-        tell("a line for a person")
+        print_line("a line for a person")
     assert told.getvalue() == "a line for a person\n"
     with ThreadPoolExecutor(1) as executor:
         swept = vidu.sweep("A cat", CAT, client=client, budget_usd=1, executor=executor)

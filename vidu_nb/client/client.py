@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, get_args
 
-from ..console import say_once, tell
+from ..console import print_line, print_once
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..net.transport import Call
 from ..receipt import number
@@ -117,7 +117,7 @@ class Client:
                 price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
                 timeout=timeout,
                 budgets=(budget,) if budget else (),
-                notify=notify or tell,
+                notify=notify or print_line,
                 mode=mode,
                 uploads=uploads,
                 progress=progress or _ignore,
@@ -139,7 +139,7 @@ class Client:
         """
         client = cls(**settings)
         if client.engine == PREVIEW:
-            say_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
+            print_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
         return client
 
     @classmethod

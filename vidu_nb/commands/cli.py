@@ -1,7 +1,7 @@
 """The command line: ``vidu-nb generate | preview | sweep | show | credits | calls | archive | serve | demo | lab``.
 
 Facts go to standard output (as JSON with ``--json``), progress and errors to standard error. Exit status: 0 success,
-1 a failure told in one line, 2 wrong usage, 130 interrupted.
+1 a failure reported in one line, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
+from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(what: object) -> None:
-    print(f"vidu-nb: {what}", file=sys.stderr)
+    write(f"vidu-nb: {what}", sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,10 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "generate", _generate, "make a clip (paid with a key, a free preview without)", _request_options)
     _add(commands, "preview", _preview, "make a free local preview of the same request", _request_options)
     _add(commands, "sweep", _sweep, "make a clip for every combination of several values", _sweep_options)
-    _add(commands, "show", _show, "tell what a clip holds: its streams, request and receipt", _show_options)
-    _add(commands, "credits", _credits, "tell the account's balance", _json_option)
+    _add(commands, "show", _show, "show what a file holds: its streams, request and receipt", _show_options)
+    _add(commands, "credits", _credits, "show the account's balance", _json_option)
     _add(commands, "calls", _calls, "list, fetch or close paid calls that brought no clip", _calls_options)
-    _add(commands, "archive", _archive, "list, verify, export or prune what is kept", _archive_options)
+    _add(commands, "archive", _archive, "list, verify, export or prune the archive's clips", _archive_options)
     _add(commands, "serve", _serve, "answer the service's HTTP API on 127.0.0.1 with previews", _serve_options)
     _add(commands, "demo", _demo, "make a clip and run the quickstart notebook, with no key", _demo_options)
     _add(commands, "lab", _lab, "copy the example notebooks into a folder and open JupyterLab there", _lab_options)
@@ -111,10 +112,10 @@ def _sweep_options(command: argparse.ArgumentParser) -> None:
 
     swept_options(command)
     command.add_argument(
-        "--budget-usd", type=float, metavar="USD", help="what the sweep may cost in all, in US dollars"
+        "--budget-usd", type=float, metavar="USD", help="the most that the sweep may cost in all, in US dollars"
     )
     command.add_argument("--yes", action="store_true", help="spend more than a dollar, or spend without a budget")
-    command.add_argument("--dry-run", action="store_true", help="tell the plan and its price, and send nothing")
+    command.add_argument("--dry-run", action="store_true", help="print the plan and its price; send nothing")
     command.add_argument("--draft", action="store_true", help="make small and quick previews, free, with no key")
     command.add_argument("--max-workers", type=int, default=4, metavar="N", help="calls at a time (default: 4)")
     _json_option(command)
@@ -128,7 +129,7 @@ def _show_options(command: argparse.ArgumentParser) -> None:
 def _calls_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", choices=("list", "resume", "settle"), default="list", help="what to do")
     command.add_argument("id", nargs="?", help="the call to settle, as list prints it")
-    command.add_argument("--billed", choices=("yes", "no"), help="for settle: what the service's bill says of it")
+    command.add_argument("--billed", choices=("yes", "no"), help="for settle: whether the service's bill lists it")
     _json_option(command)
 
 
@@ -146,7 +147,7 @@ def _archive_options(command: argparse.ArgumentParser) -> None:
 
 def _serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=_port, default=0, help="a port of 127.0.0.1; 0 takes a free one (default)")
-    command.add_argument("--key", help="what callers send as x-api-key; by default a random one, told on stderr")
+    command.add_argument("--key", help="what callers send as x-api-key; by default a random one, printed on stderr")
     command.add_argument("--credits", type=float, metavar="N", help="play money to run down, half a credit a clip")
 
 
@@ -158,12 +159,12 @@ def _port(text: str) -> int:
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", nargs="?", default="demo", help="where everything goes (default: demo)")
+    command.add_argument("folder", nargs="?", default="demo", help="the folder for the results (default: demo)")
     _json_option(command)
 
 
 def _lab_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", nargs="?", default="vidu-notebooks", help="where to (default: vidu-notebooks)")
+    command.add_argument("folder", nargs="?", default="vidu-notebooks", help="the folder (default: vidu-notebooks)")
     command.add_argument("--port", type=_port, help="JupyterLab's port (default: 8888, or the next free one)")
     command.add_argument("--no-browser", action="store_true", help="don't open a browser; the address is printed")
     command.add_argument("--allow-root", action="store_true", help="run as root, as in a container")
@@ -196,7 +197,7 @@ def _make(chosen: argparse.Namespace, client: Client) -> None:
             video = type(video)(saved, video.request, video.receipt)
         except OSError as error:
             raise ViduError(f"{chosen.output}: {error.strerror}; the clip is kept as {video.path}") from None
-    _tell(video, as_json=chosen.json)
+    _print_video(video, as_json=chosen.json)
 
 
 def _sweep(chosen: argparse.Namespace) -> None:
@@ -209,7 +210,7 @@ def _sweep(chosen: argparse.Namespace) -> None:
     client = Client.preview(quality="draft") if chosen.draft else Client.from_env()
     if chosen.dry_run:
         plan = Plan.of(**swept_from(chosen)).priced(client, workers=max(1, chosen.max_workers))
-        print(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
+        write(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
         return
     unconfirmed = ""
     try:
@@ -223,19 +224,18 @@ def _sweep(chosen: argparse.Namespace) -> None:
     except ConfirmationNeeded as error:
         unconfirmed = error.message
     if unconfirmed:
-        raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run tells the plan.")
-    print(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
+        raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run prints the plan.")
+    write(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
     if len(swept.videos) < len(swept):
         raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)
 
 
-def _tell(video: Video, *, as_json: bool) -> None:
-
+def _print_video(video: Video, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"path": str(video.path), **video.recipe()}, indent=1))
+        write(json.dumps({"path": str(video.path), **video.recipe()}, indent=1))
     else:
-        print(video.path)
-        print(video.caption)
+        write(printable(str(video.path)))
+        write(video.caption)
 
 
 @contextmanager
@@ -272,17 +272,17 @@ def _show(chosen: argparse.Namespace) -> None:
     video = load(chosen.file)
     info = asdict(video.info)
     if chosen.json:
-        print(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))
+        write(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))
         return
     sound = f"{info['audio_codec']} {info['sample_rate']} Hz" if info["audio_codec"] else "no sound"
-    print(
+    write(
         f"{video.path.name}: {info['width']}x{info['height']}, {info['fps']:g} fps, {info['duration']:.2f} s, {sound}"
     )
-    print(video.caption)
+    write(video.caption)
     if video.request:
-        print(f"prompt: {video.request.prompt}")
+        write(f"prompt: {printable(video.request.prompt)}")
         for i, reference in enumerate(video.request.references, start=1):
-            print(f"reference {i}: {reference.label} ({reference.size[0]}x{reference.size[1]})" if reference.size else
+            write(f"reference {i}: {reference.label} ({reference.size[0]}x{reference.size[1]})" if reference.size else
                   f"reference {i}: {reference.url}")  # fmt: skip
 
 
@@ -291,9 +291,9 @@ def _credits(chosen: argparse.Namespace) -> None:
 
     left = Client.from_env().credits()
     if chosen.json:
-        print(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
+        write(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
     else:
-        print(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
+        write(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
 
 
 def _calls(chosen: argparse.Namespace) -> None:
@@ -305,14 +305,14 @@ def _calls(chosen: argparse.Namespace) -> None:
             raise InvalidRequest("settle: name the call's id, and --billed yes or --billed no", field="id")
         client.settle(chosen.id, billed=chosen.billed == "yes")
     fetched = [{"file": str(video.path)} for video in (client.resume() if chosen.action == "resume" else ())]
-    _tell_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=chosen.json)
+    _print_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=chosen.json)
 
 
-def _tell_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+def _print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(rows, indent=1))
+        write(json.dumps(rows, indent=1))
     for row in () if as_json else rows:
-        print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+        write("  ".join(printable(str(value)) for value in row.values() if value not in ("", None)))
 
 
 def _archive(chosen: argparse.Namespace) -> None:
@@ -330,7 +330,7 @@ def _archive(chosen: argparse.Namespace) -> None:
         rows = export(archive, Path(chosen.to), chosen.names, references=not chosen.no_pictures)
     else:
         rows = prune(archive, chosen.names)
-    _tell_rows(rows, as_json=chosen.json)
+    _print_rows(rows, as_json=chosen.json)
     if bad := sum(1 for row in rows if row.get("problem")):
         raise ViduError(
             f"{bad} of {len(rows)} can't be used", remedy="They are left as they are; the lines above name them."
@@ -352,8 +352,8 @@ def _serve(chosen: argparse.Namespace) -> None:
         raise ViduError(f"port {chosen.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
     server.start()
     if not chosen.key:
-        print(f"x-api-key: {server.key}", file=sys.stderr, flush=True)
-    print(f"serving {server.base_url}", flush=True)
+        write(f"x-api-key: {server.key}", sys.stderr)
+    write(f"serving {server.base_url}")
     stop.wait()
     if not server.stop():
         os._exit(0)  # a render waits for a picture's slow host, and the interpreter's own end would wait for it
@@ -362,12 +362,12 @@ def _serve(chosen: argparse.Namespace) -> None:
 def _demo(chosen: argparse.Namespace) -> None:
     from .demo import run_demo
 
-    made = run_demo(Path(chosen.folder), say=lambda text: print(text, file=sys.stderr))
+    made = run_demo(Path(chosen.folder), say=lambda text: write(text, sys.stderr))
     if chosen.json:
-        print(json.dumps({name: str(path) for name, path in made.items()}))
+        write(json.dumps({name: str(path) for name, path in made.items()}))
     else:
         for name, path in made.items():
-            print(f"{name:9} {path}")
+            write(f"{name:9} {path}")
 
 
 def _lab(chosen: argparse.Namespace) -> None:
@@ -376,4 +376,4 @@ def _lab(chosen: argparse.Namespace) -> None:
     options = [f"--ServerApp.port={chosen.port}"] if chosen.port is not None else []
     options += ["--no-browser"] if chosen.no_browser else []
     options += ["--allow-root"] if chosen.allow_root else []
-    open_lab(chosen.folder, options, say=lambda text: print(text, file=sys.stderr))
+    open_lab(chosen.folder, options, say=lambda text: write(text, sys.stderr))

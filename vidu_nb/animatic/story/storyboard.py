@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, TypeVar
 
+from ...console import printable
 from ...errors import ViduError
 from .casting import Take, cast, condense, fit, weight
 from .moves import AMPLITUDES, PACES, SIZES, move_of
@@ -151,10 +152,10 @@ class Storyboard:
         return rows
 
     def __str__(self) -> str:
-        rows = self.rows()
+        rows = [[printable(cell) for cell in row] for row in self.rows()]
         widths = [max(len(row[column]) for row in rows) for column in range(6)]
         lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows)
-        return "\n".join((*(line.rstrip() for line in lines), *self.notes))
+        return "\n".join((*(line.rstrip() for line in lines), *map(printable, self.notes)))
 
     def _repr_html_(self) -> str:
         head, *rows = self.rows()

@@ -1,0 +1,105 @@
+"""Texts from outside on a terminal: a person reads what stands in a file or an answer, and nothing acts on it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import vidu_nb as vidu
+from vidu_nb import media
+from vidu_nb.commands.cli import main
+from vidu_nb.console import printable, write
+from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
+
+#: Texts that a terminal would act on, or that hide what stands there.
+HOSTILE = {
+    "colour": "\x1b[31mred\x1b[0m",
+    "title": "\x1b]0;owned\x07",
+    "eight-bit control": "\x9b2J",
+    "line start": "harmless\rfree",
+    "backspace": "$9\x08\x080",
+    "text direction": "\u202egnp.exe",
+    "invisible": "pass\u200bword\ufeff",
+    "fake line": "cat\nsegmind/dog.mp4  ok",
+    "line separator": "a\u2028b",
+}
+CONTROLS = {chr(code) for code in (*range(32), *range(127, 160))} - {"\n", "\t"}
+
+
+def acts(text):
+    """The characters in a text that a terminal acts on, or that reorder or hide others."""
+    return {one for one in text if one in CONTROLS or one in "\u202e\u200b\ufeff\u2028"}
+
+
+@pytest.fixture(params=HOSTILE.values(), ids=HOSTILE.keys())
+def hostile(request):
+    """One text after the other."""
+    return request.param
+
+
+def strangers_clip(small_clip, photo, text):
+    """An MP4 whose recipe holds a text wherever a recipe holds text."""
+    recipe = {
+        "format": 1,
+        "request": {"prompt": f"A wave {text}", "image_urls": [{"name": text, "sha256": "0" * 64, "url": None}]},
+        "receipt": {"engine": text, "model": text, "request_id": text, "created_at": text, "sha256": text},
+    }
+    media.write_tags(small_clip, clip := small_clip.with_name("stranger.mp4"), {RECIPE_TAG: json.dumps(recipe)})
+    media.append_box(clip, PICTURES_BOX, json.dumps([vidu.Reference(photo).url]).encode())
+    return clip
+
+
+def test_nothing_in_a_strangers_clip_reaches_the_terminal(small_clip, photo, hostile, capsys):
+    """`show` prints a recipe's texts with everything escaped that a terminal would act on."""
+    assert main(["show", str(strangers_clip(small_clip, photo, hostile))]) == 0
+    text = capsys.readouterr().out
+    assert not acts(text)
+    assert "dog.mp4  ok" not in text.splitlines()[-1]
+
+
+def test_a_values_text_is_safe_to_show(small_clip, photo, hostile):
+    """What a shell prints as a cell's value is escaped as well: clips, players, storyboards."""
+    video = vidu.load(strangers_clip(small_clip, photo, hostile))
+    shown = [repr(video), video.caption, repr(vidu.show([video, video]))]
+    shown += [str(vidu.storyboard(video))] if video.request else []
+    assert not acts("".join(shown))
+
+
+@pytest.mark.usefixtures("paid")
+def test_an_archives_lists_are_safe_and_a_line_each(hostile, photo, capsys):
+    """Prompts in the archive, and calls that are open, come out escaped and never as two lines."""
+    client = vidu.Client.from_env()
+    client.generate(vidu.VideoRequest(prompt=f"A {hostile}", references=photo))
+    with pytest.raises(vidu.errors.OutcomeUnknown):
+        client.generate(vidu.VideoRequest(prompt=f"B {hostile} [fault:reset_after_body]", references=photo))
+    for command in (("archive", "list"), ("calls", "list")):
+        main(command)
+        listed = capsys.readouterr().out
+        assert not acts(listed)
+        assert len(listed.splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
+def test_what_a_terminal_can_not_write_is_replaced(encoding, small_clip, photo):
+    """A prompt in any script is printed on a terminal of any encoding, and the command succeeds."""
+    command = [sys.executable, "-m", "vidu_nb", "show", str(strangers_clip(small_clip, photo, "猫 🐈 é Ω"))]
+    shown = subprocess.run(command, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": encoding})
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert "prompt: A wave " in shown.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("text", ["café Ω 猫 ก็ नमस्ते", "👩\u200d🚀 👍🏽 ⚠️", "a\u00a0b\u3000c", "می\u200cخواهم"])
+def test_peoples_own_words_stay_as_they_are(text):
+    """Letters, accents, emoji and spaces of all scripts are no control characters."""
+    assert printable(text) == text
+
+
+def test_a_stream_without_an_encoding_is_written_to():
+    """A file object of any kind will do."""
+    write("a\x1b\n\tb", stream := io.StringIO())
+    assert stream.getvalue() == "a\\x1b\n\tb\n"

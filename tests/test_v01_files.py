@@ -18,7 +18,7 @@ import pytest
 from faults import clip
 
 import vidu_nb as vidu
-from vidu_nb.budget import Budget  # where the documentation of 0.1 says that it is
+from vidu_nb import Budget  # where the documentation of 0.1 says that it is
 
 FIXTURES = Path(__file__).parent / "fixtures" / "v0.1"
 PICTURES = FIXTURES / "pictures"

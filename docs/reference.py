@@ -33,7 +33,7 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         vidu.login: None, vidu.logout: None, vidu.Budget: None, vidu.Credits: (), vidu.Pending: (),
         vidu.Archive: ("entries", "find", "open"),
     },
-    "Without the hosted service": {vidu.PreviewServer: ("start", "stop", "run")},
+    "Without the hosted service": {vidu.PreviewServer: ()},
 }  # fmt: skip
 INTRO = """# Python names
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import struct
 import threading
 import zlib
@@ -27,6 +28,11 @@ from vidu_nb.video import Video
 ROOT = Path(__file__).resolve().parents[1]  # of the repository
 KEY = "key-of-the-tests"
 SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")  # how they begin
+
+
+def pytest_configure():
+    """Let tests interrupt themselves and what they start, though a shell that runs in the background ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -144,7 +144,6 @@ def test_the_download_notebook_packs_clips_with_their_recipes(tmp_path: Path):
     client.generate(vidu.VideoRequest(prompt="A cat", references=_grey(), aspect_ratio="1:1", bgm=False))
     notebook = nbformat.read(BINDER / "00_download_your_clips.ipynb", as_version=4)
     NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert notebook.cells[1].outputs[0].text == "1 clips\n"
     with zipfile.ZipFile(tmp_path / "clips.zip") as packed:
         (name,) = [name for name in packed.namelist() if name.endswith(".mp4")]
         packed.extract(name, tmp_path)

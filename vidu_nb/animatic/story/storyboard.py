@@ -103,6 +103,12 @@ class Storyboard:
     ------
     ValueError
         An odd or too small size, an unknown amplitude, or shots that leave gaps or don't fill the clip.
+
+    >>> import vidu_nb as vidu
+    >>> request = vidu.VideoRequest(prompt="A cat. Then a cup", references="https://example.com/cat.png", seed=7)
+    >>> board = vidu.storyboard(request)
+    >>> len(board.shots), board.frames, (board.width, board.height)
+    (2, 120, (1920, 1080))
     """
 
     shots: tuple[Shot, ...]

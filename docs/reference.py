@@ -93,10 +93,12 @@ def signature(thing: Any, name: str) -> str:
     except ValueError:
         return name
     plain = [one.replace(annotation=one.empty) for one in found.parameters.values() if one.name != "self"]
-    whole = f"{name}{found.replace(parameters=plain, return_annotation=found.empty)}"
-    if len(whole) <= WIDTH:
-        return whole
-    starred = str(found.replace(parameters=plain, return_annotation=found.empty))[1:-1]
+    given = re.sub(
+        r"<function (\w+) at 0x\w+>", r"\1", str(found.replace(parameters=plain, return_annotation=found.empty))
+    )
+    if len(name + given) <= WIDTH:
+        return name + given
+    starred = given[1:-1]
     return f"{name}(\n    " + re.sub(r", (?![^\[(]*[\])])", ",\n    ", starred) + ",\n)"
 
 

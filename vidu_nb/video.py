@@ -45,8 +45,10 @@ class Video:
     >>> from PIL import Image
     >>> wall = Image.new("RGB", (256, 256), "navy")
     >>> video = vidu.preview("A wall, zoom in.", wall, aspect_ratio="1:1", quality="draft")
-    >>> video.is_preview, video.info.duration, len(video.bytes) > 10_000
-    (True, 5.0, True)
+    >>> video.is_preview, video.seed, video.info.duration, len(video.bytes) > 10_000
+    (True, 42, 5.0, True)
+    >>> video.caption
+    '1:1 · 5 s · seed 42 · draft preview, free'
     >>> video.poster(at=2.0, side=320).size, next(video.frames(side=320)).shape
     ((320, 320), (320, 320, 3))
     >>> video.storyboard.shots[0].move

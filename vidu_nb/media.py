@@ -74,7 +74,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
-    """Frames as PyAV's decoder gives them, of the picture or of the sound: the one way to read what a file holds.
+    """Decode the picture's or the sound's frames as PyAV gives them: the one way to read what a file holds.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def read_frames(path: str | os.PathLike[str], *, side: int | None = None) -> Ite
 
 
 def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_SIDE) -> Image:
-    """One frame as a PIL image.
+    """Decode one frame as a PIL image.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
 
 
 def poster_jpeg(path: str | os.PathLike[str], *, side: int = POSTER_SIDE) -> bytes:
-    """A poster as JPEG, remembered while the file stays as it is: a notebook shows the same clip often."""
+    """Make a poster as JPEG, cached while the file stays as it is: a notebook shows the same clip often."""
     target = Path(path).absolute()
     stamp = (target.stat().st_mtime_ns, target.stat().st_size) if target.exists() else ()
     return _poster_jpeg(target, side, stamp)
@@ -161,7 +161,7 @@ def _poster_jpeg(path: Path, side: int, _stamp: tuple[int, ...]) -> bytes:
 
 
 def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:
-    """A PIL image as JPEG of at most `max_bytes`, at the best quality that fits."""
+    """Encode a PIL image as JPEG of at most `max_bytes`, at the best quality that fits."""
     for quality in (82, 74, 64, 52, 40, 28, 16):
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality, optimize=True)
@@ -171,7 +171,7 @@ def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:
 
 
 def proxy(path: str | os.PathLike[str], *, side: int = PROXY_SIDE, max_bytes: int = PROXY_BYTES) -> bytes:
-    """A small silent copy for places where a link can't play: H.264 MP4 of at most `max_bytes`.
+    """Encode a small silent copy for places where a link can't play: H.264 MP4 of at most `max_bytes`.
 
     Every second frame is kept; the bit rate follows from the clip's length.
     """
@@ -234,7 +234,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
 
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
-    """An MP4's metadata tags."""
+    """Read an MP4's metadata tags."""
     with open_media(path) as container:
         return dict(container.metadata)
 
@@ -256,7 +256,7 @@ def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> Non
 
 
 def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
-    """The payload of the last ``uuid`` box of this name, None where there is none."""
+    """Read the payload of the last ``uuid`` box of this name, None where there is none."""
     found = None
     with Path(path).open("rb") as file:
         for kind, start, end in _boxes(file, os.fstat(file.fileno()).st_size):
@@ -268,7 +268,7 @@ def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
 
 
 def what_is_wrong(data: bytes) -> str:
-    """Why bytes are not a whole MP4, in words; empty where they are.
+    """Say why bytes are not a whole MP4; empty where they are.
 
     A look at the first bytes accepts nearly every truncated file. A whole one consists of boxes that tile it to the
     last byte, with ``ftyp``, ``moov`` and ``mdat`` among them.
@@ -293,7 +293,7 @@ def what_is_wrong(data: bytes) -> str:
 
 
 def _boxes(file: Any, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Top-level boxes as (kind, payload start, end); stops at the first that doesn't fit in `size` bytes."""
+    """Yield top-level boxes as (kind, payload start, end); stops at the first that doesn't fit in `size` bytes."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -310,7 +310,7 @@ def _boxes(file: Any, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def open_media(path: str | os.PathLike[str]) -> Any:
-    """PyAV's container for reading; one error for all that can be wrong with a file."""
+    """Open a file with PyAV for reading; one error for all that can be wrong with it."""
     import av
 
     problem = ""
@@ -328,6 +328,6 @@ def open_media(path: str | os.PathLike[str]) -> Any:
 
 
 def _fit(width: int, height: int, side: int | None) -> tuple[int, int]:
-    """Size with even sides whose longer one is at most `side`, in pixels."""
+    """Return a size with even sides whose longer one is at most `side`, in pixels."""
     scale = min(1.0, side / max(width, height)) if side else 1.0
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

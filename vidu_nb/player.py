@@ -98,7 +98,7 @@ class Player:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
     def html(self) -> str:
-        """The player's HTML; every text in it is escaped and it holds no script."""
+        """Return the player's HTML; every text in it is escaped and it holds no script."""
         cells = [
             figure(video, label, embed=self.embed, loops=self.loops, many=len(self.videos) > 1)
             for video, label in zip(self.videos, self.labels, strict=True)
@@ -111,7 +111,7 @@ class Player:
         )
 
     def bundle(self) -> dict[str, str]:
-        """The MIME bundle that Jupyter shows."""
+        """Return the MIME bundle that Jupyter shows."""
         return {"text/plain": repr(self), "text/html": self.html()}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -126,7 +126,7 @@ class Player:
 
 
 def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
-    """One clip as HTML, half as wide where there are many; every text in it is escaped."""
+    """Show one clip as HTML, half as wide where there are many; every text in it is escaped."""
     info = video.info
     scale = min(_WIDTH / info.width, _HEIGHT / info.height) * (0.5 if many else 1)
     width, height = round(info.width * scale), round(info.height * scale)
@@ -151,7 +151,7 @@ def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = 
 
 
 def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
-    """The video's src, its poster's src, and a word where the picture is not the whole file."""
+    """Return the video's src, its poster's src, and a note where the picture is not the whole file."""
     if embed:
         return _data_uri("video/mp4", video.bytes), "", ""
     if link := _link(video.path):
@@ -161,7 +161,7 @@ def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
 
 
 def _link(path: Path) -> str:
-    """A relative link that the notebook's front end can play, empty where none can."""
+    """Return a relative link that the notebook's front end can play, empty where none can."""
     if _front_end_plays_no_links():
         return ""
     shown = shown_path(path)
@@ -169,7 +169,7 @@ def _link(path: Path) -> str:
 
 
 def _front_end_plays_no_links() -> bool:
-    """True under VS Code and Colab, whose outputs can't reach the files beside the notebook."""
+    """Return whether this is VS Code or Colab, whose outputs can't reach the files beside the notebook."""
     return "google.colab" in sys.modules or any(name in os.environ for name in ("VSCODE_PID", "VSCODE_CWD"))
 
 

@@ -63,7 +63,7 @@ class Receipt:
     def from_headers(
         cls, headers: Mapping[str, str], *, engine: str, model: str, elapsed_s: float, sha256: str
     ) -> Receipt:
-        """A receipt from an answer's headers; anything missing, not a number or negative counts as unknown."""
+        """Read a receipt from a response's headers; anything missing, not a number or negative counts as unknown."""
         seed = number(headers.get("x-seed-value"))
         return cls(
             engine=engine,
@@ -79,7 +79,7 @@ class Receipt:
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Receipt:
-        """A receipt from JSON; unknown names and values of a wrong kind are passed over."""
+        """Read a receipt from JSON; unknown names and values of a wrong kind are passed over."""
         words: dict[str, Any] = {name: str(said[name]) for name in ("model", "created_at", "sha256") if name in said}
         figures: dict[str, Any] = {name: number(said.get(name)) for name in _FIGURES}
         seed, request_id = said.get("seed"), said.get("request_id")
@@ -100,14 +100,14 @@ class Receipt:
         return "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.2f}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The receipt as JSON-ready values."""
+        """Return the receipt as JSON-ready values."""
         said = asdict(self)
         del said["original"]
         return said
 
 
 def number(text: object) -> float | None:
-    """A figure that a service told; None (unknown) where it is missing, not a number, infinite or negative."""
+    """Read a figure from a service; None (unknown) where it is missing, not a number, infinite or negative."""
     try:
         value = float(text)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

@@ -58,7 +58,7 @@ def read_recipe(path: Path) -> tuple[VideoRequest | None, Receipt | None]:
 
 
 def describe(request: VideoRequest) -> dict[str, Any]:
-    """A request as JSON-ready values for people and recipes: the pictures by name, size and hash, not by content."""
+    """Return a request as JSON-ready values: the pictures by name, size and hash, not by content."""
     pictures = [
         {"name": one.name, "size": one.size, "sha256": one.sha256, "url": one.url if one.is_url else None}
         for one in request.references
@@ -67,7 +67,7 @@ def describe(request: VideoRequest) -> dict[str, Any]:
 
 
 def request_from(said: Any, pictures: Sequence[str | None] | None) -> VideoRequest | None:
-    """A request from what `describe` wrote and its pictures as ``data:`` URIs.
+    """Make a request from what `describe` wrote and its pictures as ``data:`` URIs.
 
     Parameters
     ----------

@@ -143,14 +143,14 @@ class VideoRequest(BaseModel):
         return duration
 
     def remarks(self) -> tuple[tuple[str, str], ...]:
-        """Parameter and sentence for what is allowed and yet worth a word; making a request warns of each."""
+        """Return parameter and sentence for what is allowed and yet worth a warning; making a request warns of each."""
         if self.duration in PUBLISHED_DURATIONS:
             return ()
         return (("duration", "the service's published list holds only 5; it may refuse this."),)
 
     @classmethod
     def from_payload(cls, body: object, *, names: Sequence[str] = ()) -> VideoRequest:
-        """A request from the API's JSON body, as a server gets it: only text in ``image_urls``, no file is ever read.
+        """Make a request from the API's JSON body: only text in ``image_urls``, no file is ever read.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class VideoRequest(BaseModel):
             return cls(references=tuple(_from_wire(urls, names)), **fields)
 
     def payload(self) -> dict[str, Any]:
-        """The API's JSON body.
+        """Return the API's JSON body.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> request.payload()["image_urls"]
@@ -192,7 +192,7 @@ class VideoRequest(BaseModel):
         return {"prompt": body.pop("prompt"), "image_urls": [reference.url for reference in self.references], **body}
 
     def key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
-        """What makes two requests the same: a hash over engine, model, parameters and the references' contents.
+        """Return what makes two requests the same: a hash over engine, model, parameters and the references' contents.
 
         Parameters
         ----------
@@ -220,7 +220,7 @@ class VideoRequest(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def replace(self, **changes: Any) -> VideoRequest:
-        """A copy with some parameters changed, checked anew: InvalidRequest as for a new one.
+        """Return a copy with some parameters changed, checked anew: InvalidRequest as for a new one.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> request.replace(seed=7).seed
@@ -314,7 +314,7 @@ def _sentence(field: str, error: ErrorDetails) -> str:  # noqa: C901, PLR0911, P
 
 
 def choices(field: str, model: type[VideoRequest] = VideoRequest) -> tuple[Any, ...]:
-    """The values that a parameter may take, empty where it has a range or takes any.
+    """Return the values that a parameter may take, empty where it has a range or takes any.
 
     >>> choices("aspect_ratio")
     ('16:9', '1:1', '9:16')

@@ -52,7 +52,7 @@ STARTERS: dict[str, dict[str, Any]] = {
 
 
 def sample_references() -> list[Reference]:
-    """Three photographs that scikit-image ships: an astronaut, a cup of coffee and a rocket (public domain and CC0)."""
+    """Return three photographs that scikit-image ships: astronaut, coffee and rocket (public domain, CC0)."""
     from skimage import data
 
     return [Reference(getattr(data, name)(), name=name) for name in ("astronaut", "coffee", "rocket")]

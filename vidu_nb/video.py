@@ -121,7 +121,7 @@ class Video:
         return media.read_frames(self.path, side=side)
 
     def poster(self, *, at: float = 1.0, side: int = media.POSTER_SIDE) -> Image:
-        """The picture at `at` seconds, the last one at most, as a PIL image of at most `side` px on the longer side."""
+        """Return the picture at `at` seconds, at most the last, as a PIL image of at most `side` px on the longer side."""
         return media.poster(self.path, at=at, side=side)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
@@ -160,11 +160,11 @@ class Video:
         return target.resolve()
 
     def recipe(self) -> dict[str, Any]:
-        """Request and receipt as JSON-ready values; the pictures by name, size and hash."""
+        """Return request and receipt as JSON-ready values; the pictures by name, size and hash."""
         return recipe_of(self.request, self.receipt)
 
     def embed(self) -> Player:
-        """The player with the whole file inside the notebook, for places where a link can't play.
+        """Return the player with the whole file inside the notebook, for places where a link can't play.
 
         Costs four thirds of the file's size in the notebook.
         """
@@ -178,7 +178,7 @@ class Video:
 
 
 def load(path: str | os.PathLike[str]) -> Video:
-    """A `Video` from a file, with the request and the receipt that its recipe tells.
+    """Load a `Video` from a file, with the request and the receipt that its recipe holds.
 
     Files from elsewhere load as well; their `.request` and `.receipt` are None.
 

@@ -41,7 +41,7 @@ _NAT64 = tuple(ipaddress.ip_network(prefix) for prefix in ("64:ff9b::/96", "64:f
 
 
 def is_public(address: str) -> bool:
-    """True for an address of the public internet.
+    """Return whether an address belongs to the public internet.
 
     >>> [is_public(one) for one in ("93.184.215.14", "127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1")]
     [True, False, False, False]
@@ -64,7 +64,7 @@ class NotReached(InvalidRequest):
 def load_pictures(
     request: VideoRequest, *, allow: AddressRule = is_public, cancelled: Question | None = None
 ) -> list[np.ndarray]:
-    """A request's references as uint8 RGB arrays (height, width, 3), in order.
+    """Return a request's references as uint8 RGB arrays (height, width, 3), in order.
 
     The more there are, the smaller they get, so that all of them together take 48 MB at most. Where a URL's host can't
     be reached at all, a numbered slate stands in: order, pace and camera still show.
@@ -101,7 +101,7 @@ def load_pictures(
 
 
 def _fetched(urls: dict[int, str], allow: AddressRule, cancelled: Question | None) -> dict[int, Future[bytes]]:
-    """What came from each URL, fetched side by side: slow hosts are waited for together."""
+    """Fetch URLs side by side, so that slow hosts are waited for together."""
     if not urls:
         return {}
     calls: list[Call] = []  # all that were begun, to be ended from here
@@ -138,7 +138,7 @@ def fetch(
     timeout: float = FETCH_TIMEOUT,
     begun: Callable[[Call], object] | None = None,
 ) -> bytes:
-    """The bytes behind an ``http(s)://`` URL.
+    """Fetch the bytes behind an ``http(s)://`` URL.
 
     Parameters
     ----------

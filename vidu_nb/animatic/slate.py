@@ -16,7 +16,7 @@ _NAME_SHOWN = 44  # characters
 
 
 def slate(number: int, url: str) -> np.ndarray:
-    """A card with a reference's number and where its picture would have come from.
+    """Draw a card with a reference's number and where its picture would have come from.
 
     Parameters
     ----------
@@ -58,6 +58,6 @@ def slate(number: int, url: str) -> np.ndarray:
 
 
 def _shade(number: int, value: float) -> tuple[float, float, float]:
-    """A hue of its own for each reference, as RGB from 0 to 255."""
+    """Return a hue of its own for each reference, as RGB from 0 to 255."""
     red, green, blue = colorsys.hsv_to_rgb((0.58 + number * 0.381966) % 1, 0.45, value)  # golden angle: far apart
     return 255 * red, 255 * green, 255 * blue

@@ -240,7 +240,7 @@ def _print_video(video: Video, *, as_json: bool) -> None:
 
 @contextmanager
 def _progress(what: str, client: Client) -> Iterator[None]:
-    """A bar on standard error that follows the clock: the service tells nothing until it is done."""
+    """Show a bar on standard error that follows the clock: the service reports nothing until it is done."""
     from tqdm import tqdm
 
     from ..client.engines import PAID_SECONDS, PREVIEW_SECONDS

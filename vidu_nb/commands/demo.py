@@ -20,7 +20,7 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def example_notebooks() -> Path:
-    """The folder with the example notebooks: in the installed package, or beside it in a checkout.
+    """Find the folder with the example notebooks: in the installed package, or beside it in a checkout.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, P
 
 
 def _check_packages() -> None:
-    """Before anything is made: a person shouldn't wait for a clip to be told that the notebook can't run."""
+    """Check for missing packages first: nobody should wait for a clip to learn that the notebook can't run."""
     if any(find_spec(name) is None for name in ("nbclient", "nbconvert", "ipykernel")):
         raise ViduError("the demo runs a notebook", remedy="Install what it needs with: pip install 'vidu-nb[lab]'")
 

@@ -41,7 +41,7 @@ class ViduMagics(Magics):
     @no_var_expand  # IPython would evaluate {...}, which prompts may hold, and would turn pictures into text
     @line_cell_magic
     def vidu(self, line: str, cell: str | None = None) -> Video | None:
-        """Make a clip from the cell's text; ``%vidu`` tells the options."""
+        """Make a clip from the cell's text; ``%vidu`` shows the options."""
         names = self.shell.user_ns
         parser = _parser(names)
         chosen = parser.parse_args(_words(line))
@@ -71,7 +71,7 @@ def register(shell: InteractiveShell) -> None:
 
 
 def _with_a_body(lines: list[str]) -> list[str]:
-    """IPython refuses a cell magic without a body before we see it; with one, we can tell the options or the cure."""
+    """Give the cell a body: IPython refuses a cell magic without one before we see it, and we can show options."""
     is_bare = len(lines) == 1 and lines[0].split(maxsplit=1)[:1] == ["%%vidu"]
     return [lines[0].rstrip("\n") + "\n", "\n"] if is_bare else lines
 
@@ -120,7 +120,7 @@ def _variable(word: str) -> str:
 
 
 def _words(line: str) -> list[str]:
-    """The line's words; quotes hold words together, and a backslash is one, since paths on Windows have them."""
+    """Split the line into words; quotes hold words together, and a backslash is one, since Windows paths have them."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     problem = ""

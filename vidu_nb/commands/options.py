@@ -9,12 +9,12 @@ from ..request import VideoRequest, choices
 
 
 def prompt_argument(command: argparse.ArgumentParser) -> None:
-    """The prompt as a word of its own."""
+    """Add the prompt as a positional argument."""
     command.add_argument("prompt", help=_help("prompt"))
 
 
 def request_options(command: argparse.ArgumentParser) -> None:
-    """One option for each parameter but the prompt, with the help that the request model gives; and ``--output``."""
+    """Add an option for each parameter but the prompt, with the help that the request model gives; and ``--output``."""
     command.add_argument(
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
         help="a path, https:// URL or data: URI; repeat it for up to seven pictures",
@@ -33,7 +33,7 @@ def request_options(command: argparse.ArgumentParser) -> None:
 
 
 def swept_options(command: argparse.ArgumentParser) -> None:
-    """The same with one value or several for each parameter, and one prompt or several."""
+    """Add the same options with one value or several for each parameter, and one prompt or several."""
     command.add_argument("prompt", nargs="+", help=f"{_help('prompt')} Several are swept over.")
     command.add_argument(
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
@@ -57,17 +57,17 @@ def _switch(text: str) -> bool:
 
 
 def picture(text: str) -> str:
-    """What ``-r`` names, as it is: a type of its own, so that a parser can register another meaning for it."""
+    """Return what ``-r`` names, as it is: a type of its own, so that a parser can register another meaning for it."""
     return text
 
 
 def swept_from(chosen: argparse.Namespace) -> dict[str, Any]:
-    """What parsed options ask a sweep for, as its parameters."""
+    """Return parsed options as a sweep's parameters."""
     return {name: getattr(chosen, name) for name in VideoRequest.model_fields}
 
 
 def request_from(chosen: argparse.Namespace) -> VideoRequest:
-    """The request that parsed options ask for.
+    """Make the request that parsed options ask for.
 
     Raises
     ------

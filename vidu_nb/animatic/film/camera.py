@@ -88,13 +88,13 @@ class View:
     roll: float = 0.0
 
     def extent(self, aspect: float) -> tuple[float, float]:
-        """Half the width and half the height of the upright box around this view."""
+        """Return half the width and half the height of the upright box around this view."""
         cos, sin = math.cos(self.roll), abs(math.sin(self.roll))
         height = self.width / aspect
         return (self.width * cos + height * sin) / 2, (self.width * sin + height * cos) / 2
 
     def inside(self, scene: Scene, aspect: float) -> View:
-        """The nearest view that shows nothing but picture."""
+        """Return the nearest view that shows nothing but picture."""
         half_width, half_height = self.extent(aspect)
         shrink = min(1.0, scene.width / 2 / half_width, scene.height / 2 / half_height)
         half_width, half_height = half_width * shrink, half_height * shrink
@@ -106,7 +106,7 @@ class View:
         )
 
     def matrix(self, out: tuple[int, int], origin: tuple[float, float], scale: float) -> Matrix:
-        """Maps an output pixel's index to the index of the pixel it shows, as `cv2.warpAffine` takes it inverted.
+        """Map an output pixel's index to the index of the pixel it shows, as `cv2.warpAffine` takes it inverted.
 
         `out` is the output's width and height; `origin` and `scale` tell how the picture was cut and resized before
         (pixel = (point - origin) * scale). Points lie at the middle of pixels, hence the halves.
@@ -136,7 +136,7 @@ class Path:
     whip: bool = False
 
     def at(self, time: float) -> View:
-        """The view at `time`, 0 to 1."""
+        """Return the view at `time`, 0 to 1."""
         time = _clamp(time, 0.0, 1.0)
         ease = _snap(time, self.seconds) if self.whip else _ease(time)
         a, b = self.begin, self.end
@@ -155,7 +155,7 @@ class Path:
         return View(view.x + reach * x, view.y + reach * y, view.width, view.roll + _SWAY_ROLL * self.sway * roll)
 
     def bounds(self) -> Box:
-        """The part of the picture that is ever seen."""
+        """Return the part of the picture that is ever seen."""
         views = [self.at(i / 8) for i in range(9)] if not self.sway else [self.begin, self.end]
         # A hand goes astray anywhere: what it may reach counts, seen or not.
         room = 1 + _room(self.sway, self.aspect)
@@ -169,12 +169,12 @@ class Path:
 
 
 def widest(scene: Scene, aspect: float) -> float:
-    """The width of the largest upright view of this aspect (width / height) that the scene holds."""
+    """Return the width of the largest upright view of this aspect (width / height) that the scene holds."""
     return min(scene.width, scene.height * aspect)
 
 
 def aim(scene: Scene, width: float, aspect: float) -> View:
-    """The view of this width that shows the subject best: a face on the upper third, with room above the hair."""
+    """Place a view of this width where it shows the subject best: a face on the upper third, with head-room."""
     height = width / aspect
     x, y = scene.focus
     if scene.face:
@@ -192,7 +192,7 @@ def aim(scene: Scene, width: float, aspect: float) -> View:
 
 
 def path(move: str, size: str, scene: Scene, *, aspect: float, amplitude: str, pace: str, seconds: float) -> Path:
-    """Where the camera goes in a shot of `seconds`: `move`, `size`, `amplitude` and `pace` by their names.
+    """Plan the camera's way through a shot of `seconds`; `move`, `size`, `amplitude` and `pace` by their names.
 
     A short shot travels less than a long one, though not in proportion: below a second a full move is a jerk.
     """
@@ -229,7 +229,7 @@ def path(move: str, size: str, scene: Scene, *, aspect: float, amplitude: str, p
 
 
 def _shrink(width: float, dx: float, dy: float, roll: float, scene: Scene, aspect: float) -> float:
-    """How much a view has to narrow to have room for its travel of `dx` widths and `dy` heights.
+    """Return how much a view has to narrow for its travel of `dx` widths and `dy` heights to fit.
 
     On a canvas a view either shows all of the picture, moving as far as that allows, or nothing beside it.
     """
@@ -248,7 +248,7 @@ def _shrink(width: float, dx: float, dy: float, roll: float, scene: Scene, aspec
 
 
 def _kept(view: View, scene: Scene, aspect: float, room: float) -> View:
-    """The view moved until a face is whole in it, or as much picture and as little else as it can show."""
+    """Move the view until a face is whole in it, or it shows as much picture and as little else as it can."""
     half_width, half_height = view.extent(aspect)
     x, y = view.x, view.y
     if scene.face:
@@ -264,7 +264,7 @@ def _kept(view: View, scene: Scene, aspect: float, room: float) -> View:
 
 
 def _base(size: str, scene: Scene, aspect: float) -> float:
-    """How wide a shot of this size is at its widest."""
+    """Return how wide a shot of this size is at its widest."""
     full = widest(scene, aspect)
     if size == "close-up" and scene.face:
         return _clamp(scene.face / 0.4 * aspect, 0.34 * full, 0.66 * full)
@@ -274,7 +274,7 @@ def _base(size: str, scene: Scene, aspect: float) -> float:
 
 
 def _slide(begin: View, end: View, scene: Scene, aspect: float) -> tuple[View, View]:
-    """Both views moved by the same amount until neither looks over the edge: the travel stays as long as it was."""
+    """Move both views by the same amount until neither looks over the edge: the travel stays as long as it was."""
     shifts = []
     for axis, size in enumerate((scene.width, scene.height)):
         low = max((v.extent(aspect)[axis] - (v.x, v.y)[axis]) for v in (begin, end))
@@ -287,34 +287,34 @@ def _slide(begin: View, end: View, scene: Scene, aspect: float) -> tuple[View, V
 
 
 def _hold(centre: float, length: float, low: float, high: float) -> float:
-    """`centre` moved until the span holds [low, high] or, where it is too short for that, lies within it."""
+    """Move `centre` until the span holds [low, high] or, where it is too short for that, lies within it."""
     edges = sorted((high - length / 2, low + length / 2))
     return _clamp(centre, *edges)
 
 
 def _clamp(value: float, low: float, high: float) -> float:
-    """`value` within [low, high]; the middle where the two have crossed."""
+    """Limit `value` to [low, high]; the middle where the two have crossed."""
     return (low + high) / 2 if low > high else min(max(value, low), high)
 
 
 def _ease(time: float) -> float:
-    """Slow start and stop, but moving throughout: a shot is already under way when a dissolve uncovers it."""
+    """Ease in and out, moving throughout: a shot is already under way when a dissolve uncovers it."""
     return 0.4 * time + 0.6 * time * time * (3 - 2 * time)
 
 
 def _snap(time: float, seconds: float) -> float:
-    """A whip: all but a little of the way lies in half a second around the middle."""
+    """Ease a whip: all but a little of the way lies in half a second around the middle."""
     half = min(0.4, _WHIP / 2 / max(seconds, 1e-6))
     into = _clamp((time - 0.5 + half) / (2 * half), 0.0, 1.0)
     return 0.06 * time + 0.94 * into * into * (3 - 2 * into)
 
 
 def _unrest(second: float, phase: float) -> float:
-    """A hand's wandering, -1 to 1: a slow drift with a little of a breath and of a tremble in it."""
+    """Return a hand's shake, -1 to 1: a slow drift with a little of a breath and of a tremble in it."""
     parts = ((0.6, 0.31), (0.3, 0.74), (0.1, 1.7))  # share, Hz
     return sum(share * math.sin(math.tau * rate * second + phase * (1 + rate)) for share, rate in parts)
 
 
 def _room(sway: float, aspect: float) -> float:
-    """How much wider than a view is what it may reach when it sways."""
+    """Return how much wider than a view the area is that it may reach when it sways."""
     return 2 * sway + _SWAY_ROLL * sway * max(aspect, 1 / aspect) if sway else 0.0

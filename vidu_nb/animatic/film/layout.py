@@ -22,7 +22,7 @@ _MELT = 0.06  # the share of the picture's longer side that its edges take to me
 
 
 def lay_out(picture: Picture, framing: Framing, out: tuple[int, int]) -> tuple[Picture, Scene]:
-    """The part of a picture that a filled frame uses, laid on its canvas, and its scene in canvas pixels.
+    """Lay the part of a picture that a filled frame uses on its canvas; returns it with its scene in canvas pixels.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def lay_out(picture: Picture, framing: Framing, out: tuple[int, int]) -> tuple[P
 
 
 def _ground(part: Picture, width: int, height: int) -> Picture:
-    """The part stretched over a canvas without distortion, blurred beyond recognition, and dimmed."""
+    """Stretch the part over a canvas without distortion, blurred beyond recognition, and dimmed."""
     small = (max(8, width // _COARSE), max(8, height // _COARSE))
     cover = max(small[0] / part.shape[1], small[1] / part.shape[0])
     cut = (max(1, round(small[0] / cover)), max(1, round(small[1] / cover)))

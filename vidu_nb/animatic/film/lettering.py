@@ -42,14 +42,14 @@ class Overlay:
             cv2.add(ground, colour, dst=ground)
 
     def faded(self, opacity: float) -> Overlay:
-        """The same overlay at `opacity` of its strength, 0 to 1."""
+        """Return the same overlay at `opacity` of its strength, 0 to 1."""
         colours = [cv2.convertScaleAbs(plane, alpha=opacity) for plane in self.colours]
         rest = [cv2.convertScaleAbs(plane, alpha=opacity, beta=255 * (1 - opacity)) for plane in self.rest]
         return Overlay(self.x, self.y, _three(colours), _three(rest))
 
 
 def _overlay(image: Image.Image, x: int, y: int) -> Overlay:
-    """An RGBA image of even size as an overlay."""
+    """Turn an RGBA image of even size into an overlay."""
     rgba = np.asarray(image, np.uint8)
     alpha = rgba[..., 3]
     colours = to_planes(np.ascontiguousarray(rgba[..., :3]))
@@ -66,13 +66,13 @@ def _three(planes: Sequence[NDArray[Any]]) -> Planes:
 
 
 def badge(width: int, height: int) -> Overlay:
-    """The word that keeps a preview from being taken for the model's work, for the top right corner."""
+    """Draw the badge that keeps a preview from being taken for the model's work, for the top right corner."""
     letters = _Letters(max(7, round(0.027 * width)), 560)  # at 480 pixels across, still 13 pixels high
     return _chip(width, height, [("PREVIEW", (255, 255, 255))], letters, (200, 62, 28, 255), top_right=True)
 
 
 def caption(width: int, height: int, number: str, text: str) -> Overlay:
-    """A shot's number and its words, shortened to one line, for the bottom left corner."""
+    """Draw a shot's number and its words, shortened to one line, for the bottom left corner."""
     letters = _Letters(max(7, round(0.03 * min(width, height))), 420)
     room = min(0.86 * width - 2 * _margin(width, height), 0.62 * width + 0.2 * height)
     words = elide(drawable(text[:_ENOUGH]), letters, room - letters.width(number) - letters.gap)
@@ -96,11 +96,11 @@ class _Letters:
         self._face = cv2.FontFace("sans")
 
     def width(self, text: str) -> int:
-        """Pixels from one end of a line to the other."""
+        """Measure a line from one end to the other, in pixels."""
         return int(cv2.getTextSize((0, 0), text, (0, 0), self._face, self.size, self._weight)[2])
 
     def drawn(self, text: str, shape: tuple[int, int], x: int, baseline: int) -> NDArray[np.uint8]:
-        """Letters of 255 on an empty plane of this shape."""
+        """Draw letters of 255 on an empty plane of this shape."""
         plane = np.zeros(shape, np.uint8)
         cv2.putText(plane, text, (x, baseline), 255, self._face, self.size, self._weight)
         return plane
@@ -115,7 +115,7 @@ def _chip(
     *,
     top_right: bool,
 ) -> Overlay:
-    """Words on a rounded ground, its corners smooth."""
+    """Draw words on a rounded ground with smooth corners."""
     pad = 0.42 * letters.size
     words = sum(letters.width(text) for text, _ in parts) + letters.gap * (len(parts) - 1)
     chip_width, chip_height = min(width, _even(words + 2.2 * pad)), min(height, _even(1.05 * letters.size + 1.2 * pad))
@@ -147,7 +147,7 @@ def _even(value: float) -> int:
 
 @cache
 def _has_glyph(letter: str) -> bool:
-    """True for a letter that comes out as itself; what OpenCV can't draw it draws as a question mark."""
+    """Return whether a letter comes out as itself; what OpenCV can't draw it draws as a question mark."""
     if letter == "?" or letter.isspace():
         return True
     # Right-to-left scripts would come out backwards and unjoined, and loose marks beside their letters.
@@ -159,7 +159,7 @@ def _has_glyph(letter: str) -> bool:
 
 
 def drawable(text: str) -> str:
-    """The text in one line without what can't be drawn; nothing where most of its letters can't.
+    """Return the text in one line without what can't be drawn; nothing where most of its letters can't.
 
     >>> drawable("Café  “bon” 猫 😀!"), drawable("مرحبا بالعالم")
     ('Café “bon” 猫!', '')
@@ -174,7 +174,7 @@ def drawable(text: str) -> str:
 
 
 def elide(text: str, letters: _Letters, room: float) -> str:
-    """The text, cut after a whole word where it is wider than `room` pixels, with an ellipsis for the rest."""
+    """Cut the text after a whole word where it is wider than `room` pixels, with an ellipsis for the rest."""
     text = text[: max(0, int(room))]  # no letter is narrower than a pixel, and measuring a long text takes long
     if letters.width(text) <= room:
         return text

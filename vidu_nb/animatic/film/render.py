@@ -134,7 +134,7 @@ class _Belt:
             self._full.put(error)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Each frame in its turn; it goes back to the maker when the next one is asked for."""
+        """Yield each frame in its turn; it goes back to the maker when the next one is asked for."""
         for _ in range(self._count):
             frame = self._full.get()
             if isinstance(frame, BaseException):
@@ -144,7 +144,7 @@ class _Belt:
 
 
 def new_frame(width: int, height: int) -> av.VideoFrame:
-    """An empty frame for an encoder that `open_video` opened."""
+    """Return an empty frame for an encoder that `open_video` opened."""
     frame = av.VideoFrame(width, height, "yuv420p")
     frame.time_base = Fraction(1, FPS)
     frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
@@ -152,7 +152,7 @@ def new_frame(width: int, height: int) -> av.VideoFrame:
 
 
 def planes_of(frame: av.VideoFrame) -> Planes:
-    """The frame's own memory as three arrays, without the padding at the end of each line."""
+    """Return the frame's own memory as three arrays, without the padding at the end of each line."""
     y, u, v = (
         np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]  # type: ignore[call-overload]
         for plane in frame.planes
@@ -194,7 +194,7 @@ def _encode(
 
 
 def open_video(container: Any, width: int, height: int) -> Any:
-    """An H.264 stream in a container that is being written, its colours tagged as BT.709 in limited range."""
+    """Add an H.264 stream to a container that is being written, its colours tagged as BT.709 in limited range."""
     stream = container.add_stream("libx264", rate=FPS, options=_X264)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
@@ -268,7 +268,7 @@ class Film:
         return self._stages[number]
 
     def _scene(self, index: int) -> tuple[Picture, Scene]:
-        """The picture, laid into the frame's shape where it has to be, and what there is to see in it."""
+        """Lay the picture into the frame's shape where it has to be, and find what there is to see in it."""
         if index not in self._scenes:
             picture = self._pictures[index]
             framing = frame_subject(find_subject(picture), self._out[0] / self._out[1])

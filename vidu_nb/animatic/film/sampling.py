@@ -112,7 +112,7 @@ class Sampler:
 
 
 def _shares(way: float) -> NDArray[np.float64]:
-    """What four neighbours have in a value `way` (0 to 1) from the second to the third (Catmull and Rom's cubic)."""
+    """Return the weights of four neighbours in a value `way` (0 to 1) from the second to the third (Catmull-Rom)."""
     square, cube = way**2, way**3
     return (
         np.array([-way + 2 * square - cube, 2 - 5 * square + 3 * cube, way + 4 * square - 3 * cube, cube - square]) / 2
@@ -120,7 +120,7 @@ def _shares(way: float) -> NDArray[np.float64]:
 
 
 def _span(scale: float, start: float, count: int, limit: int, room: int) -> _Span | None:
-    """A resize after which pixel `skip + i` shows `start + scale * i`, for all i below `count`; None where none fits.
+    """Find a resize after which pixel `skip + i` shows `start + scale * i`, for all i below `count`; None if none fits.
 
     `limit` is how long the source is, and `room` how long the resized part may get.
 

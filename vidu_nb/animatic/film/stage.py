@@ -39,7 +39,7 @@ Lenses = tuple[Sampler, Sampler]
 
 
 def make_lenses(width: int, height: int) -> Lenses:
-    """What Y and what U and V are filmed through; stages that are drawn by one thread can share them."""
+    """Return the samplers of Y and of U and V; stages that are drawn by one thread can share them."""
     return Sampler(width, height), Sampler(width // 2, height // 2)
 
 
@@ -83,7 +83,7 @@ class Stage:
         return self._path.at((index - self._start) / max(1, self._span - 1))
 
     def _smear(self, index: int) -> tuple[float, float]:
-        """How far the picture moves while the shutter is open, across and down in pixels; 0 for all but fast moves."""
+        """Return how far the picture moves while the shutter is open, across and down in px; 0 for slow moves."""
         before, after = self._at(index - 0.5), self._at(index + 0.5)
         pixels = self._out[0] / after.width
         speeds = (abs(after.x - before.x) * pixels, abs(after.y - before.y) * pixels)
@@ -92,7 +92,7 @@ class Stage:
 
 
 def _stage_scale(way: Path, width: int) -> float:
-    """Pixels of the stage for one of the picture.
+    """Return the pixels of the stage for one of the picture.
 
     One for one of the output midway through a zoom: a wider view then skips few pixels, and a narrower one magnifies
     little. But a view that changes hardly at all would then stay where a resize finds no rectangle (see `sampling`),
@@ -104,13 +104,13 @@ def _stage_scale(way: Path, width: int) -> float:
 
 
 def _halved(matrix: Matrix) -> Matrix:
-    """The same map between planes of half the size; pixel middles move by a quarter of a large pixel."""
+    """Return the same map between planes of half the size; pixel middles move by a quarter of a large pixel."""
     (a, b, x), (c, d, y) = matrix
     return (a, b, (x + 0.5 * (a + b) - 0.5) / 2), (c, d, (y + 0.5 * (c + d) - 0.5) / 2)
 
 
 def _pixels(box: Box, picture: Picture) -> tuple[int, int, int, int]:
-    """The whole pixels that hold a box, with one more around, within the picture."""
+    """Return the whole pixels that hold a box, with one more around, within the picture."""
     height, width = picture.shape[:2]
     left, top = max(0, math.floor(box.left) - 1), max(0, math.floor(box.top) - 1)
     return left, top, min(width, math.ceil(box.right) + 1), min(height, math.ceil(box.bottom) + 1)
@@ -121,7 +121,7 @@ def _even(length: float) -> int:
 
 
 def _staged(part: Picture, size: tuple[int, int]) -> Planes:
-    """Y, U and V of a picture at this even size, with a margin around; converted where the picture is smaller."""
+    """Return Y, U and V of a picture at this even size, with a margin; converted where the picture is smaller."""
     if size[0] * size[1] < part.shape[0] * part.shape[1]:
         y, u, v = to_planes(_resized(part, size))
     else:
@@ -142,7 +142,7 @@ def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def to_planes(picture: Picture) -> Planes:
-    """RGB of shape (h, w, 3) to Y of the same size and U and V of half of it, BT.709 in limited range."""
+    """Convert RGB of shape (h, w, 3) to Y of the same size and U and V of half of it, BT.709 in limited range."""
     small = cv2.resize(
         picture,
         (max(1, (picture.shape[1] + 1) // 2), max(1, (picture.shape[0] + 1) // 2)),

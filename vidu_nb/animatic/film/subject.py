@@ -47,7 +47,7 @@ class Framing:
 
 
 def find_subject(picture: Picture) -> Scene:
-    """The subject of a picture of shape (height, width, 3), RGB, as a scene in its pixels."""
+    """Find the subject of a picture of shape (height, width, 3), RGB, as a scene in its pixels."""
     height, width = picture.shape[:2]
     faces = _faces(picture)
     if not faces:
@@ -85,7 +85,7 @@ def frame_subject(scene: Scene, aspect: float) -> Framing:
 
 
 def _filled(crop: Box, scene: Scene, aspect: float) -> Framing:
-    """The crop on a canvas of the output's shape: as wide or as high as the crop, and a little above the middle."""
+    """Put the crop on a canvas of the output's shape: as wide or as high as the crop, a little above the middle."""
     canvas = (max(crop.width, crop.height * aspect), max(crop.height, crop.width / aspect))
     place = ((canvas[0] - crop.width) / 2, (canvas[1] - crop.height) * 0.46)
     x, y = place[0] - crop.left, place[1] - crop.top
@@ -102,7 +102,7 @@ def _filled(crop: Box, scene: Scene, aspect: float) -> Framing:
 
 
 def _span(length: float, limit: float, centre: float) -> tuple[float, float]:
-    """A span (low, high) of this length around `centre`, moved into [0, limit]."""
+    """Return a span (low, high) of this length around `centre`, moved into [0, limit]."""
     length = min(length, limit)
     low = min(max(centre - length / 2, 0.0), limit - length)
     return low, low + length
@@ -120,7 +120,7 @@ def _cascade() -> Any:
 
 
 def _faces(picture: Picture) -> list[Box]:
-    """Faces, the largest first. Much smaller ones are left out: most of them are no faces."""
+    """Find faces, the largest first. Much smaller ones are left out: most of them are no faces."""
     height, width = picture.shape[:2]
     scale = min(1.0, _FACE_SIDE / max(height, width))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
@@ -140,7 +140,7 @@ def _faces(picture: Picture) -> list[Box]:
 
 
 def _salient(picture: Picture) -> Scene:
-    """The scene of a picture without faces: the box around most of what stands out, and its centre of mass."""
+    """Find the scene of a picture without faces: the box around most of what stands out, and its centre of mass."""
     height, width = picture.shape[:2]
     saliency = _saliency(picture)
     rows, columns = saliency.sum(axis=1), saliency.sum(axis=0)
@@ -152,7 +152,7 @@ def _salient(picture: Picture) -> Scene:
 
 
 def _saliency(picture: Picture) -> NDArray[np.float32]:
-    """How much each place stands out: non-negative, about 96 px on the longer side."""
+    """Measure how much each place stands out: non-negative, about 96 px on the longer side."""
     height, width = picture.shape[:2]
     scale = _SALIENCY_SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
@@ -178,7 +178,7 @@ def _unit(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _middle(profile: NDArray[np.float32], share: float = 0.84) -> tuple[float, float]:
-    """Where the middle `share` of the mass lies: the index it begins and ends at."""
+    """Return the indices at which the middle `share` of the mass begins and ends."""
     mass = np.cumsum(profile, dtype=np.float64)
     mass /= mass[-1]
     edge = (1 - share) / 2

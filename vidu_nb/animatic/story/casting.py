@@ -20,7 +20,7 @@ class Take(NamedTuple):
 
 
 def condense(beats: list[Beat], most: int) -> list[Beat]:
-    """At most `most` beats: the two neighbours with the fewest words become one until they fit."""
+    """Merge the two neighbours with the fewest words until there are at most `most` beats."""
     beats = list(beats)
     while len(beats) > most:
         i = min(range(len(beats) - 1), key=lambda i: len(beats[i].text) + len(beats[i + 1].text))
@@ -69,14 +69,14 @@ def cast(beats: list[Beat], order: list[int]) -> list[Take]:
 
 
 def _room(beat: Beat, picture: int) -> float:
-    """How well a beat can take in another picture."""
+    """Score how well a beat can take in another picture."""
     if picture in beat.mentions:
         return 1e6
     return (len(beat.text) + 1) * (0.4 if beat.move else 1) * (0.3 if beat.pictures or beat.back or beat.stays else 1)
 
 
 def _returns_to(beat: Beat, earlier: Sequence[Beat]) -> int:
-    """Which earlier beat "back to ..." means: the one that shares the most words, or the one before the last."""
+    """Find the earlier beat that "back to ..." means: the one that shares most words, or the last but one."""
     words = telling(beat.text)
     shared = [len(words & telling(other.text)) for other in earlier]
     return shared.index(max(shared)) if any(shared) else max(0, len(earlier) - 2)
@@ -99,7 +99,7 @@ def fit(takes: list[Take], most: int, frames: int) -> list[Take]:
 
 
 def weight(take: Take, takes: Sequence[Take]) -> float:
-    """How much time a take deserves: by its words, but nobody reads four times as long as anybody else."""
+    """Return how much time a take deserves: by its words, but nobody reads four times as long as anybody else."""
     words = len(take.beat.text.split()) or 8
     share = min(16, max(6, words)) + (4 if take.beat.move else 0)
     return share / sum(other.beat is take.beat for other in takes)

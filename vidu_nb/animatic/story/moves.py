@@ -55,7 +55,7 @@ MOVES = {
 
 
 def move_of(name: str) -> Move:
-    """What a move does, or several that go on together, joined by " + ".
+    """Look a move up, or several that go on together, joined by " + ".
 
     Raises
     ------

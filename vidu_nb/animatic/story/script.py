@@ -79,7 +79,7 @@ _CAMERA_WORDS = frozenset(
 
 
 def clauses(prompt: str) -> list[str]:
-    """The prompt cut where a new shot may begin; at least one clause, if only an empty one."""
+    """Cut the prompt where a new shot may begin; at least one clause, if only an empty one."""
     found = []
     for sentence in _SENTENCE.split(prompt):
         cuts = [0]
@@ -92,7 +92,7 @@ def clauses(prompt: str) -> list[str]:
 
 
 def read(text: str, names: Sequence[str]) -> Beat:
-    """One clause as a beat."""
+    """Read one clause as a beat."""
     head = text[:40].lower()
     transition = None
     if re.search(r"\b(?:cut|switch|jump)(?:s|es|ting|ing)?\s+(?:back\s+)?to\b", head):
@@ -113,7 +113,7 @@ def read(text: str, names: Sequence[str]) -> Beat:
 
 
 def _numbered(text: str, count: int) -> list[int]:
-    """Indices of the pictures that a clause names by their place, in the order of its words."""
+    """Find the pictures that a clause names by their place, as indices in the order of its words."""
     found: list[tuple[int, int]] = []
     for hit in _BY_ORDINAL.finditer(text):
         word = hit[1].lower()
@@ -130,7 +130,7 @@ def _numbered(text: str, count: int) -> list[int]:
 
 
 def _worded(text: str, names: Sequence[str]) -> list[int]:
-    """Indices of the pictures of whose names a clause has a word, in the order of its words."""
+    """Find the pictures of whose names a clause has a word, as indices in the order of its words."""
     found: dict[int, set[int]] = {}
     words = {stem(hit[0]): hit.start() for hit in reversed(list(re.finditer(r"[^\W\d_]+", text)))}
     for index, name in enumerate(names):
@@ -146,24 +146,24 @@ def _worded(text: str, names: Sequence[str]) -> list[int]:
 
 
 def _name_words(name: str) -> list[str]:
-    """The telling words of a file's name: "my_Cat-02.final.jpg" gives "cat" (and "my" is too short to tell)."""
+    """Return the telling words of a file's name: "my_Cat-02.final.jpg" gives "cat" ("my" is too short to tell)."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HASH.sub(" ", PurePath(name).stem))
     words = (word.lower() for word in re.findall(r"[^\W\d_]+", spaced))
     return [stem(word) for word in words if word not in _DULL and (len(word) >= _TELLING or not word.isascii())]
 
 
 def stem(word: str) -> str:
-    """Lower case, and one plural "s" less."""
+    """Return a word in lower case, without one plural "s"."""
     word = word.lower()
     return word[:-1] if len(word) > _TELLING and word.endswith("s") and not word.endswith("ss") else word
 
 
 def telling(text: str) -> set[str]:
-    """Those words of a text that say what it is about."""
+    """Return those words of a text that say what it is about."""
     return {stem(word) for word in re.findall(r"[^\W\d_]{3,}", text)} - _FILLER
 
 
 def _is_all_camera(text: str) -> bool:
-    """True where a clause says how to film, and nothing of what."""
+    """Return whether a clause only says how to film, and nothing of what."""
     rest = without_camera(text)
     return rest is not None and not telling(rest) - _CAMERA_WORDS

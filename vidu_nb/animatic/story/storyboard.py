@@ -138,16 +138,16 @@ class Storyboard:
             raise ValueError(f"the shots end at frame {end}: they should fill {self.frames} frames")
 
     def at(self, index: int) -> int:
-        """The number, from 0, of the shot that frame `index` belongs to: in a dissolve that is the new one."""
+        """Return the number, from 0, of the shot that frame `index` belongs to: in a dissolve that is the new one."""
         return next(i for i, shot in enumerate(self.shots) if index < shot.start + shot.frames)
 
     def span(self, number: int) -> int:
-        """Frames that a shot is seen for: one that is dissolved away goes on moving until it is gone."""
+        """Count the frames that a shot is seen for: one that is dissolved away goes on moving until it is gone."""
         dissolved = any(later.transition == "dissolve" for later in self.shots[number + 1 : number + 2])
         return self.shots[number].frames + DISSOLVE * dissolved
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The plan as a table of texts: a head, and a row for each shot."""
+        """Return the plan as a table of texts: a head, and a row for each shot."""
         rows: list[tuple[str, ...]] = [_HEAD]
         for number, shot in enumerate(self.shots, 1):
             begin, end = shot.start / FPS, (shot.start + shot.frames) / FPS
@@ -191,7 +191,7 @@ class Storyboard:
 def plan_of(
     request: VideoRequest, *, seed: int | None = None, draft: bool = False, clip: Path | None = None
 ) -> Storyboard:
-    """The plan of a request's animatic.
+    """Plan the animatic of a request.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def plan_of(
 
 
 def _soft(request: VideoRequest) -> tuple[str, ...]:
-    """A line for the pictures that have too few pixels for the frame, as far as their sizes are known."""
+    """Return a line about the pictures that have too few pixels for the frame, as far as their sizes are known."""
     width, height = request.frame_size
     found = []
     for number, reference in enumerate(request.references, 1):
@@ -311,7 +311,7 @@ def plan(
 
 
 def _share(frames: int, weights: Sequence[float]) -> list[int]:
-    """`frames` shared out by weight (largest remainders), at least `MIN_SHOT` each where that is possible."""
+    """Share `frames` out by weight (largest remainders), at least `MIN_SHOT` each where that is possible."""
     least = min(MIN_SHOT, frames // len(weights))
     rest = frames - least * len(weights)
     exact = [rest * weight / sum(weights) for weight in weights]

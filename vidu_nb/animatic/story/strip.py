@@ -26,7 +26,7 @@ _Point = tuple[float, float]
 
 
 def strip_html(clip: Path, shots: Sequence[tuple[float, str, str]]) -> str:
-    """Frames of a clip in a row, as HTML that holds no script.
+    """Show frames of a clip in a row, as HTML that holds no script.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def strip_html(clip: Path, shots: Sequence[tuple[float, str, str]]) -> str:
 
 
 def _frames(clip: Path, seconds: Sequence[float]) -> Iterator[Picture]:
-    """The frames shown at these moments, in their order; the last one stands for those beyond the end."""
+    """Decode the frames shown at these moments, in their order; the last one stands for those beyond the end."""
     left = list(seconds)
     last = None
     for last in media.decode(clip):
@@ -76,7 +76,7 @@ def _small(frame: Any) -> Picture:
 
 
 def arrowed(frame: Picture, move: str) -> Picture:
-    """A frame with the storyboard artist's arrows for a move drawn over it.
+    """Draw the storyboard artist's arrows for a move over a frame.
 
     Corners that point in or out for a zoom, a straight arrow for travel, a bent one for an orbit, a wavy line for a
     hand; nothing for a camera that stands.
@@ -98,7 +98,7 @@ def arrowed(frame: Picture, move: str) -> Picture:
 
 
 def _lines(move: Move) -> Iterator[tuple[list[_Point], bool]]:
-    """Lines in shares of the frame's width and height, and whether an arrow's head ends them."""
+    """Return lines in shares of the frame's width and height, and whether an arrow's head ends them."""
     if not _NEAR < move.zoom < 1 / _NEAR:
         for right, low in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
             ends = [(0.5 + 0.4 * right, 0.5 + 0.38 * low), (0.5 + 0.28 * right, 0.5 + 0.22 * low)]
@@ -118,7 +118,7 @@ def _lines(move: Move) -> Iterator[tuple[list[_Point], bool]]:
 
 
 def _head(line: Sequence[_Point], size: float) -> list[_Point]:
-    """The triangle at a line's end."""
+    """Return the triangle at a line's end."""
     (x, y), (dx, dy) = line[-1], _towards(line)
     return [
         (x + 0.35 * size * dx, y + 0.35 * size * dy),
@@ -128,7 +128,7 @@ def _head(line: Sequence[_Point], size: float) -> list[_Point]:
 
 
 def _before(line: Sequence[_Point], far: float) -> _Point:
-    """The point a little before a line's end, where its head begins."""
+    """Return the point a little before a line's end, where its head begins."""
     (x, y), (dx, dy) = line[-1], _towards(line)
     return x - far * dx, y - far * dy
 

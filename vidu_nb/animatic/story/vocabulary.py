@@ -107,7 +107,7 @@ _PACE_PATTERNS: Sequence[tuple[str, str]] = (
 
 
 def _hits(patterns: Sequence[tuple[str, str]], text: str) -> list[tuple[int, int, str]]:
-    """(begin, end, name) of each pattern's first match, the earliest first; of two at one place, the earlier row."""
+    """Find (begin, end, name) of each pattern's first match, earliest first; of two at one place, the upper row."""
     found = []
     for row, (name, pattern) in enumerate(patterns):
         if hit := re.search(pattern, text, re.IGNORECASE):
@@ -122,7 +122,7 @@ def _first(patterns: Sequence[tuple[str, str]], text: str) -> str | None:
 
 
 def read_move(text: str) -> str | None:
-    """The camera move that the words ask for, one of `MOVES`, or None where they leave it open.
+    """Read the camera move that the words ask for, one of `MOVES`, or None where they leave it open.
 
     Two moves at a time are joined by a plus, where they don't fight over the same axis.
 
@@ -148,7 +148,7 @@ def read_move(text: str) -> str | None:
 
 
 def read_size(text: str) -> str | None:
-    """The size of shot that the words ask for, one of `SIZES`, or None."""
+    """Read the size of shot that the words ask for, one of `SIZES`, or None."""
     return _first(_SIZE_PATTERNS, text)
 
 
@@ -158,7 +158,7 @@ def read_pace(text: str) -> str:
 
 
 def without_camera(text: str) -> str | None:
-    """The text without the words that `read_move`, `read_size` and `read_pace` go by; None where it has none."""
+    """Drop the words that `read_move`, `read_size` and `read_pace` go by; None where the text has none."""
     hits = [hit for patterns in (_MOVE_PATTERNS, _SIZE_PATTERNS, _PACE_PATTERNS) for hit in _hits(patterns, text)]
     rest = (letter for place, letter in enumerate(text) if not any(begin <= place < end for begin, end, _ in hits))
     return "".join(rest) if hits else None

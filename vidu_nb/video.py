@@ -121,7 +121,7 @@ class Video:
         return media.read_frames(self.path, side=side)
 
     def poster(self, *, at: float = 1.0, side: int = media.POSTER_SIDE) -> Image:
-        """Return the picture at `at` seconds, at most the last, as a PIL image of at most `side` px on the longer side."""
+        """Decode the picture at `at` seconds, at most the last, as a PIL image of at most `side` px."""
         return media.poster(self.path, at=at, side=side)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:

@@ -26,8 +26,8 @@ test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real 
 
 # One file plays clips in step, which takes the machine for itself. A few load it, as the notebooks do: tests of deadlines beside them
 # would measure that.
-ALONE := tests/test_synchroniser_browser.py
-HEAVY := tests/test_torture.py tests/test_mutations.py tests/test_demo.py
+ALONE := tests/widgets/test_synchroniser_browser.py
+HEAVY := tests/client/test_torture.py tests/client/test_mutations.py tests/commands/test_demo.py
 
 unit: $(READY) browser
 	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%) tests/ --pyargs vidu_nb

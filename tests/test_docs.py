@@ -197,6 +197,19 @@ def test_a_class_replays_what_its_teacher_bought(here, place):
     assert len(service.posts("A lesson.")) == 1
 
 
+def test_paths_in_pages_exist():
+    """Each file of this repository that a page or the Makefile names is there."""
+    pages = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "Makefile", *DOCS.glob("*.md")]
+    named = {
+        (page.name, path)
+        for page in pages
+        for path in re.findall(
+            r"\b(?:tests|vidu_nb|docs|benchmarks|notebooks)/[a-z0-9_][\w./]+\.\w+", page.read_text(encoding="utf-8")
+        )
+    }
+    assert [(page, path) for page, path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 # Completeness.
 
 

@@ -32,7 +32,7 @@ from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb import budget, errors, media, transport
-from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.animatic.storyboard import Shot, Storyboard, plan
 from vidu_nb.animatic.strip import strip_html
 from vidu_nb.budget import Budget

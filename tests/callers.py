@@ -46,11 +46,11 @@ def connect(server):
 
 def head(*lines, method="POST", path=ROUTE, key="", host="127.0.0.1", length=None):
     """The bytes of a request's head."""
-    said = [f"{method} {path} HTTP/1.1"]
-    said += [f"Host: {host}"] if host is not None else []
-    said += [f"x-api-key: {key}"] if key else []
-    said += ["Content-Type: application/json", f"Content-Length: {length}"] if length is not None else []
-    return "\r\n".join([*said, *lines, "", ""]).encode()
+    begin = [f"{method} {path} HTTP/1.1"]
+    begin += [f"Host: {host}"] if host is not None else []
+    begin += [f"x-api-key: {key}"] if key else []
+    begin += ["Content-Type: application/json", f"Content-Length: {length}"] if length is not None else []
+    return "\r\n".join([*begin, *lines, "", ""]).encode()
 
 
 def post(server, body):

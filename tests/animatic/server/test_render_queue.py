@@ -106,8 +106,8 @@ def test_a_stopped_server_ends_its_renders(waits, body):
     wait_for(lambda: not [one for one in threading.enumerate() if one.name == "vidu-nb preview"])
 
 
-def test_a_bug_in_a_render_is_told_by_kind_and_logged(body, caplog):
-    """What nobody foresaw fails its own job and no other; the answer tells no more than its kind."""
+def test_a_bug_in_a_render_is_answered_by_kind_and_logged(body, caplog):
+    """What nobody foresaw fails its own job and no other; the answer holds no more than its kind."""
     with PreviewServer(key="K", credits=5, render=lambda *_, **__: 1 / 0) as server:
         ticket = ask(server, "POST", QUEUE, body).json()
         status = wait_for(

@@ -137,11 +137,11 @@ def test_a_job_that_fails_says_why_and_costs_nothing(body, encoded):
     with PreviewServer(credits=0.5) as server:
         ticket = ask(server, "POST", f"/v2/{MODEL}", body | {"image_urls": [data_uri(encoded()[:120])]}).json()
         status = followed(server, ticket)[-1]
-        for told in (status, ask(server, "GET", ticket["response_url"])):
-            assert told.status_code == 422
-            assert told.json()["error"].startswith("image_urls[0]: ")
-            assert told.json()["metrics"]["cost"] == 0
-            assert told.json()["metrics"]["remaining_credits"] == 0.5
+        for failed in (status, ask(server, "GET", ticket["response_url"])):
+            assert failed.status_code == 422
+            assert failed.json()["error"].startswith("image_urls[0]: ")
+            assert failed.json()["metrics"]["cost"] == 0
+            assert failed.json()["metrics"]["remaining_credits"] == 0.5
 
 
 def test_old_requests_and_old_clips_are_forgotten(body):

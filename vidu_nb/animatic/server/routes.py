@@ -69,7 +69,7 @@ class QueuedRequest:
 
 @dataclass(eq=False)
 class ServerState:
-    """What the routes share: the caller's key, what makes clips and may cost, and what is held in memory."""
+    """What the routes share: the key that callers send, the renderer, and what is held in memory."""
 
     key: str = field(repr=False)
     money: PlayMoney
@@ -206,8 +206,8 @@ def _parse(request: Request, body: bytearray, state: ServerState, reservation: R
             continue
         data = state.uploads.get(name)
         if data is None:
-            field = f"image_urls[{number}]"
-            raise InvalidRequest(f"{field}: there is no such upload any more: upload it again", field=field)
+            where = f"image_urls[{number}]"
+            raise InvalidRequest(f"{where}: there is no such upload any more: upload it again", field=where)
         uri = f"data:image/{media_type(data)};base64,{base64.b64encode(data).decode()}"
         reservation.grow(len(uri))
         payload["image_urls"][number] = uri

@@ -108,8 +108,8 @@ class PreviewServer:
 
 
 _starting = threading.Lock()
-# A fork waits until no thread is starting a server: the child would never see the lock free.
-os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
+if hasattr(os, "register_at_fork"):  # a fork waits until no thread is starting a server: the child would wait for ever
+    os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
 def embedded() -> PreviewServer:

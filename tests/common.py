@@ -19,7 +19,7 @@ from faults import KEY as SERVICE_KEY
 from faults import FaultServer
 from PIL import Image
 
-from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
 from vidu_nb.request import MODEL, VideoRequest

@@ -16,7 +16,7 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import errors as errors
-    from .animatic.server import PreviewServer as PreviewServer
+    from .animatic.server.server import PreviewServer as PreviewServer
     from .animatic.story.storyboard import Storyboard as Storyboard
     from .api import generate as generate
     from .api import preview as preview
@@ -61,7 +61,7 @@ _HOMES = {
     "Pending": "client.account",
     "Plan": "sweeps.plan",
     "Player": "player",
-    "PreviewServer": "animatic.server",
+    "PreviewServer": "animatic.server.server",
     "Receipt": "receipt",
     "Reference": "references.reference",
     "Storyboard": "animatic.story.storyboard",

@@ -32,7 +32,7 @@ from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb import errors, media
-from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.animatic.story.storyboard import Shot, Storyboard, plan
 from vidu_nb.animatic.story.strip import strip_html
 from vidu_nb.client.client import Client

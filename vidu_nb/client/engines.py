@@ -94,7 +94,7 @@ def named_engine(api_key: str | None = None, base_url: str | None = None, *, mod
 
 def preview_engine(*, model: str = MODEL) -> Engine:
     """The process's own preview server, started at the first call."""
-    from ..animatic.server import embedded
+    from ..animatic.server.server import embedded
 
     server = embedded()
     return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model)

@@ -338,7 +338,7 @@ def _archive(chosen: argparse.Namespace) -> None:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
-    from ..animatic.server import PreviewServer
+    from ..animatic.server.server import PreviewServer
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

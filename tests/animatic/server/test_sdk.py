@@ -16,7 +16,7 @@ from segmind.files import Files
 from segmind.v2 import InferenceFailed
 
 from vidu_nb import media
-from vidu_nb.animatic.server import PreviewServer
+from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.request import DRAFT, MODEL
 
 GOOD = {"prompt": "A wave", "aspect_ratio": "1:1", "bgm": False, "seed": 7}

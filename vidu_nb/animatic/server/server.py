@@ -1,4 +1,4 @@
-"""The preview server: the service's HTTP API on 127.0.0.1, answered by the preview engine; `api` holds the routes."""
+"""The preview server: the service's HTTP API on a port of 127.0.0.1; `routes` holds what it answers."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 import uvicorn
 
-from ..errors import ViduError
-from .api import API
-from .connections import Connection
-from .fetching import AddressRule, is_public
-from .jobs import WAITING
+from ...errors import ViduError
+from ..engine import make_clip
+from ..fetching import AddressRule, is_public
+from .guard import Guard
+from .limits import Limits, PlayMoney
+from .queue import WAITING, RenderQueue
+from .routes import ServerState, build_app
 
 
 class PreviewServer:
@@ -32,7 +35,11 @@ class PreviewServer:
     allow
         Which addresses a reference's URL may lead to.
     waiting
-        Renders that may wait for their turn; beyond that callers are told to come back.
+        Renders that may wait for their turn; further callers get a 429 that says when to ask again.
+    limits
+        How much is taken on at once, in bytes and seconds.
+    render
+        What makes a clip, called as `make_clip` is.
 
     >>> with PreviewServer() as server:
     ...     server.base_url
@@ -47,33 +54,34 @@ class PreviewServer:
         credits: float | None = None,
         allow: AddressRule = is_public,
         waiting: int = WAITING,
+        limits: Limits | None = None,
+        render: Callable[..., bytes] = make_clip,
     ) -> None:
         self.key = key or secrets.token_urlsafe(24)
-        self.api = API(self.key, credits=credits, allow=allow, waiting=waiting)
+        self.state = ServerState(
+            self.key, PlayMoney(credits), RenderQueue(waiting=waiting), limits or Limits(), allow, render
+        )
         self.ready = threading.Event()
         # Bound and listening from here on: a caller who knows the address never meets a closed door.
         self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            self.api.app(self.ready), log_level="error", access_log=False, server_header=False, date_header=False,
-            timeout_graceful_shutdown=2, lifespan="on", http=Connection,
+            Guard(build_app(self.state, self.ready), self.state.money),
+            log_level="error", access_log=False, server_header=False, date_header=False,
+            timeout_graceful_shutdown=2, lifespan="on",
+            http="h11",  # whichever parsers are installed, the same requests are accepted
             ws="none",  # where a WebSocket package is installed, an upgrade would go round the guard
             proxy_headers=False,  # a caller must not choose the scheme of the URLs that we hand out
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 
-    @property
-    def connections(self) -> int:
-        """Open connections."""
-        return len(self._server.server_state.connections)
-
     def run(self) -> None:
         """Serve in this thread until SIGINT or SIGTERM."""
         try:
             self._server.run(sockets=[self._socket])
         finally:
-            self.api.jobs.close(timeout=0)
+            self.state.queue.close(timeout=0)
 
     def start(self) -> Self:
         """Serve in a thread of its own; returns when it answers."""
@@ -85,7 +93,7 @@ class PreviewServer:
 
     def stop(self) -> bool:
         """End the thread and every render; False where one is still at work, waiting for a picture's slow host."""
-        ended = self.api.jobs.close()
+        ended = self.state.queue.close()
         self._server.should_exit = True
         if self._thread:
             self._thread.join(timeout=10)
@@ -99,9 +107,15 @@ class PreviewServer:
         self.stop()
 
 
+_starting = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a fork waits until no thread is starting a server: the child would wait for ever
+    os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
+
+
 def embedded() -> PreviewServer:
-    """The process's own server, started at the first call and shared from then on."""
-    return _embedded(os.getpid())
+    """Return the process's own server, started at the first call and shared from then on."""
+    with _starting:
+        return _embedded(os.getpid())
 
 
 @functools.lru_cache(maxsize=1)

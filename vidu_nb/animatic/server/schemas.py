@@ -1,0 +1,165 @@
+"""What the routes take and answer, for FastAPI to write the OpenAPI document from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..._version import __version__
+from ...references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
+from ...references.reference import MAX_REFERENCES
+from ...request import VideoRequest
+from .queue import JobStatus
+
+Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+#: The format is our own word: no schema can describe what is a picture.
+Picture = Annotated[str, Field(json_schema_extra={"format": "picture"})]
+
+
+class ErrorMessage(BaseModel):
+    """Any error: one line."""
+
+    error: str
+
+
+class ClipFile(BaseModel):
+    """Where a clip can be fetched."""
+
+    url: Url
+    content_type: Literal["video/mp4"] = "video/mp4"
+    file_name: str
+    file_size: int
+
+
+class Clip(BaseModel):
+    """A clip that was waited for."""
+
+    video: ClipFile
+
+
+class Ticket(BaseModel):
+    """Where a queued request can be followed."""
+
+    request_id: str
+    status: JobStatus = "QUEUED"
+    poll_url: Url
+    status_url: Url
+    response_url: Url
+
+
+class Metrics(BaseModel):
+    """What a clip cost, in credits, and how long it took, in seconds."""
+
+    cost: float
+    remaining_credits: float
+    inference_time: float
+    queue_time: float
+    total_time: float
+
+
+class Status(BaseModel):
+    """The status of a queued request."""
+
+    request_id: str
+    status: JobStatus
+    progress: float = Field(ge=0, le=1)
+    error: str | None = None
+    metrics: Metrics | None = None
+
+
+class Result(Status):
+    """The result of a queued request."""
+
+    output: Url
+    video: ClipFile
+    seed: int
+
+
+class Upload(BaseModel):
+    """Pictures to be named in requests, as data: URIs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data_urls: Annotated[list[Picture], Field(min_length=1, max_length=MAX_REFERENCES)]
+
+
+class Uploaded(BaseModel):
+    """URLs of uploaded pictures, in their order."""
+
+    urls: list[Url]
+    file_urls: list[Url]
+    message: str
+
+
+class Balance(BaseModel):
+    """Credits left."""
+
+    credits: float
+    free_credits: float = Field(default=0.0, alias="free-credits")
+
+
+class Health(BaseModel):
+    """That the server answers."""
+
+    status: Literal["ok"] = "ok"
+    engine: Literal["preview"] = "preview"
+    version: str = __version__
+
+
+def video_schema() -> dict[str, Any]:
+    """Return a video request's body as JSON Schema: the request model's fields, with pictures as the API takes them.
+
+    >>> video_schema()["properties"]["seed"]["maximum"]
+    999999
+    """
+    fields = VideoRequest.model_json_schema()["properties"]
+    pictures = Upload.model_json_schema()["properties"]["data_urls"] | {
+        "title": fields.pop("references")["title"],
+        "description": "URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each at least "
+        f"{MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1.",
+    }
+    return {
+        "type": "object",
+        "properties": {"prompt": fields.pop("prompt") | {"pattern": r"\S"}, "image_urls": pictures, **fields},
+        "required": ["prompt", "image_urls"],
+        "additionalProperties": False,
+    }
+
+
+def body_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe a body that the route reads by itself, under a memory limit, and parses beside the event loop."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+# Responses, as FastAPI's `responses=` takes them.
+
+Responses = dict[int | str, dict[str, Any]]
+
+_REASONS = {
+    400: "The body is no JSON, or a field is missing or wrong; the text names it.",
+    401: "The key is missing or wrong.",
+    404: "There is no such model, request or file, or it has expired.",
+    406: "Too few credits, or another content type than application/json.",
+    408: "The body did not arrive in time.",
+    413: f"The body is over {MAX_BODY_BYTES // 1_000_000} MB.",
+    429: "Too much is waiting: ask again after `retry-after` seconds, or at `x-rate-limit-reset-at-utc`.",
+    500: "The preview could not be made.",
+}
+
+
+def errors(*statuses: int) -> Responses:
+    """Describe errors by their statuses."""
+    return {status: {"model": ErrorMessage, "description": _REASONS[status]} for status in statuses}
+
+
+#: Also keeps FastAPI from describing a 422 of its own: it refuses nothing here, since every parameter is text.
+ANY_ERROR: Responses = {"default": {"model": ErrorMessage, "description": "Any other error."}}
+BODY_ERRORS = errors(400, 406, 408, 413, 429)
+CLIP_ERRORS = BODY_ERRORS | errors(404, 500)
+MP4: Responses = {200: {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}}
+PICTURE: Responses = {200: {"content": {"image/*": {"schema": {}}}}}
+JOB_FAILED: Responses = {422: {"model": Status, "description": "The job ran and failed; `error` says why."}}
+UNFINISHED: Responses = {202: {"model": Status, "description": "It is not made yet."}}
+VIDEO_BODY = body_of(video_schema())
+UPLOAD_BODY = body_of(Upload.model_json_schema())

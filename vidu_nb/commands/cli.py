@@ -114,7 +114,7 @@ def _sweep_options(command: argparse.ArgumentParser) -> None:
         "--budget-usd", type=float, metavar="USD", help="what the sweep may cost in all, in US dollars"
     )
     command.add_argument("--yes", action="store_true", help="spend more than a dollar, or spend without a budget")
-    command.add_argument("--dry-run", action="store_true", help="tell the plan and its price, and send nothing")
+    command.add_argument("--dry-run", action="store_true", help="print the plan and its price, and send nothing")
     command.add_argument("--draft", action="store_true", help="make small and quick previews, free, with no key")
     command.add_argument("--max-workers", type=int, default=4, metavar="N", help="calls at a time (default: 4)")
     _json_option(command)
@@ -211,7 +211,6 @@ def _sweep(chosen: argparse.Namespace) -> None:
         plan = Plan.of(**swept_from(chosen)).priced(client, workers=max(1, chosen.max_workers))
         print(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
         return
-    unconfirmed = ""
     try:
         swept = sweep(
             **swept_from(chosen),
@@ -221,9 +220,8 @@ def _sweep(chosen: argparse.Namespace) -> None:
             client=client,
         )
     except ConfirmationNeeded as error:
-        unconfirmed = error.message
-    if unconfirmed:
-        raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run tells the plan.")
+        remedy = "Add --yes to go on, best with --budget-usd; --dry-run prints the plan."
+        raise ViduError(error.message, remedy=remedy) from error
     print(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
     if len(swept.videos) < len(swept):
         raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)

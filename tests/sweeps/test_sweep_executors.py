@@ -130,11 +130,12 @@ class Odd(Executor):
 @pytest.mark.parametrize(
     ("fate", "reason"),
     [
-        (lambda future: future.set_exception(LookupError("gone")), "the worker failed: LookupError: gone"),
+        (lambda future: future.set_exception(LookupError("gone")), "the worker failed: LookupError('gone')"),
+        (lambda future: future.set_exception(KeyboardInterrupt()), "the worker failed: KeyboardInterrupt()"),
         (lambda future: future.cancel(), "the executor cancelled the preview"),
         (lambda _: None, "no worker answered within 0.2 s"),
     ],
-    ids=["lost", "cancelled", "silent"],
+    ids=["lost", "interrupted", "cancelled", "silent"],
 )
 def test_a_preview_that_an_executor_loses_costs_nothing(photo, fate, reason):
     """The error says so, nothing is pending, and the same sweep again makes it."""

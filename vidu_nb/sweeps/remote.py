@@ -162,5 +162,5 @@ class RemotePreview:
         if future.cancelled():
             raise Interrupted(self._reason or "the executor cancelled the preview")
         if error := future.exception():
-            raise Interrupted(f"the worker failed: {type(error).__name__}: {error}")
+            raise Interrupted(f"the worker failed: {error!r}")
         return future.result()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 from faults import KEY
@@ -275,53 +272,3 @@ def test_an_answer_that_the_disk_gives_no_more_is_one_requests_trouble(client, p
     swept = vidu.sweep([fault("reset_after_body"), "A cat"], CAT, client=client, confirm=True)
     assert [str(one) for one in swept.failed] == ["the archive: Input/output error"]
     assert (len(swept.videos), len(paid.posts())) == (1, 2)
-
-
-class Odd(Executor):
-    """An executor that leaves each call to its fate."""
-
-    def __init__(self, fate):
-        self.fate, self.futures = fate, []
-
-    def submit(self, *_):
-        """Take a call, and make it nowhere."""
-        self.futures.append(Future())
-        self.fate(self.futures[-1])
-        return self.futures[-1]
-
-
-@pytest.mark.parametrize(
-    ("fate", "said"),
-    [
-        (lambda future: future.set_exception(LookupError("gone")), "the worker was lost (LookupError)"),
-        (lambda future: future.cancel(), "the executor cancelled the call"),
-    ],
-    ids=["lost", "cancelled"],
-)
-def test_a_call_that_an_executor_loses_is_of_unknown_outcome(client, fate, said):
-    """It may have been made: it counts in full, stays pending, and is not made again by itself."""
-    swept = vidu.sweep("A cat", CAT, client=client, confirm=True, executor=Odd(fate), share_key=True)
-    [error] = swept.failed
-    assert said in str(error)
-    assert (error.billed, swept.spent_usd, len(client.pending())) == ("unknown", 0.5, 1)
-
-
-def test_an_interrupt_leaves_no_free_call_with_an_executor(photo):
-    """What waits for a worker that never comes is called off, and counts as no failure."""
-    executor = Odd(lambda _: threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start())
-    with pytest.raises(errors.SweepInterrupted, match="0 of 1 clips") as caught:
-        vidu.sweep("A cat", photo, client=Client.preview(quality="draft"), executor=executor)
-    until(lambda: not caught.value.sweep._run.flying)
-    assert [future.cancelled() for future in executor.futures] == [True]
-    assert caught.value.sweep.failed == []
-
-
-def test_dask_that_is_only_imported_changes_no_call(client, paid):
-    """In a process that is no worker of a cluster, a pool's threads make their calls."""
-    import distributed
-
-    with pytest.raises(ValueError, match="No worker"):
-        distributed.get_worker()
-    with ThreadPoolExecutor(2) as pool:
-        swept = vidu.sweep("A cat", CAT, seed=[1, 2], client=client, confirm=True, executor=pool)
-    assert len(swept.videos) == len(paid.posts()) == 2

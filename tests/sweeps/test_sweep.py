@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
-import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
 import pytest
-from faults import KEY, clip, spawn
+from faults import KEY
 from nbclient import NotebookClient
 
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.commands.cli import main
 from vidu_nb.sweeps.grid import MAX_SHOWN, Grid
-from vidu_nb.sweeps.runner import Run
+from vidu_nb.sweeps.runner import Runner
 
 CAT = "https://example.com/cat.png"
 EVIL = "<script>alert(1)</script> & a cat"
@@ -35,58 +25,6 @@ EVIL = "<script>alert(1)</script> & a cat"
 def client(faults):
     """A paying client of the fault server, whose prompts choose the faults."""
     return vidu.Client(KEY, faults.root, price_usd=0.5, timeout=10, notify=len)
-
-
-class Gate(ThreadingHTTPServer):
-    """Answers each call with a clip, once its gate is open; counts."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Door)
-        self.opened = threading.Event()
-        self.asked = threading.Semaphore(0)
-        self.bodies = []
-
-    def wait_for(self, calls):
-        """Until so many more calls have arrived."""
-        for _ in range(calls):
-            assert self.asked.acquire(timeout=20)
-
-
-class _Door(BaseHTTPRequestHandler):
-    def do_POST(self):
-        """Take the body, wait for the gate, answer."""
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-        number = len(self.server.bodies)
-        self.server.asked.release()
-        assert self.server.opened.wait(30)
-        data = clip(f"{number}")
-        self.send_response(200)
-        for name, value in {"content-length": len(data), "x-cost": "0.4"}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@pytest.fixture
-def gate():
-    """A service that holds its answers back; see `Gate`."""
-    with Gate() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield server
-        server.opened.set()
-        server.shutdown()
-
-
-@pytest.fixture
-def patient(gate):
-    """A paying client of the service that holds its answers back."""
-    return vidu.Client(KEY, f"http://127.0.0.1:{gate.server_port}", price_usd=0.5, timeout=20, notify=len)
 
 
 @pytest.fixture
@@ -197,17 +135,13 @@ def test_a_long_sweep_shows_a_page_of_clips_and_counts_the_rest(swept):
 
 
 @pytest.mark.usefixtures("_beside")
-def test_clips_are_compared_in_step(swept):
+def test_clips_are_compared_in_step(swept, client):
     """Up to nine, each under its label; more are refused with the cure."""
     player = swept.compare()
     assert player.labels == ("1:1 · seed 1", "1:1 · seed 2", "9:16 · seed 1", "9:16 · seed 2")
-    swept._run.results.update(dict.fromkeys(range(4, 10), swept[0]))
-    try:
-        with pytest.raises(errors.InvalidRequest, match="10 clips, and 9 fit: choose"):
-            swept.compare()
-    finally:
-        for index in range(4, 10):
-            del swept._run.results[index]
+    many = vidu.sweep("A cat", CAT, seed=range(1, 11), client=client, confirm=True)
+    with pytest.raises(errors.InvalidRequest, match="10 clips, and 9 fit: choose"):
+        many.compare()
 
 
 # What it may cost.
@@ -297,141 +231,38 @@ def test_what_went_wrong_earlier_is_no_trouble_of_today(client, faults):
 
 def test_a_mistake_of_ours_is_raised_where_it_is_waited_for(client):
     """No thread dies in silence, and nobody waits for ever."""
-    plan = vidu.Plan.of("A cat", CAT, seed=[1, 2]).priced(client)
-    wrong = replace(plan, quote=replace(plan.quote, kept=frozenset({7})))
-    run = Run(wrong, client, workers=2)
-    run.start()
+    runner = Runner(vidu.Plan.of("A cat", CAT, seed=[1, 2]), client, workers=2, order=[7, 0, 1])
+    runner.start()
     with pytest.raises(IndexError):
-        run.wait(10)
+        runner.wait(10)
 
 
-# Interrupts.
+def test_a_runner_takes_any_sequence_of_requests(client):
+    """Each result stands at its request's place, in whatever order they were made; the progress adds up."""
+    requests = [vidu.VideoRequest(prompt=f"A cat{end}", references=CAT) for end in ("", " [fault:status_400]", " runs")]
+    runner = Runner(requests, client, workers=1, order=[2, 0, 1])
+    runner.start()
+    assert runner.wait(20)
+    assert [type(runner.results[index]).__name__ for index in range(3)] == ["Video", "BadRequest", "Video"]
+    assert [*runner.results] == [2, 0, 1]
+    progress = runner.progress
+    assert (progress.done, progress.landed, progress.failed, progress.spent_usd) == (3, 2, 1, 1.0)
 
 
-def interrupt_once(gate, calls, *, then=lambda: None):
-    """Interrupt the main thread when so many calls have arrived."""
-
-    def act():
-        gate.wait_for(calls)
-        os.kill(os.getpid(), signal.SIGINT)
-        then()
-
-    threading.Thread(target=act, daemon=True).start()
-
-
-def test_an_interrupt_keeps_what_lands_and_the_same_sweep_goes_on(gate, patient):
-    """Paid calls in flight are waited for; no more are asked for; what landed is not paid for again."""
-    interrupt_once(gate, 2, then=gate.opened.set)
-    with pytest.raises(errors.SweepInterrupted, match="2 of 6 clips") as caught:
-        vidu.sweep("A cat", CAT, seed=range(1, 7), client=patient, confirm=True, max_workers=2)
-    assert isinstance(caught.value, KeyboardInterrupt)
-    assert len(caught.value.sweep.videos) == len(gate.bodies) == 2
-    again = vidu.sweep("A cat", CAT, seed=range(1, 7), client=patient, confirm=True, max_workers=2)
-    assert len(again.videos) == 6
-    assert len(gate.bodies) == len(set(gate.bodies)) == 6
-
-
-def test_a_second_interrupt_leaves_at_once(gate, patient, monkeypatch):
-    """What is in flight is told of, stays in the journal, and lands in the archive if the process lives."""
-    told = io.StringIO()  # capsys would lose what is written while another thread reads
-    monkeypatch.setattr(sys, "stderr", told)
-
-    def again():
-        deadline = time.monotonic() + 20
-        while "2 paid calls are in flight" not in told.getvalue() and time.monotonic() < deadline:
-            time.sleep(0.01)  # between two looks at a bounded wait
-        os.kill(os.getpid(), signal.SIGINT)
-
-    interrupt_once(gate, 2, then=again)
-    with pytest.raises(errors.SweepInterrupted, match="2 paid calls go on") as caught:
-        vidu.sweep("A cat", CAT, seed=range(1, 7), client=patient, confirm=True, max_workers=2)
-    assert "2 paid calls are in flight" in told.getvalue()
-    swept = caught.value.sweep
-    assert (len(gate.bodies), swept.videos) == (2, [])
-    assert [row["state"] for row in swept.rows()] == ["in flight"] * 2 + ["not asked"] * 4
-    gate.opened.set()
-    assert swept._run.wait(20)
-    assert len(swept.videos) == len(gate.bodies) == 2
-
-
-def test_an_interrupt_ends_free_calls_at_once(draft, photo):
-    """Previews cost nothing: nobody waits for them."""
-    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(errors.SweepInterrupted) as caught:
-        vidu.sweep("A cat", photo, seed=range(1, 200), client=draft, max_workers=2)
-    swept = caught.value.sweep
-    assert swept.failed == []
-    assert len(swept.videos) < 199
-    assert swept._run.flying == frozenset()
-
-
-def test_a_killed_sweep_pays_for_each_clip_at_most_once(tmp_path):
-    """SIGKILL in the middle of ten, then the same again: the server never saw a request twice."""
-    code = (
-        "import sys, vidu_nb as vidu\n"
-        "client = vidu.Client('SG_not-a-real-key', sys.argv[1], archive=sys.argv[2], price_usd=0.5, notify=len)\n"
-        "s = vidu.sweep('A cat', 'https://example.com/cat.png', seed=range(1, 11), client=client, budget_usd=6,\n"
-        "               confirm=True, max_workers=2)\n"
-        "print(len(s.videos), len(s.failed), s.budget.spent)\n"
-    )
-    with spawn(tmp_path / "truth.jsonl") as server:
-        command = [sys.executable, "-c", code, server.root, str(tmp_path / "kept")]
-        first = subprocess.Popen(command)
-        server_saw = time.monotonic() + 30
-        while len(server.posts()) < 4 and time.monotonic() < server_saw:
-            first.poll()
-        first.kill()
-        first.wait()
-        assert len(server.posts()) >= 4
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        bodies = [seen.body_sha256 for seen in server.posts() if seen.body_sha256]
-    landed, failed, spent = done.stdout.split()
-    assert len(bodies) == len(set(bodies))
-    assert int(landed) + int(failed) == 10
-    assert int(landed) >= 10 - 2
-    assert float(spent) <= 6  # a call that was killed before it was sent may keep its reservation
-
-
-# Executors.
-
-
-def test_a_thread_pool_needs_no_leave_for_the_key(client, faults):
-    """It stays in this process."""
-    with ThreadPoolExecutor(3) as pool:
-        swept = vidu.sweep("A cat", CAT, seed=range(1, 7), client=client, confirm=True, executor=pool)
-    assert len(swept.videos) == len(faults.posts()) == 6
-    assert all(seen.keyed for seen in faults.posts())
-
-
-def test_a_process_pool_needs_leave_for_the_key(client, faults):
-    """Without it nothing is sent; with it the calls come from elsewhere, and the journal stays here."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        with pytest.raises(errors.InvalidRequest, match="share_key=True"):
-            vidu.sweep("A cat", CAT, seed=[1, 2], client=client, confirm=True, executor=pool)
-        assert faults.posts() == []
-        prompts = ["A cat", "B [fault:status_400]", "C [fault:reset_after_body]"]
-        swept = vidu.sweep(prompts, CAT, client=client, confirm=True, executor=pool, share_key=True)
-    assert [type(one).__name__ for one in swept.results] == ["Video", "BadRequest", "Interrupted"]
-    assert all(seen.keyed for seen in faults.posts())
-    assert len(client.pending()) == 1
-
-
-def test_an_executor_that_is_shut_down_has_sent_nothing(client, faults):
-    """The error says so, and nothing is billed or pending."""
-    pool = ThreadPoolExecutor(1)
-    pool.shutdown()
-    swept = vidu.sweep("A cat", CAT, seed=range(1, 9), client=client, confirm=True, executor=pool)
-    assert {type(one) for one in swept.failed} == {errors.Unreachable}
-    assert swept.stopped.startswith("3 calls in a row")
-    assert (faults.posts(), client.pending(), swept.spent_usd) == ([], [], 0.0)
+def test_stopping_a_run_that_has_ended_changes_nothing(client):
+    """Only what is still to come can be stopped."""
+    runner = Runner(vidu.Plan.of("A cat", CAT, seed=[1, 2]), client)
+    runner.start()
+    assert runner.wait(20)
+    runner.stop("interrupted")
+    assert runner.progress.reason == ""
 
 
 # In a notebook.
 
 
 def test_a_notebook_keeps_the_grid_once_and_nothing_of_the_way(encoded, tmp_path):
-    """Plan and grid stay; the bar, the button, times and past prices don't; the cell's value is a line of text."""
+    """Plan and grid stay; the bar, times and past prices don't; the cell's value is a line of text."""
     cells = [
         "import vidu_nb as vidu",
         "prompts = ['A wave', 'A <b>wall</b>']",
@@ -447,7 +278,7 @@ def test_a_notebook_keeps_the_grid_once_and_nothing_of_the_way(encoded, tmp_path
     assert html.count("<video") == 2
     assert html.count("Plan: 2 requests<") == 1
     assert "2 of 2 clips" in html
-    assert not [word for word in ("progressbar", "so far", "free, about", "<b>", "vidu-stopper") if word in html]
+    assert not [word for word in ("progressbar", "so far", "free, about", "<b>") if word in html]
     assert outputs[-1].data == {"text/plain": "Sweep(2 of 2 clips)"}
     assert not [one for one in outputs if "application/vnd.jupyter.widget-view+json" in one.data]
     assert notebook.cells[3].outputs[0].data["text/html"].count("<video") == 2

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from common import ROOT
 from faults import KEY, PRICE_USD, FaultServer, spawn
 
 import vidu_nb as vidu
@@ -36,14 +38,14 @@ def test_64_threads_never_exceed_a_budget():
 def test_4_processes_with_16_threads_each_never_exceed_a_shared_budget(tmp_path):
     """One file is the purse of all; what they spent together stays within it."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path[:0] = sys.argv[1].split(':')\n"
         "import vidu_nb as vidu; from test_sweep_budget import *\n"
         "client = vidu.Client(KEY, sys.argv[2], archive=sys.argv[3], price_usd=PRICE_USD, timeout=20, notify=len)\n"
         "swept = vidu.sweep(prompts(sys.argv[5], 40), CAT, client=client, budget_usd=Budget(8, sys.argv[4]),\n"
         "                   confirm=True, max_workers=16)\n"
         "print(swept.spent_usd)\n"
     )
-    here, purse = __file__.rpartition("/")[0], tmp_path / "purse.json"
+    here, purse = f"{Path(__file__).parent}:{ROOT / 'tests'}", tmp_path / "purse.json"
     with spawn(tmp_path / "truth.jsonl") as server:
         command = [sys.executable, "-c", code, here, server.root, str(tmp_path / "kept"), str(purse)]
         runs = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in "ABCD"]

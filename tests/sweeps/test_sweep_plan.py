@@ -122,7 +122,7 @@ def test_what_is_kept_is_not_priced():
         assert priced.quote.kept == {2, 3, 4}
         assert (priced.kept, priced.price_usd) == (3, 7.5)
         assert priced == plan
-        assert "18 requests · 3 kept already · 15 to make" in repr(priced)
+        assert "18 requests · 3 cached · 15 to make" in repr(priced)
 
 
 def test_what_is_kept_is_what_the_client_would_replay(client):

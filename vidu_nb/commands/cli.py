@@ -212,7 +212,6 @@ def _sweep(chosen: argparse.Namespace) -> None:
         plan = Plan.of(**swept_from(chosen)).priced(client, workers=max(1, chosen.max_workers))
         write(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
         return
-    unconfirmed = ""
     try:
         swept = sweep(
             **swept_from(chosen),
@@ -222,9 +221,8 @@ def _sweep(chosen: argparse.Namespace) -> None:
             client=client,
         )
     except ConfirmationNeeded as error:
-        unconfirmed = error.message
-    if unconfirmed:
-        raise ViduError(unconfirmed, remedy="Add --yes to go on, best with --budget-usd; --dry-run prints the plan.")
+        remedy = "Add --yes to go on, best with --budget-usd; --dry-run prints the plan."
+        raise ViduError(error.message, remedy=remedy) from error
     write(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
     if len(swept.videos) < len(swept):
         raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)

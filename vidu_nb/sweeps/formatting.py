@@ -1,4 +1,4 @@
-"""A sweep in words: labels, amounts, and a plan on one page, as text and as HTML. Pure functions."""
+"""Format values, amounts and a plan for people, as text and as HTML. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,30 +17,38 @@ _CELL = "text-align:left;padding:2px 12px 2px 0;background:none;overflow-wrap:an
 _MUTED = "color:var(--jp-ui-font-color2,#616161)"
 
 
-def said(name: str, value: Any, *, named: bool = False) -> str:
-    """A parameter's value for people; with `named`, so that it tells which parameter it is.
+def format_value(name: str, value: Any) -> str:
+    """Format a parameter's value.
 
-    >>> said("seed", 7), said("seed", 7, named=True), said("bgm", False, named=True)
-    ('7', 'seed 7', 'bgm off')
+    >>> format_value("seed", 7), format_value("duration", 5), format_value("bgm", False)
+    ('7', '5 s', 'off')
     """
     if name == "references":
         return one_line(", ".join(reference.label for reference in value), 2 * _PROMPT)
     if name == "prompt":
         return one_line(value, _PROMPT)
-    text = {"bgm": "on" if value else "off", "duration": f"{value} s"}.get(name, str(value))
-    words = {"seed": "seed", "bgm": "bgm", "movement_amplitude": "movement"}
-    return f"{words[name]} {text}" if named and name in words else text
+    return {"bgm": "on" if value else "off", "duration": f"{value} s"}.get(name, str(value))
 
 
-def money(usd: float) -> str:
-    """US dollars for people."""
+def label_value(name: str, value: Any) -> str:
+    """Format a parameter's value so that it tells which parameter it is.
+
+    >>> label_value("seed", 7), label_value("duration", 5), label_value("bgm", False)
+    ('seed 7', '5 s', 'bgm off')
+    """
+    title = {"seed": "seed ", "bgm": "bgm ", "movement_amplitude": "movement "}.get(name, "")
+    return f"{title}{format_value(name, value)}"
+
+
+def format_usd(usd: float) -> str:
+    """Format US dollars."""
     return f"${usd:,.2f}"
 
 
-def span(seconds: float) -> str:
-    """Seconds for people.
+def format_seconds(seconds: float) -> str:
+    """Format seconds.
 
-    >>> span(8), span(500), span(9000)
+    >>> format_seconds(8), format_seconds(500), format_seconds(9000)
     ('8 s', '8 min', '2.5 h')
     """
     if seconds < 100:
@@ -48,31 +56,32 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def headline(plan: Plan) -> str:
-    """Count, price and time in one line."""
+def plan_headline(plan: Plan) -> str:
+    """Return a plan's count, price and time in one line."""
     many = f"{len(plan):,} request{'s' if len(plan) != 1 else ''}"
     if plan.quote is None:
         return many
-    left = len(plan) - len(plan.quote.kept)
-    parts = [many, *([f"{len(plan.quote.kept):,} kept already"] if plan.quote.kept else [])]
+    cached_count = len(plan.quote.kept)
+    left = len(plan) - cached_count
+    parts = [many, *([f"{cached_count:,} cached"] if cached_count else [])]
     if left:
-        price = "free" if plan.quote.is_free else f"about {money(plan.quote.price_usd)}"
-        parts.append(f"{left:,} to make with {plan.quote.engine}: {price}, about {span(plan.quote.seconds)}")
+        price = "free" if plan.quote.is_free else f"about {format_usd(plan.quote.price_usd)}"
+        parts.append(f"{left:,} to make with {plan.quote.engine}: {price}, about {format_seconds(plan.quote.seconds)}")
     return " · ".join(parts)
 
 
 def plan_text(plan: Plan) -> str:
-    """A plan on one page of plain text."""
+    """Format a plan as one page of plain text."""
     axes = {name: (f"{len(values):,}", _listing(name, values)) for name, values in plan.axes.items()}
     wide = max((len(name) for name in axes), default=0)
     wider = max((len(count) for count, _ in axes.values()), default=0)
     lines = [f"  {name:{wide}}  {count:>{wider}}  {values}" for name, (count, values) in axes.items()]
     rows = [f"  [{index}] {label}" for index, label in _rows(plan)]
-    return "\n".join([f"Plan: {headline(plan)}", *lines, *rows, *_more(plan)])
+    return "\n".join([f"Plan: {plan_headline(plan)}", *lines, *rows, *_more(plan)])
 
 
 def plan_html(plan: Plan) -> str:
-    """The same as HTML; every text in it is escaped."""
+    """Format a plan as HTML; every text in it is escaped."""
     cells = [(name, f"{len(values):,}", _listing(name, values)) for name, values in plan.axes.items()]
     axes = "".join(
         f'<tr style="background:none"><th scope="row" style="{_CELL}">{escape(name)}</th>'
@@ -82,7 +91,7 @@ def plan_html(plan: Plan) -> str:
     rows = "".join(f"<div>[{index}] {escape(label)}</div>" for index, label in _rows(plan))
     more = "".join(f"<div>{escape(line.strip())}</div>" for line in _more(plan))
     return (
-        f'<div class="vidu-plan"><div style="font-weight:600">Plan: {escape(headline(plan))}</div>'
+        f'<div class="vidu-plan"><div style="font-weight:600">Plan: {escape(plan_headline(plan))}</div>'
         f'<table style="margin:4px 0;border:none">{axes}</table>'
         f'<div style="{_MUTED};font-size:12px;overflow-wrap:anywhere">{rows}{more}</div></div>'
     )
@@ -90,10 +99,10 @@ def plan_html(plan: Plan) -> str:
 
 def _listing(name: str, values: tuple[Any, ...]) -> str:
     between = " | " if name in ("prompt", "references") else ", "  # these hold commas of their own
-    words = [said(name, value) for value in values[:_VALUES]]
+    shown = [format_value(name, value) for value in values[:_VALUES]]
     if len(values) > _VALUES:
-        words[-1] = f"… {said(name, values[-1])}"
-    return between.join(words)
+        shown[-1] = f"… {format_value(name, values[-1])}"
+    return between.join(shown)
 
 
 def _rows(plan: Plan) -> list[tuple[int, str]]:

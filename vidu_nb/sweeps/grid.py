@@ -9,7 +9,7 @@ from ..errors import ViduError
 from ..player import figure
 from ..request import FRAME_SIZES
 from ..video import Video
-from .formatting import said
+from .formatting import label_value
 from .plan import Plan
 
 MAX_SHOWN = 24  # clips; each puts a poster of some 20 kB into the notebook
@@ -24,7 +24,7 @@ Outcomes = Mapping[int, Video | ViduError]
 
 
 class Grid:
-    """What landed of a plan, as HTML and as text.
+    """A plan's clips and errors, as HTML and as text.
 
     Up to 24 requests with one or two swept parameters are a table, and those with more are several under headings; of
     longer plans the first 24 clips are shown, each under its label.
@@ -38,7 +38,7 @@ class Grid:
     headline
         A line above it.
     clips
-        The clips' HTML by place, kept from one grid to the next: where no link plays, a clip takes a second.
+        The clips' HTML by place, a cache from one grid to the next: where no link plays, a clip takes a second.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class Grid:
         self.headline = headline
         self._clips = {} if clips is None else clips
 
-    def html(self, flying: Collection[int] = ()) -> str:
-        """The grid's HTML; every text in it is escaped and it holds no script.
+    def html(self, in_flight: Collection[int] = ()) -> str:
+        """Return the grid as HTML; every text in it is escaped and it holds no script.
 
         Parameters
         ----------
-        flying
+        in_flight
             The places of the requests that are being made.
         """
 
@@ -62,7 +62,7 @@ class Grid:
             outcome = self.results.get(index)
             if index in self._clips:
                 return self._clips[index]
-            html = _cell(self.plan, index, outcome, is_flying=index in flying)
+            html = _cell_html(self.plan, index, outcome, is_in_flight=index in in_flight)
             return self._clips.setdefault(index, html) if isinstance(outcome, Video) else html
 
         body = self._tables(cell) if len(self.plan) <= MAX_SHOWN else self._selection(cell)
@@ -74,19 +74,19 @@ class Grid:
         axes = self.plan.axes
         names = list(axes)
         if len(names) <= 1:
-            return _wrapped(self.plan, range(len(self.plan)), cell)
+            return _flow_html(self.plan, range(len(self.plan)), cell)
         row, column = names[-2:]
         columns, size = len(axes[column]), len(axes[row]) * len(axes[column])
         head = "".join(
-            f'<th scope="col" style="{_HEAD}">{escape(said(column, value, named=True))}</th>' for value in axes[column]
+            f'<th scope="col" style="{_HEAD}">{escape(label_value(column, value))}</th>' for value in axes[column]
         )
         parts = []
         for start in range(0, len(self.plan), size):
             outer = self.plan.values(start)
-            title = " · ".join(said(name, outer[name], named=True) for name in names[:-2])
+            title = " · ".join(label_value(name, outer[name]) for name in names[:-2])
             lines = "".join(
                 f'<tr style="background:none"><th scope="row" style="{_HEAD};width:{_LABEL}px">'
-                f"{escape(said(row, value, named=True))}</th>"
+                f"{escape(label_value(row, value))}</th>"
                 + "".join(f'<td style="{_CELL}">{cell(start + at * columns + step)}</td>' for step in range(columns))
                 + "</tr>"
                 for at, value in enumerate(axes[row])
@@ -104,19 +104,19 @@ class Grid:
         shown = landed[:MAX_SHOWN]
         more = len(landed) - len(shown)
         rest = f'<div style="{_MUTED}">… and {more:,} more, in .videos and .table()</div>' if more else ""
-        return _wrapped(self.plan, shown, cell) + rest
+        return _flow_html(self.plan, shown, cell) + rest
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         return {"text/plain": repr(self), "text/html": self.html()}
 
     def __repr__(self) -> str:
         shown = sorted(self.results.items())[:MAX_SHOWN]
-        lines = [f"  [{index}] {self.plan.label(index)}: {_told(one)}" for index, one in shown]
+        lines = [f"  [{index}] {self.plan.label(index)}: {_outcome_text(one)}" for index, one in shown]
         more = [f"  … and {len(self.results) - MAX_SHOWN:,} more"] if len(self.results) > MAX_SHOWN else []
         return "\n".join([self.headline or f"{len(self.results):,} results", *lines, *more])
 
 
-def _wrapped(plan: Plan, indexes: Collection[int], cell: Callable[[int], str]) -> str:
+def _flow_html(plan: Plan, indexes: Collection[int], cell: Callable[[int], str]) -> str:
     cells = "".join(
         f'<div style="width:{_CLIP}px;max-width:100%">'
         f'<div style="font-weight:600;margin-bottom:2px;overflow-wrap:anywhere">{escape(plan.label(index))}</div>'
@@ -126,7 +126,7 @@ def _wrapped(plan: Plan, indexes: Collection[int], cell: Callable[[int], str]) -
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start">{cells}</div>'
 
 
-def _cell(plan: Plan, index: int, outcome: Video | ViduError | None, *, is_flying: bool) -> str:
+def _cell_html(plan: Plan, index: int, outcome: Video | ViduError | None, *, is_in_flight: bool) -> str:
     if isinstance(outcome, Video):
         try:
             return figure(outcome)
@@ -134,11 +134,11 @@ def _cell(plan: Plan, index: int, outcome: Video | ViduError | None, *, is_flyin
             outcome = ViduError(str(error))
     width, height = FRAME_SIZES[plan.values(index)["aspect_ratio"]]
     scale = min(_CLIP / width, 240 / height)  # as large as the clip will be
-    word = f"⚠ {outcome}" if outcome else "being made …" if is_flying else ""
+    text = f"⚠ {outcome}" if outcome else "being made …" if is_in_flight else ""
     size = f"width:{width * scale:.0f}px;max-width:100%;aspect-ratio:{width}/{height}"
     look = "border:1px dashed var(--jp-border-color1,#bdbdbd);border-radius:6px;box-sizing:border-box;padding:8px"
-    return f'<div style="{size};{look};{_MUTED};overflow:auto;overflow-wrap:anywhere;margin:4px 0">{escape(word)}</div>'
+    return f'<div style="{size};{look};{_MUTED};overflow:auto;overflow-wrap:anywhere;margin:4px 0">{escape(text)}</div>'
 
 
-def _told(outcome: Video | ViduError) -> str:
+def _outcome_text(outcome: Video | ViduError) -> str:
     return repr(outcome) if isinstance(outcome, Video) else str(outcome)

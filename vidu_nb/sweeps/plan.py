@@ -15,8 +15,8 @@ from ..client.client import Client
 from ..errors import InvalidRequest
 from ..references.reference import Reference, Source, as_references
 from ..request import AspectRatio, MovementAmplitude, VideoRequest, quietly
-from .formatting import plan_html, plan_text, said
-from .pricing import Quote, quote_for
+from .formatting import format_value, label_value, plan_html, plan_text
+from .pricing import Quote, quote_plan
 
 MAX_REQUESTS = 1_000_000
 
@@ -33,7 +33,7 @@ class Plan:
     parameters : mapping of str to tuple
         The values of each parameter, one or many; of ``references``, sets of pictures.
     quote : Quote or None
-        What it comes to with one client, from `priced`.
+        Price, time and cached clips with one client, from `priced`.
 
     >>> plan = Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2, 3], aspect_ratio=["16:9", "9:16"])
     >>> len(plan), plan[1].seed, plan[1].aspect_ratio
@@ -59,7 +59,7 @@ class Plan:
         bgm: bool | Iterable[bool] = True,
         movement_amplitude: MovementAmplitude | Iterable[MovementAmplitude] = "auto",
     ) -> Plan:
-        """A plan over every parameter that is given as a list.
+        """Make a plan over every parameter that is given as a list.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Plan:
         return cls({name: tuple(_checked(name, values, first)) for name, values in listed.items()})
 
     def priced(self, client: Client | None = None, *, workers: int = 4) -> Plan:
-        """The same plan with what it comes to: how many clips are kept already, US dollars and seconds for the others.
+        """Return the plan with a quote: how many clips are cached, US dollars and seconds for the others.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class Plan:
         >>> priced.kept, priced.price_usd, priced.seconds
         (0, 1.5, 120.0)
         """
-        return replace(self, quote=quote_for(self, client or Client.from_env(), workers=workers))
+        return replace(self, quote=quote_plan(self, client or Client.from_env(), workers=workers))
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -119,21 +119,21 @@ class Plan:
 
     @property
     def kept(self) -> int | None:
-        """How many of the clips the archive already holds; None for a plan that is not `priced`."""
+        """How many of the clips are cached in the archive; None for a plan that is not `priced`."""
         return None if self.quote is None else len(self.quote.kept)
 
     @property
     def price_usd(self) -> float | None:
-        """US dollars for the clips that are not kept; None for a plan that is not `priced`."""
+        """US dollars for the clips that are not cached; None for a plan that is not `priced`."""
         return None if self.quote is None else self.quote.price_usd
 
     @property
     def seconds(self) -> float | None:
-        """Expected seconds for the clips that are not kept; None for a plan that is not `priced`."""
+        """Expected seconds for the clips that are not cached; None for a plan that is not `priced`."""
         return None if self.quote is None else self.quote.seconds
 
     def values(self, index: int) -> dict[str, Any]:
-        """One request's parameters, as `VideoRequest` takes them.
+        """Return one request's parameters, as `VideoRequest` takes them.
 
         Raises
         ------
@@ -148,16 +148,16 @@ class Plan:
         return found
 
     def label(self, index: int) -> str:
-        """What tells one request from the others, in words; IndexError as for `values`.
+        """Return the values that tell one request from the others, as text; IndexError as for `values`.
 
         >>> Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2], bgm=[True, False]).label(1)
         'seed 1 · bgm off'
         """
         values = self.values(index)
-        return " · ".join(said(name, values[name], named=True) for name in self.axes)
+        return " · ".join(label_value(name, values[name]) for name in self.axes)
 
     def position(self, **parameters: Any) -> int:
-        """Where the request with these parameters stands.
+        """Return the place of the request with these parameters.
 
         Parameters
         ----------
@@ -173,38 +173,40 @@ class Plan:
         1
         """
         if missing := [name for name in self.axes if name not in parameters]:
-            raise InvalidRequest(f"{missing[0]}: is swept over: name its value, too", field=missing[0])
+            values = self.axes[missing[0]]
+            problem = f"{missing[0]}: the plan has {len(values):,} values of it: pass {missing[0]}=..., too"
+            raise InvalidRequest(problem, field=missing[0])
         if strange := [name for name in parameters if name not in self.parameters]:
             raise InvalidRequest(f"{strange[0]}: no such parameter", field=strange[0])
         place = 0
         for name, values in self.parameters.items():
-            known: tuple[Any, ...] = tuple(range(len(values))) if name == "references" else values
-            wanted = parameters.get(name, known[0])
-            if wanted not in known:
+            choices: tuple[Any, ...] = tuple(range(len(values))) if name == "references" else values
+            wanted = parameters.get(name, choices[0])
+            if wanted not in choices:
                 raise InvalidRequest(f"{name}: {wanted!r} is not in this plan", field=name)
-            place = place * len(values) + known.index(wanted)
+            place = place * len(values) + choices.index(wanted)
         return place
 
     def facts(self) -> dict[str, Any]:
-        """Axes, counts, price and time as JSON-ready values."""
-        told: dict[str, Any] = {
-            name: [said(name, value) for value in values] if name == "references" else list(values)
+        """Return axes, counts, price and time as JSON-ready values."""
+        axes: dict[str, Any] = {
+            name: [format_value(name, value) for value in values] if name == "references" else list(values)
             for name, values in self.axes.items()
         }
         quote = self.quote
         figures = {"engine": quote.engine, "kept": self.kept, "price_usd": self.price_usd} if quote else {}
-        return {"axes": told, "requests": len(self), **figures, "seconds": self.seconds}
+        return {"axes": axes, "requests": len(self), **figures, "seconds": self.seconds}
 
     def digest(self, client: Client) -> str:
-        """A name for this plan with this client's engine, 16 hex digits: the same for the same requests.
+        """Return a name for this plan with this client's engine, 16 hex digits: the same for the same requests.
 
         >>> from vidu_nb import Client
         >>> len(Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2]).digest(Client.preview()))
         16
         """
         pictures = [[(one.sha256, one.name) for one in references] for references in self.parameters["references"]]
-        told = [client.engine, client.model, {**self.parameters, "references": pictures}]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        identity = [client.engine, client.model, {**self.parameters, "references": pictures}]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.parameters.values())
@@ -257,7 +259,9 @@ def _checked(name: str, values: list[Any], first: dict[str, Any]) -> Iterator[An
     seen = set()
     for value in taken:
         if value in seen:
-            raise InvalidRequest(f"{name}: {said(name, value)} is given twice: name each value once", field=name)
+            raise InvalidRequest(
+                f"{name}: {format_value(name, value)} is given twice: name each value once", field=name
+            )
         seen.add(value)
         yield value
 

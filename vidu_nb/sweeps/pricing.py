@@ -1,4 +1,4 @@
-"""What a plan comes to: which clips are kept already, and what the others would cost and take."""
+"""Price a plan: which clips are cached, and what the others would cost and take."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from ..client.engines import PAID_SECONDS, PREVIEW_SECONDS
-from ..client.estimates import recent_receipts
+from ..client.estimates import Estimate, recent_receipts
 from ..request import VideoRequest
 from ..storage.archive import folder_name
 
@@ -26,7 +25,7 @@ _NAME = re.compile(r"_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a plan comes to with one client.
+    """The price of a plan with one client.
 
     Attributes
     ----------
@@ -38,7 +37,7 @@ class Quote:
     price_usd : float
         US dollars for the others.
     seconds : float
-        Expected for the others, so many at a time as were said.
+        Expected for the others, with as many calls at a time as were named.
     """
 
     engine: str
@@ -48,14 +47,14 @@ class Quote:
     seconds: float
 
 
-def quote_for(plan: Plan, client: Client, *, workers: int) -> Quote:
-    """What a plan comes to; looks at the archive and sends nothing."""
-    kept = frozenset(_kept(plan, client))
-    left = len(plan) - len(kept)
+def quote_plan(plan: Plan, client: Client, *, workers: int) -> Quote:
+    """Price a plan; looks at the archive and sends nothing."""
+    cached = frozenset(_kept(plan, client))
+    left = len(plan) - len(cached)
     workers = max(1, min(workers, left))
     price = 0.0 if client.is_free else left * client.price_usd
     seconds = left * _seconds_each(client, workers) / workers
-    return Quote(client.engine, client.is_free, kept, price, seconds)
+    return Quote(client.engine, client.is_free, cached, price, seconds)
 
 
 def _kept(plan: Plan, client: Client) -> Iterator[int]:
@@ -86,8 +85,9 @@ def _kept(plan: Plan, client: Client) -> Iterator[int]:
 
 
 def _seconds_each(client: Client, workers: int) -> float:
-    """What a clip of this model took lately, else what is usual."""
-    receipts = recent_receipts(client.archive, client.engine)
-    seen = sorted(one.elapsed_s for one in receipts if one.model == client.model and one.elapsed_s)
-    usual = workers * PREVIEW_SECONDS if client.is_free else PAID_SECONDS  # one preview takes all of this machine
-    return seen[len(seen) // 2] if seen else usual
+    """Estimate what a clip of this model takes while others are made."""
+    seen = [receipt for receipt in recent_receipts(client.archive, client.engine) if receipt.model == client.model]
+    estimate = Estimate(client.price_usd)
+    estimate.learn(seen)
+    seconds = estimate.seconds(client.engine)
+    return seconds * workers if client.is_free and not seen else seconds  # one preview takes all of this machine

@@ -1,154 +1,114 @@
-"""Calls that are made elsewhere: only the POST travels, while locks, journal, budget and archive stay with the caller.
+"""Free previews on an executor: its workers render them; locks, journal and archive stay with the caller.
 
-    caller: lock ► budget ► journal "sent" ► errand ──► worker: POST ► answer ──► caller: journal ► archive
+    caller: lock ► journal "sent" ► parameters, pictures ──► worker: render ► clip ──► caller: journal ► archive
 
-So every promise about money is kept in one place, whatever becomes of a worker. A free preview may be carried again by
-an executor that repeats the tasks of a lost worker; a paid call is carried once.
+No key travels and nothing is billed, so that a scheduler may repeat the preview of a lost worker as it likes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
-import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
 from typing import Any
+from urllib.parse import unquote
 
+from ..animatic.engine import make_clip
 from ..client.client import Client
-from ..client.engines import preview_engine
 from ..errors import InvalidRequest, Unreachable, ViduError
-from ..net.credentials import KeyHeader, Secret
-from ..net.transport import Answer, Call, Interrupted
+from ..net.credentials import KeyHeader
+from ..net.transport import Answer, Interrupted
+from ..request import DRAFT, MAX_SEED, NAMES_HEADER, PREVIEW, VideoRequest
 
-WORKERS = 4  # for an executor that doesn't tell how many it has
-MAX_WORKERS = 64
-_UNSURE = "Check the credit balance before asking again: a second call may be a second bill."
-_QUEUE = 60.0  # s that a call may wait for a worker, beyond the time of one call before it
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Errand:
-    """One POST on its way to a worker. Its repr, which schedulers show and log, tells neither the key nor the body."""
-
-    id: str
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
-    key: Secret | None
-    timeout: float
-    is_free: bool
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A key refuses to be pickled. Only here it is let go, and only with a Courier's leave.
-        text = self.key.reveal() if self.key else None
-        return _unpacked, (self.id, self.url, self.body, dict(self.headers), text, self.timeout, self.is_free)
-
-    def __repr__(self) -> str:
-        return f"Errand({self.id}, {len(self.body):,} bytes)"
+WORKERS = 4  # of an executor that doesn't tell how many it has
+MAX_AT_A_TIME = 64
 
 
-def _unpacked(
-    id: str, url: str, body: bytes, headers: dict[str, str], key: str | None, timeout: float, is_free: bool
-) -> Errand:
-    return Errand(id, url, body, headers, Secret.from_text(key) if key else None, timeout, is_free)
+def render(parameters: dict[str, Any], names: list[str], is_draft: bool, *pictures: str) -> bytes | ViduError:
+    """Render a preview: what a worker runs.
 
-
-def carry(errand: Errand) -> Answer | ViduError:
-    """Make an errand's call: what a worker runs.
-
-    Returns
-    -------
-    Answer or ViduError
-        What went wrong is returned, not raised: schedulers log what is raised.
+    An error is returned, not raised: schedulers log what is raised, with the prompt and the pictures.
     """
-    url, key = errand.url, errand.key
-    if errand.is_free:
-        engine = preview_engine(model=url.rsplit("/", 1)[1])  # this process's own
-        url, key = engine.generate_url, engine.key
-    elif not _is_first(errand.id):
-        return Interrupted(
-            "the worker was lost, and the call may have been made; it was not made again", remedy=_UNSURE
-        )
-    call = Call(timeout=errand.timeout)
     try:
-        answer = call.request("POST", url, key=KeyHeader(key), body=errand.body, headers=errand.headers)
+        request = VideoRequest.from_payload({**parameters, "image_urls": list(pictures)}, names=names)
+        return make_clip(request, draft=is_draft)
     except ViduError as error:
-        return error
-    return Answer(answer.status, dict(answer.headers), answer.body, answer.elapsed_s)
+        return error.with_traceback(None)
 
 
-def _is_first(errand: str) -> bool:
-    """Whether an errand was never begun before: Dask repeats a task whose worker was lost, whatever it had done."""
-    distributed: Any = sys.modules.get("distributed")
-    get_worker = getattr(distributed, "get_worker", None)  # not there yet while another thread imports it
-    try:
-        if get_worker is None or not get_worker():
-            return True
-    except ValueError:  # this is no Dask worker
-        return True
-    begun = distributed.Event(f"vidu-nb-{errand}")  # the scheduler keeps it, not the worker
-    if begun.is_set():
-        return False
-    begun.set()
-    return True
+class PreviewWorkers:
+    """The workers of an executor, for a free client's previews.
 
-
-@dataclass(frozen=True, slots=True)
-class Courier:
-    """An executor, and what it may carry.
+    Parameters
+    ----------
+    executor
+        A `concurrent.futures.Executor`, or a Dask ``Client``.
+    client
+        Whose previews they are.
 
     Attributes
     ----------
-    submit : callable
-        The executor's.
-    workers : int
-        Calls at a time that keep it busy.
-    is_free : bool
-        Whether the calls cost nothing: each worker then asks a preview engine of its own.
+    at_a_time : int
+        Previews that keep the workers busy: while one is rendered, the next is there already.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no executor, or the client's calls are paid.
     """
 
-    submit: Callable[..., Future[Answer | ViduError]]
-    workers: int
-    is_free: bool
-
-    @classmethod
-    def of(cls, executor: Any, client: Client, *, share_key: bool) -> Courier | None:
-        """The courier for an executor, None where there is none.
-
-        Raises
-        ------
-        InvalidRequest
-            It is no executor, or the key would have to leave this process and may not.
-        """
-        if executor is None:
-            return None
-        if hasattr(executor, "get_executor"):  # a Dask client
-            executor = executor.get_executor(pure=False)
-        if not isinstance(executor, Executor):
-            told = f"executor: {type(executor).__name__} is no concurrent.futures.Executor and no Dask client"
-            raise InvalidRequest(told, field="executor")
-        if not (client.is_free or share_key or isinstance(executor, ThreadPoolExecutor)):
+    def __init__(self, executor: Any, client: Client) -> None:
+        is_dask = hasattr(executor, "get_executor")
+        self._executor: Any = executor.get_executor(pure=False) if is_dask else executor
+        if not isinstance(self._executor, Executor):
+            problem = f"executor: {type(executor).__name__} is no concurrent.futures.Executor and no Dask client"
+            raise InvalidRequest(problem, field="executor")
+        if not client.is_free:
             raise InvalidRequest(
-                "share_key: paid calls on this executor's workers need the key there: pass share_key=True to send it "
-                "along with each call, or leave the executor out, since waiting needs no cluster",
-                field="share_key",
+                "executor: it carries free previews only. A paid call waits two minutes for the service and needs no "
+                "cluster, and the key stays in this process: leave the executor out; max_workers sets the calls at a "
+                "time",
+                field="executor",
             )
-        many = _count(executor)
-        # A paid call on its way counts as sent, so none is sent ahead; a free one keeps the next worker busy.
-        return cls(executor.submit, min(2 * many if client.is_free else many, MAX_WORKERS), client.is_free)
+        self._dask: Any = executor if is_dask else None
+        self._is_draft = client.model == DRAFT
+        self._shared: dict[bytes, Any] = {}
+        self._lock = threading.Lock()
+        count = sum(executor.nthreads().values()) if is_dask else getattr(executor, "_max_workers", None)
+        self.at_a_time = min(2 * (count or WORKERS), MAX_AT_A_TIME)
 
-    def call(self, **settings: Any) -> RemoteCall:
-        """What carries one request, in place of `transport.Call`."""
-        return RemoteCall(self, **settings)
+    def submit(self, parameters: dict[str, Any], names: list[str], pictures: list[str]) -> Future[bytes | ViduError]:
+        """Hand a preview to a worker; RuntimeError where the executor takes no tasks any more."""
+        shared = [self._share(picture) for picture in pictures]
+        future: Future[bytes | ViduError] = self._executor.submit(render, parameters, names, self._is_draft, *shared)
+        return future
+
+    def _share(self, picture: str) -> Any:
+        """A picture as it is handed over; Dask's workers get it once, and then pass it on among themselves."""
+        if self._dask is None:
+            return picture
+        digest = hashlib.sha256(picture.encode()).digest()
+        with self._lock:
+            if digest not in self._shared:
+                # A task, not `scatter`: Dask runs it again when the worker that held the picture is lost.
+                self._shared[digest] = self._dask.submit(str, picture)
+            return self._shared[digest]
 
 
-class RemoteCall(Call):
-    """One request that a worker makes; `Call`'s promises hold, except that what was handed over counts as sent."""
+class RemotePreview:
+    """One preview on its way to a worker and back: a transport, used in place of an HTTP call."""
 
-    def __init__(self, courier: Courier, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._courier = courier
+    def __init__(self, workers: PreviewWorkers, *, timeout: float, on_send: Callable[[], object] | None = None) -> None:
+        self.sent = False
+        self._workers = workers
+        self._timeout = timeout
+        self._on_send = on_send
+        self._reason = ""
+        self._woken = threading.Event()
 
     def abort(self, reason: str = "the call was cancelled") -> None:
         """Wait no longer."""
@@ -158,54 +118,49 @@ class RemoteCall(Call):
     def request(
         self,
         method: str,  # noqa: ARG002  # a request for a clip is a POST
-        url: str,
+        url: str,  # noqa: ARG002  # the workers know who renders
         *,
-        key: KeyHeader | None = None,
+        key: KeyHeader | None = None,  # noqa: ARG002  # it stays here
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Hand over and wait."""
-        if self._reason:
-            raise Unreachable(f"nothing was sent: {self._reason}")
-        own = None if self._courier.is_free or key is None else key.key
-        errand = Errand(
-            secrets.token_hex(16), url, body or b"", dict(headers or {}), own, self.timeout, self._courier.is_free
-        )
-        if self.on_send:
-            self.on_send()
-        problem = ""
+        """Hand the request over and wait for its clip.
+
+        Raises
+        ------
+        Unreachable
+            The executor takes no tasks any more.
+        Interrupted
+            The call was aborted or took too long, or its worker failed.
+        """
+        parameters = json.loads(body or b"{}")
+        pictures = parameters.pop("image_urls")
+        parameters["seed"] = parameters["seed"] or secrets.randbelow(MAX_SEED) + 1
+        names = [unquote(name) for name in (headers or {}).get(NAMES_HEADER, "").split("/")]
+        started = time.monotonic()
+        if self._on_send:
+            self._on_send()
         try:
-            future = self._courier.submit(carry, errand)
-        except RuntimeError as error:  # shut down, or broken
-            problem = str(error)
-        if problem:
-            raise Unreachable(f"nothing was sent: the executor takes no calls ({problem})", remedy="Make a new one.")
+            future = self._workers.submit(parameters, names, pictures)
+        except RuntimeError as error:
+            problem = f"nothing was sent: the executor takes no tasks ({error})"
+            raise Unreachable(problem, remedy="Make a new one.") from error
         self.sent = True
+        clip = self._await(future)
+        elapsed = time.monotonic() - started
+        if isinstance(clip, ViduError):
+            return Answer(400, {}, json.dumps({"error": clip.message}).encode(), elapsed)
+        facts = {"x-vidu-engine": PREVIEW, "x-cost": "0", "x-seed-value": str(parameters["seed"])}
+        return Answer(200, facts, clip, elapsed)
+
+    def _await(self, future: Future[bytes | ViduError]) -> bytes | ViduError:
         future.add_done_callback(lambda _: self._woken.set())
-        self._woken.wait(2 * self.timeout + _QUEUE)
+        self._woken.wait(self._timeout)
         if not future.done():
             future.cancel()
-            raise Interrupted(self._reason or "no worker answered in time", remedy=_UNSURE)
-        return self._opened(future)
-
-    def _opened(self, future: Future[Answer | ViduError]) -> Answer:
-        problem = ""
-        try:
-            said = future.result()
-        except CancelledError:
-            problem = self._reason or "the executor cancelled the call"
-        except Exception as error:  # whatever an executor has for a lost worker
-            problem = f"the worker was lost ({type(error).__name__})"
-        if problem:
-            raise Interrupted(problem, remedy=_UNSURE)
-        if isinstance(said, ViduError):
-            self.sent = not isinstance(said, Unreachable)
-            raise said
-        return said
-
-
-def _count(executor: Executor) -> int:
-    many = getattr(executor, "_max_workers", None)
-    if many is None and (dask := getattr(executor, "_client", None)):
-        many = sum(dask.nthreads().values())
-    return many or WORKERS
+            raise Interrupted(self._reason or f"no worker answered within {self._timeout:g} s")
+        if future.cancelled():
+            raise Interrupted(self._reason or "the executor cancelled the preview")
+        if error := future.exception():
+            raise Interrupted(f"the worker failed: {error!r}")
+        return future.result()

@@ -1,4 +1,4 @@
-"""What a sweep came to: its clips and errors, by place or by parameters, as a table and side by side."""
+"""The result of a sweep: its clips and errors, by place or by parameters, as a table and side by side."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..player import Player
 from ..storage.budget import Budget
 from ..video import Video
 from ..widgets.show import show
-from .formatting import money, said
+from .formatting import format_usd, format_value
 from .grid import Grid
 from .plan import Plan
-from .runner import Run, Tally
+from .runner import Runner
 from .views import running_cell
 
 MAX_COMPARED = 9  # clips that one synchronised player takes
 
 
 class Sweep:
-    """What came of a plan; shows itself as a grid.
+    """The clips and errors of a plan; shows itself as a grid.
 
     Attributes
     ----------
@@ -54,56 +54,52 @@ class Sweep:
     seed 2: Video(...)
     """
 
-    def __init__(self, run: Run) -> None:
-        self.plan: Plan = run.plan
-        self.budget: Budget | None = run.budget
-        self._run = run
+    def __init__(self, plan: Plan, runner: Runner, budget: Budget | None = None) -> None:
+        self.plan = plan
+        self.budget = budget
+        self._runner = runner
         self._cell = running_cell()
 
     @property
     def results(self) -> list[Video | ViduError | None]:
         """For each request of the plan its clip, its error, or None where it was not asked for."""
-        found = self._run.results
+        found = self._runner.results
         return [found.get(index) for index in range(len(self.plan))]
 
     @property
     def videos(self) -> list[Video]:
         """The clips that landed, in the plan's order."""
-        return [one for _, one in sorted(self._run.results.items()) if isinstance(one, Video)]
+        return [one for _, one in sorted(self._runner.results.items()) if isinstance(one, Video)]
 
     @property
     def failed(self) -> list[ViduError]:
         """The errors, in the plan's order."""
-        return [one for _, one in sorted(self._run.results.items()) if isinstance(one, ViduError)]
+        return [one for _, one in sorted(self._runner.results.items()) if isinstance(one, ViduError)]
 
     @property
     def spent_usd(self) -> float:
         """US dollars that this run spent; calls of unknown outcome count in full."""
-        return round(self._tally.spent_usd, 9)
+        return round(self._runner.progress.spent_usd, 9)
 
     @property
     def stopped(self) -> str:
-        """Why the rest was not asked for, in words; empty where all was."""
-        return self._tally.reason
-
-    @property
-    def _tally(self) -> Tally:
-        return self._run.tally
+        """Why the rest was not asked for; empty where all was."""
+        return self._runner.progress.reason
 
     def at(self, **parameters: Any) -> Video:
-        """The clip with these parameters, one value for each swept one; of ``references``, the number of the set.
+        """Return the clip with these parameters, one value for each swept one; of ``references``, the set's number.
 
         Raises
         ------
         InvalidRequest
             A swept parameter is not named, or the plan has no such value.
         ViduError
-            What that request came to, where that is no clip.
+            The request failed, or was not asked for.
         """
         return self[self.plan.position(**parameters)]
 
     def table(self, *columns: str) -> Any:
-        """One row for each request: swept parameters, seed, state, file, cost, seconds, error.
+        """Return a row for each request: swept parameters, seed, state, file, cost, seconds, error.
 
         Parameters
         ----------
@@ -127,15 +123,14 @@ class Sweep:
         return pandas.DataFrame(self.rows(*columns))
 
     def rows(self, *columns: str) -> Rows:
-        """The same as a list of dicts, whether pandas is installed or not."""
+        """Return the rows of `table` as a list of dicts, whether pandas is installed or not."""
         rows = [self._row(index, outcome) for index, outcome in enumerate(self.results)]
         if strange := next((name for name in columns if name not in rows[0]), None):
-            told = f"columns: {strange!r} is none of {', '.join(rows[0])}"
-            raise InvalidRequest(told, field="columns")
+            raise InvalidRequest(f"columns: {strange!r} is none of {', '.join(rows[0])}", field="columns")
         return Rows({name: row[name] for name in columns or row} for row in rows)
 
     def facts(self) -> dict[str, Any]:
-        """What it came to as JSON-ready values."""
+        """Return plan, money and results as JSON-ready values."""
         return {
             "plan": self.plan.facts(),
             "spent_usd": self.spent_usd,
@@ -144,26 +139,28 @@ class Sweep:
         }
 
     def show(self) -> Grid:
-        """The clips in a labelled grid."""
-        return Grid(self.plan, self._run.results, headline=self.headline)
+        """Return the clips in a labelled grid."""
+        return Grid(self.plan, self._runner.results, headline=self.headline)
 
     def compare(self) -> Player:
-        """All clips, nine at most, in one player that plays them in step.
+        """Return all clips, nine at most, in one player that plays them in step.
 
         Raises
         ------
         InvalidRequest
             No clip landed, or more than nine did.
         """
-        found = [(index, one) for index, one in sorted(self._run.results.items()) if isinstance(one, Video)]
+        found = [(index, one) for index, one in sorted(self._runner.results.items()) if isinstance(one, Video)]
         if len(found) > MAX_COMPARED:
-            told = f"compare: {len(found)} clips, and {MAX_COMPARED} fit: choose, as in vidu.show(sweep.videos[:4])"
-            raise InvalidRequest(told, field="videos")
+            problem = f"compare: {len(found)} clips, and {MAX_COMPARED} fit: choose, as in vidu.show(sweep.videos[:4])"
+            raise InvalidRequest(problem, field="videos")
         return show([one for _, one in found], labels=[self.plan.label(index) for index, _ in found])
 
     def _row(self, index: int, outcome: Video | ViduError | None) -> dict[str, Any]:
         values = self.plan.values(index)
-        swept = {name: said(name, values[name]) if name == "references" else values[name] for name in self.plan.axes}
+        swept = {
+            name: format_value(name, values[name]) if name == "references" else values[name] for name in self.plan.axes
+        }
         row = {**swept, "seed": values["seed"], "state": "not asked", "file": "", "cost_usd": None, "elapsed_s": None}
         if isinstance(outcome, Video) and outcome.receipt:
             made = outcome.receipt.original or outcome.receipt
@@ -176,28 +173,28 @@ class Sweep:
             }
         if isinstance(outcome, ViduError):
             row["state"] = "failed"
-        if outcome is None and index in self._run.flying:
+        if outcome is None and index in self._runner.in_flight:
             row["state"] = "in flight"
         return row | {"error": str(outcome) if isinstance(outcome, ViduError) else ""}
 
     @property
     def headline(self) -> str:
-        """What it came to in one line."""
-        tally, flying = self._tally, len(self._run.flying)
-        rest = len(self.plan) - tally.landed - tally.failed - flying
-        parts = [f"{tally.landed:,} of {len(self.plan):,} clips"]
-        parts += [f"{tally.failed:,} failed"] if tally.failed else []
-        parts += [f"{flying:,} in flight"] if flying else []
+        """Counts, money and why it stopped, in one line."""
+        progress, in_flight = self._runner.progress, len(self._runner.in_flight)
+        rest = len(self.plan) - progress.done - in_flight
+        parts = [f"{progress.landed:,} of {len(self.plan):,} clips"]
+        parts += [f"{progress.failed:,} failed"] if progress.failed else []
+        parts += [f"{in_flight:,} in flight"] if in_flight else []
         parts += [f"{rest:,} not asked for"] if rest else []
-        parts += [] if self.plan.quote and self.plan.quote.is_free else [f"{money(tally.spent_usd)} spent"]
-        return " · ".join(parts) + (f". Stopped: {tally.reason}" if tally.reason else "")
+        parts += [] if self._runner.is_free else [f"{format_usd(progress.spent_usd)} spent"]
+        return " · ".join(parts) + (f". Stopped: {progress.reason}" if progress.reason else "")
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __getitem__(self, index: int) -> Video:
         index = range(len(self.plan))[index]
-        outcome = self._run.results.get(index)
+        outcome = self._runner.results.get(index)
         if isinstance(outcome, Video):
             return outcome
         raise outcome or NotKept(f"{self.plan.label(index)} was not asked for", remedy="Run the same sweep again.")

@@ -1,12 +1,13 @@
-"""A plan under way: threads that ask for one request after another, and the rule when no more are asked for."""
+"""Many requests at a time: threads that ask for one after another, and the rule when no more are asked for."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..client.client import Client
 from ..errors import (
@@ -22,20 +23,27 @@ from ..errors import (
     Unreachable,
     ViduError,
 )
-from ..storage.budget import Budget
+from ..request import VideoRequest
 from ..video import Video
-from .plan import Plan
 
 MAX_TROUBLES = 3  # in a row; a service that is broken is not paid to prove it
 
-#: What would be said of every further call as well.
+#: Errors that every further request would meet as well.
 _FINAL = (InsufficientCredits, Unauthorized, Forbidden, NotFound, Retired)
-#: What tells of a service in trouble, where it happens again and again.
+#: Errors of a service in trouble, where they happen again and again.
 _TROUBLE = (ServerError, OutcomeUnknown, Unreachable, RateLimited)
 
 
-def is_news(error: ViduError) -> bool:
-    """Whether an error tells of a call that was made now.
+class Requests(Protocol):
+    """A sequence of requests; each may be made when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> VideoRequest: ...
+
+
+def is_from_this_run(error: ViduError) -> bool:
+    """Whether an error is of a call that was made now.
 
     The client refuses to repeat an earlier call of unknown outcome with an `OutcomeUnknown` of no more special class.
     """
@@ -43,17 +51,17 @@ def is_news(error: ViduError) -> bool:
 
 
 @dataclass
-class Tally:
-    """What a run came to so far: figures, and the reason to ask no more.
+class Progress:
+    """How far a run is: counts, money, and the reason to ask for no more.
 
     Attributes
     ----------
     landed, replayed, failed : int
-        Clips, those of them that cost nothing since they were kept, and errors.
+        Clips, those of them that were cached and cost nothing, and errors.
     spent_usd : float
-        US dollars; calls of unknown outcome and those that told no cost count with their price.
+        US dollars; calls of unknown outcome and those that named no cost count with their price.
     reason : str
-        Why no more are asked for, in words; empty while more are.
+        Why no more are asked for; empty while more are.
     """
 
     price_usd: float
@@ -64,61 +72,74 @@ class Tally:
     reason: str = ""
     _troubles: int = field(default=0, repr=False)
 
+    @property
+    def done(self) -> int:
+        """Requests that have a clip or an error."""
+        return self.landed + self.failed
+
     def count(self, outcome: Video | ViduError) -> None:
         """Take one more outcome into account."""
         if isinstance(outcome, Video):
-            receipt = outcome.receipt
-            self.landed += 1
-            if receipt and receipt.replayed:
-                self.replayed += 1
-                return
-            cost = receipt.cost_usd if receipt else None
-            self.spent_usd += self.price_usd if cost is None else cost
-            self._troubles = 0
+            self._count_clip(outcome)
+        else:
+            self._count_error(outcome)
+
+    def _count_clip(self, video: Video) -> None:
+        self.landed += 1
+        if video.receipt and video.receipt.replayed:
+            self.replayed += 1
             return
+        cost = video.receipt.cost_usd if video.receipt else None
+        self.spent_usd += self.price_usd if cost is None else cost
+        self._troubles = 0
+
+    def _count_error(self, error: ViduError) -> None:
         self.failed += 1
-        if is_news(outcome):
-            self.spent_usd += self.price_usd if outcome.billed != "no" else 0.0
-            self._troubles = self._troubles + 1 if isinstance(outcome, _TROUBLE) else 0
-        if isinstance(outcome, _FINAL):
-            self.reason = self.reason or outcome.message
+        if is_from_this_run(error):
+            self.spent_usd += self.price_usd if error.billed != "no" else 0.0
+            self._troubles = self._troubles + 1 if isinstance(error, _TROUBLE) else 0
+        if isinstance(error, _FINAL):
+            self.reason = self.reason or error.message
         elif self._troubles >= MAX_TROUBLES:
-            self.reason = self.reason or f"{MAX_TROUBLES} calls in a row went wrong, the last: {outcome.message}"
+            self.reason = self.reason or f"{MAX_TROUBLES} calls in a row went wrong, the last: {error.message}"
 
 
-class Run:
-    """A plan under way.
+class Runner:
+    """Makes requests, several at a time, until all are made or a rule says to ask for no more.
 
     Parameters
     ----------
-    plan
-        What is asked for; what is kept comes first, so that nothing stands between it and the eye.
+    requests
+        What is asked for.
     client
         Who is asked, by all threads.
     workers
         Calls at a time.
-    budget
-        What the client may spend.
+    order
+        The requests' places in the order in which they are asked for; by default as they stand.
 
     Attributes
     ----------
     results : dict of int to Video or ViduError
-        What came, by its place in the plan.
-    tally : Tally
+        What came, by the request's place.
+    progress : Progress
+    started : float
+        When it was made, on the monotonic clock.
     """
 
-    def __init__(self, plan: Plan, client: Client, *, workers: int, budget: Budget | None = None) -> None:
-        self.plan = plan
-        self.budget = budget
+    def __init__(
+        self, requests: Requests, client: Client, *, workers: int = 4, order: Iterable[int] | None = None
+    ) -> None:
+        self.requests = requests
         self.is_free = client.is_free
         self.results: dict[int, Video | ViduError] = {}
-        self.tally = Tally(0.0 if client.is_free else client.price_usd)
+        self.progress = Progress(0.0 if client.is_free else client.price_usd)
         self.started = time.monotonic()
-        self.cancelled = False
         self._client = client
-        self._workers = max(1, min(workers, len(plan)))
-        self._flying: set[int] = set()
-        self._todo = _kept_first(plan)
+        self._workers = max(1, min(workers, len(requests)))
+        self._todo: Iterator[int] = iter(range(len(requests)) if order is None else order)
+        self._in_flight: set[int] = set()
+        self._cancelled = False
         self._bug: BaseException | None = None
         self._lock = threading.Lock()
         self._working = 0
@@ -130,42 +151,36 @@ class Run:
         for number in range(self._workers):
             # On threads that a process doesn't wait for when it ends: a second interrupt leaves at once.
             work = contextvars.copy_context().run
-            threading.Thread(target=work, args=(self._work,), daemon=True, name=f"vidu-nb sweep {number}").start()
+            threading.Thread(target=work, args=(self._work,), daemon=True, name=f"vidu-nb runner {number}").start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until nobody works any more; True when it is so. Raises what no thread expected."""
+        """Wait until nobody works any more, and return whether it is so; raise what no thread expected."""
         ended = self._ended.wait(seconds)
         if ended and self._bug:
             raise self._bug
         return ended
 
     def stop(self, reason: str) -> None:
-        """Ask for no more; calls in flight go on."""
+        """Ask for no more; calls in flight go on. Where all has ended, nothing is changed."""
         with self._lock:
-            self.tally.reason = self.tally.reason or reason
+            if not self._ended.is_set():
+                self.progress.reason = self.progress.reason or reason
 
     def cancel(self) -> None:
         """End the calls in flight as well; for an engine that costs nothing."""
-        self.cancelled = True
+        self._cancelled = True
         self._client.cancel()
 
     @property
-    def flying(self) -> frozenset[int]:
+    def in_flight(self) -> frozenset[int]:
         """The places of the requests that are being made."""
         with self._lock:
-            return frozenset(self._flying)
+            return frozenset(self._in_flight)
 
     def _work(self) -> None:
         try:
             while (index := self._take()) is not None:
-                outcome: Video | ViduError
-                try:
-                    outcome = self._client.generate(self.plan[index])
-                except ViduError as error:
-                    outcome = error.with_traceback(None)  # frames hold pictures
-                except OSError as error:
-                    outcome = ViduError(f"the archive: {error.strerror or type(error).__name__}")
-                self._land(index, outcome)
+                self._land(index, self._outcome(index))
         except BaseException as error:  # a mistake of ours: raised where the run is waited for
             self._bug = error
             self.stop("something unexpected happened")
@@ -175,26 +190,28 @@ class Run:
                 if not self._working:
                     self._ended.set()
 
+    def _outcome(self, index: int) -> Video | ViduError:
+        try:
+            return self._client.generate(self.requests[index])
+        except ViduError as error:
+            return error.with_traceback(None)  # frames hold pictures
+        except OSError as error:
+            return ViduError(f"the archive: {error.strerror or type(error).__name__}")
+
     def _take(self) -> int | None:
         with self._lock:
-            index = None if self.tally.reason else next(self._todo, None)
+            index = None if self.progress.reason else next(self._todo, None)
             if index is not None:
-                self._flying.add(index)
+                self._in_flight.add(index)
             return index
 
     def _land(self, index: int, outcome: Video | ViduError) -> None:
         with self._lock:
-            self._flying.discard(index)
-            if self.cancelled and isinstance(outcome, ViduError) and outcome.billed == "no":
+            self._in_flight.discard(index)
+            if self._cancelled and isinstance(outcome, ViduError) and outcome.billed == "no":
                 return  # that is our own doing
             if isinstance(outcome, BudgetExceeded):  # it was not asked for, like all that come after it
-                self.tally.reason = self.tally.reason or outcome.message
+                self.progress.reason = self.progress.reason or outcome.message
                 return
             self.results[index] = outcome
-            self.tally.count(outcome)
-
-
-def _kept_first(plan: Plan) -> Iterator[int]:
-    kept = plan.quote.kept if plan.quote else frozenset()
-    yield from sorted(kept)
-    yield from (index for index in range(len(plan)) if index not in kept)
+            self.progress.count(outcome)

@@ -1,25 +1,27 @@
-"""`sweep`: plan, price, a word where it costs, then run."""
+"""`sweep`: plan, price, confirmation where it costs, then run."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from typing import get_args
+from functools import partial
+from typing import Any, get_args
 
 from ..client.client import Client
+from ..client.session import uninterrupted
 from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
 from ..references.reference import Source
 from ..request import AspectRatio, MovementAmplitude, Quality
 from ..storage.budget import Budget
-from .formatting import money
+from .formatting import format_usd
 from .plan import Plan
-from .remote import Courier
+from .remote import PreviewWorkers, RemotePreview
 from .result import Sweep
-from .runner import Run
-from .views import TICK, View, best_view
+from .runner import Runner
+from .views import TICK, SweepView, choose_view
 
-FREE_HAND_USD = 1.0  # what a sweep with a budget may cost without a word
+UNCONFIRMED_USD = 1.0  # what a sweep with a budget may cost without confirmation
 WORKERS = 4
 
 
@@ -37,7 +39,6 @@ def sweep(
     quality: Quality = "full",
     executor: Executor | None = None,
     max_workers: int | None = None,
-    share_key: bool = False,
     client: Client | None = None,
 ) -> Sweep:
     """Make a clip for every combination of what is listed, several at a time, within a budget.
@@ -58,11 +59,10 @@ def sweep(
     quality
         ``"draft"`` makes small and quick animatics on the free preview engine, whatever the environment says.
     executor
-        Where the calls are made: any `concurrent.futures.Executor`, or a Dask ``Client``. None makes them here.
+        Whose workers render free previews: any `concurrent.futures.Executor`, or a Dask ``Client``. None makes them
+        here, as paid calls are.
     max_workers
         Calls at a time; by default 4, or what the executor has workers for.
-    share_key
-        Lets the key travel to the executor's other processes, which paid calls need.
     client
         Who to ask; defaults to `Client.from_env()`.
 
@@ -74,9 +74,9 @@ def sweep(
     Raises
     ------
     InvalidRequest
-        A parameter is wrong; nothing was sent.
+        A parameter is wrong, or paid calls were to be made on an executor; nothing was sent.
     ConfirmationNeeded
-        It would cost more than is spent without a word; nothing was sent. ``.plan`` tells what it comes to.
+        It would cost more than is spent without confirmation; nothing was sent. ``.plan`` holds the price.
     SweepInterrupted
         A person interrupted it; ``.sweep`` holds what has landed.
 
@@ -88,6 +88,7 @@ def sweep(
     2
     """
     client = _client(client, quality)
+    remote = None if executor is None else PreviewWorkers(executor, client)
     plan = Plan.of(
         prompt,
         references,
@@ -97,93 +98,106 @@ def sweep(
         bgm=bgm,
         movement_amplitude=movement_amplitude,
     )
-    courier = Courier.of(executor, client, share_key=share_key)
-    workers = _workers(max_workers, courier)
+    workers = _workers(max_workers, default=remote.at_a_time if remote else WORKERS)
     plan = plan.priced(client, workers=workers)
     budget = _budget(budget_usd, plan, client)
-    view = best_view()
+    view = choose_view(plan, budget)
     if not confirm:
         _ask_first(plan, budget, view)
-    view.begin(plan)
-    asked = client.sibling(notify=view.say, budget=budget, call=courier.call if courier else None)
-    run = Run(plan, asked, workers=workers, budget=budget)
-    return _follow(run, view)
+    view.begin()
+    transport: Callable[..., Any] | None = partial(RemotePreview, remote) if remote else None
+    asked = client.sibling(notify=view.notify, budget=budget, call=transport)
+    runner = Runner(plan, asked, workers=workers, order=_cached_first(plan))
+    return _follow(runner, Sweep(plan, runner, budget), view)
 
 
 def _client(client: Client | None, quality: Quality) -> Client:
     if quality == "full":
         return client or Client.from_env()
     if client and quality in get_args(Quality):
-        told = "quality: the client says who is asked: pass client=Client.preview(quality='draft') alone"
-        raise InvalidRequest(told, field="quality")
+        problem = "quality: the client says who is asked: pass client=Client.preview(quality='draft') alone"
+        raise InvalidRequest(problem, field="quality")
     return Client.preview(quality=quality)
 
 
-def _workers(wanted: int | None, courier: Courier | None) -> int:
+def _workers(wanted: int | None, *, default: int) -> int:
     if wanted is None:
-        return courier.workers if courier else WORKERS
+        return default
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
         raise InvalidRequest(f"max_workers: {wanted!r} is not a number of calls: pass 1 or more", field="max_workers")
     return wanted
 
 
 def _budget(given: float | Budget | None, plan: Plan, client: Client) -> Budget | None:
-    """A number becomes a budget of this plan's own, in the archive: running it again spends from the same purse."""
+    """A number becomes a budget of this plan's own, in the archive: running it again spends from the same one."""
     if given is None or isinstance(given, Budget):
         return given
     return Budget(given, client.archive.folder / "budgets" / f"{plan.digest(client)}.json")
 
 
-def _ask_first(plan: Plan, budget: Budget | None, view: View) -> None:
+def _ask_first(plan: Plan, budget: Budget | None, view: SweepView) -> None:
     price = plan.price_usd or 0.0
     at_most = min(price, budget.left) if budget else price
-    if price and (budget is None or at_most > FREE_HAND_USD):
-        view.ask(plan)
-        limit = "" if budget is None else f" (the budget has {money(budget.left)} left)"
+    if price and (budget is None or at_most > UNCONFIRMED_USD):
+        view.ask()
+        limit = "" if budget is None else f" (the budget has {format_usd(budget.left)} left)"
         cure = "Pass confirm=True" + (", best with budget_usd=..." if budget is None else "") + " to go on."
-        error = ConfirmationNeeded(f"this sweep would cost about {money(price)}{limit}; nothing was sent", remedy=cure)
+        error = ConfirmationNeeded(
+            f"this sweep would cost about {format_usd(price)}{limit}; nothing was sent", remedy=cure
+        )
         error.plan = plan
         raise error
 
 
-def _follow(run: Run, view: View) -> Sweep:
-    """Wait for a run, and show it; an interrupt ends it in order, a second one at once."""
-    swept = Sweep(run)
-    interrupts = 0
-    run.start()
-    while True:
-        try:
-            while not run.wait(TICK):
-                with contextlib.suppress(Exception):  # whatever telling of it stumbles over, the calls go on
-                    view.update(run)
-            break
-        except KeyboardInterrupt:
-            interrupts += 1
-            _wind_up(run, view)
-        if interrupts > 1:
-            break
-    view.end(run, swept.headline)
-    if interrupts:
-        raise _interrupted(run, swept)
+def _cached_first(plan: Plan) -> Iterator[int]:
+    """Order a plan's requests: what is cached comes first, so that nothing stands between it and the eye."""
+    cached = plan.quote.kept if plan.quote else frozenset()
+    yield from sorted(cached)
+    yield from (index for index in range(len(plan)) if index not in cached)
+
+
+def _follow(runner: Runner, swept: Sweep, view: SweepView) -> Sweep:
+    """Run and show it; an interrupt ends it in order, a second one at once."""
+    interrupted = False
+    try:
+        with uninterrupted():  # until all threads have begun
+            runner.start()
+        _watch(runner, view)
+    except KeyboardInterrupt:
+        interrupted = True
+        with contextlib.suppress(KeyboardInterrupt):
+            _wind_up(runner, view)
+            _watch(runner, view)
+    finally:
+        runner.stop("interrupted")  # whatever ended the wait, nobody goes on to ask for more
+    view.end(runner, swept.headline)
+    if interrupted:
+        raise _interrupted(runner, swept)
     return swept
 
 
-def _wind_up(run: Run, view: View) -> None:
+def _watch(runner: Runner, view: SweepView) -> None:
+    while not runner.wait(TICK):
+        with contextlib.suppress(Exception):  # whatever showing it stumbles over, the calls go on
+            view.update(runner)
+
+
+def _wind_up(runner: Runner, view: SweepView) -> None:
     """Ask for no more, and end what costs nothing."""
-    run.stop("interrupted")
-    if run.is_free:
-        run.cancel()
-    elif run.flying:
-        view.say(
-            f"{len(run.flying)} paid calls are in flight and are waited for, since they can't be cancelled. Interrupt "
-            "again to leave at once: they stay in the journal, and the same sweep again picks them up."
+    runner.stop("interrupted")
+    if runner.is_free:
+        runner.cancel()
+    elif runner.in_flight:
+        view.notify(
+            f"{len(runner.in_flight)} paid calls are in flight and are waited for, since they can't be cancelled. "
+            "Interrupt again to leave at once: they stay in the journal, and the same sweep again picks them up."
         )
 
 
-def _interrupted(run: Run, swept: Sweep) -> SweepInterrupted:
-    left = f"; {len(run.flying)} paid calls go on, see client.pending()" if run.flying and not run.is_free else ""
-    error = SweepInterrupted(
-        f"{swept.headline}{left}", remedy="Run the same sweep again to go on: what landed is kept."
-    )
+def _interrupted(runner: Runner, swept: Sweep) -> SweepInterrupted:
+    paid = () if runner.is_free else runner.in_flight
+    left = f"; {len(paid)} paid calls go on, see client.pending()" if paid else ""
+    remedy = "Run the same sweep again to go on: what landed is in the archive."
+    error = SweepInterrupted(f"{swept.headline}{left}", remedy=remedy)
     error.sweep = swept
     return error

@@ -1,53 +1,55 @@
-"""A run as it is watched: in a notebook a bar, a grid and a button; in a terminal a bar."""
+"""Show a sweep while it runs: in a notebook a bar and a grid, in a terminal a bar."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
 from ..console import running_shell
-from .formatting import money, plan_html, span
+from ..storage.budget import Budget
+from .formatting import format_seconds, format_usd, plan_html
 from .grid import Grid
 from .plan import Plan
-from .runner import Run
+from .runner import Runner
 
-TICK = 0.25  # s between two looks at a run
+TICK = 0.25  # s between two updates
 _GRID_TICK = 1.0  # s; a grid of posters is half a megabyte
 _EMPTY = "<div></div>"
 _TRACK = "height:6px;border-radius:3px;background:var(--jp-layout-color3,#e0e0e0);overflow:hidden;max-width:640px"
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
 
 
-class View(Protocol):
-    """Shows a run. All but `say` are called by the thread that waits for the run."""
+class SweepView(Protocol):
+    """Shows a sweep. All but `notify` are called by the thread that waits for it."""
 
-    def ask(self, plan: Plan) -> None:
-        """Show what waits for a word."""
+    def ask(self) -> None:
+        """Show the plan, which waits for confirmation."""
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self) -> None:
         """Show what is about to be asked for."""
 
-    def update(self, run: Run) -> None:
+    def update(self, runner: Runner) -> None:
         """Show how far it is."""
 
-    def say(self, text: str) -> object:
-        """Tell a line; any thread may."""
+    def notify(self, text: str) -> object:
+        """Show a line of text; any thread may."""
 
-    def end(self, run: Run, headline: str) -> None:
-        """Show what it came to."""
+    def end(self, runner: Runner, headline: str) -> None:
+        """Show what came of it."""
 
 
-def best_view() -> View:
-    """The view for where this runs."""
-    return TerminalView() if running_cell() is None else NotebookView()
+def choose_view(plan: Plan, budget: Budget | None) -> SweepView:
+    """Return the view for where this runs."""
+    return TerminalView(plan) if running_cell() is None else NotebookView(plan, budget)
 
 
 def running_cell() -> int | None:
-    """The number of the notebook's cell that runs, None where this is no notebook."""
+    """Return the number of the notebook's cell that runs, None where this is no notebook."""
     shell = running_shell()
     return shell.execution_count if getattr(shell, "kernel", None) else None
 
@@ -55,92 +57,89 @@ def running_cell() -> int | None:
 class TerminalView:
     """A bar on standard error, where that is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._bar: Any = None
 
-    def ask(self, plan: Plan) -> None:
-        """Say nothing: the error does."""
+    def ask(self) -> None:
+        """Show nothing: the error names the price."""
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self) -> None:
         """Show an empty bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(total=len(plan), desc="sweep", unit="clip", file=sys.stderr, disable=None, leave=False)
+        self._bar = tqdm(total=len(self._plan), desc="sweep", unit="clip", file=sys.stderr, disable=None, leave=False)
 
-    def update(self, run: Run) -> None:
+    def update(self, runner: Runner) -> None:
         """Fill the bar."""
-        tally, bar = run.tally, self._bar
-        told = [money(tally.spent_usd)] if tally.spent_usd else []
-        told += [f"{tally.failed} failed"] if tally.failed else []
-        bar.set_postfix_str(", ".join(told), refresh=False)
-        bar.update(tally.landed + tally.failed - bar.n)
+        progress, bar = runner.progress, self._bar
+        figures = [format_usd(progress.spent_usd)] if progress.spent_usd else []
+        figures += [f"{progress.failed} failed"] if progress.failed else []
+        bar.set_postfix_str(", ".join(figures), refresh=False)
+        bar.update(progress.done - bar.n)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Print above the bar."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
 
-    def end(self, run: Run, headline: str) -> None:  # noqa: ARG002
+    def end(self, runner: Runner, headline: str) -> None:  # noqa: ARG002
         """Take the bar away."""
-        self.update(run)
+        self.update(runner)
         self._bar.close()
 
 
 class NotebookView:
-    """The plan, a line that tells how far it is, a button that stops it, and the grid, in a cell's ordinary output.
+    """The plan, a line with the progress, and the grid, in a cell's ordinary output.
 
     Ordinary, since links to clips play nowhere else, and so that a saved notebook shows them without a kernel. What is
     updated meanwhile ends as empty as it began: tools that compare outputs see no updates.
     """
 
-    def __init__(self) -> None:
-        self._ids = {name: f"vidu-{name}-{os.urandom(8).hex()}" for name in ("plan", "line", "stop", "grid")}
+    def __init__(self, plan: Plan, budget: Budget | None) -> None:
+        self._plan = plan
+        self._budget = budget
+        self._ids = {name: f"vidu-{name}-{os.urandom(8).hex()}" for name in ("plan", "line", "grid")}
         self._note = ""
         self._clips: dict[int, str] = {}
         self._shown: object = None
         self._drawn = 0.0
-        self._stopper: Any = None
 
-    def ask(self, plan: Plan) -> None:
+    def ask(self) -> None:
         """Show the plan with its price."""
         from IPython.display import display
 
-        display(plan)
+        display(self._plan)
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self) -> None:
         """Open a place for each, and show the plan."""
-        from IPython.display import display, update_display
-
-        from ..widgets.stopper import Stopper
+        from IPython.display import display
 
         for name in self._ids.values():
             display(_html(_EMPTY), raw=True, display_id=name)
-        self._stopper = Stopper()
-        self._put("plan", plan_html(plan))
-        update_display(self._stopper, display_id=self._ids["stop"])
+        self._put("plan", plan_html(self._plan))
 
-    def update(self, run: Run) -> None:
+    def update(self, runner: Runner) -> None:
         """Show the line, and the grid where something has changed."""
-        self._put("line", _line(run, self._note))
-        flying, now = run.flying, time.monotonic()
-        state = (len(run.results), flying)
+        self._put("line", _line(runner, self._budget, self._note))
+        in_flight, now = runner.in_flight, time.monotonic()
+        state = (len(runner.results), in_flight)
         if state != self._shown and now >= self._drawn + _GRID_TICK:
             self._shown, self._drawn = state, now
-            self._put("grid", Grid(run.plan, run.results, clips=self._clips).html(flying))
+            self._put("grid", Grid(self._plan, runner.results, clips=self._clips).html(in_flight))
 
-    def say(self, text: str) -> None:
-        """Tell it beside the line."""
+    def notify(self, text: str) -> None:
+        """Show it below the line."""
         self._note = text
 
-    def end(self, run: Run, headline: str) -> None:
-        """Leave what it came to, which is the same whenever it is run: no price that is past, no times, no button."""
+    def end(self, runner: Runner, headline: str) -> None:
+        """Leave the result, which is the same whenever it is run: no price that is past, no times."""
         from IPython.display import display
 
         for name in self._ids:
             self._put(name, _EMPTY)
-        self._stopper.close()
-        display(replace(run.plan, quote=None))
-        display(Grid(run.plan, run.results, headline=headline, clips=self._clips))
+        display(replace(self._plan, quote=None))
+        display(Grid(self._plan, runner.results, headline=headline, clips=self._clips))
 
     def _put(self, name: str, html: str) -> None:
         from IPython.display import update_display
@@ -152,24 +151,34 @@ def _html(html: str) -> dict[str, str]:
     return {"text/plain": "", "text/html": html}
 
 
-def _line(run: Run, note: str) -> str:
-    tally, many = run.tally, len(run.plan)
-    done = tally.landed + tally.failed
-    elapsed = time.monotonic() - run.started
-    made = done - tally.replayed
-    parts = [f"{done:,} of {many:,}", f"{len(run.flying)} being made"]
-    parts += [f"{tally.failed:,} failed"] if tally.failed else []
-    if tally.price_usd:
-        parts.append(f"{money(tally.spent_usd)} spent")
-        parts += [f"{money(run.budget.left)} left of the budget"] if run.budget else []
-    parts.append(f"{span(elapsed)} so far")
-    parts += (
-        [f"about {span(elapsed / made * (many - done))} to go"] if made and done < many and not tally.reason else []
+def _line(runner: Runner, budget: Budget | None, note: str) -> str:
+    progress, many = runner.progress, len(runner.requests)
+    bar = (
+        f'<div style="height:100%;width:{100 * progress.done / many:.1f}%;'
+        'background:var(--jp-brand-color1,#1976d2)"></div>'
     )
-    parts += [f"stopping: {tally.reason}"] if tally.reason else []
-    bar = f'<div style="height:100%;width:{100 * done / many:.1f}%;background:var(--jp-brand-color1,#1976d2)"></div>'
     return (
-        f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{many}" aria-valuenow="{done}" aria-label="sweep" '
-        f'style="{_TRACK}">{bar}</div><div style="{_MUTED}">{escape(" · ".join(parts))}'
+        f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{many}" aria-valuenow="{progress.done}" '
+        f'aria-label="sweep" style="{_TRACK}">{bar}</div>'
+        f'<div style="{_MUTED}">{escape(" · ".join(_figures(runner, budget)))}'
         f"{f'<br>{escape(note)}' if note else ''}</div>"
     )
+
+
+def _figures(runner: Runner, budget: Budget | None) -> Iterator[str]:
+    """Counts, money and time, as far as there is something to tell."""
+    progress, many = runner.progress, len(runner.requests)
+    elapsed, made = time.monotonic() - runner.started, progress.done - progress.replayed
+    yield f"{progress.done:,} of {many:,}"
+    yield f"{len(runner.in_flight)} being made"
+    if progress.failed:
+        yield f"{progress.failed:,} failed"
+    if progress.price_usd:
+        yield f"{format_usd(progress.spent_usd)} spent"
+        if budget:
+            yield f"{format_usd(budget.left)} left of the budget"
+    yield f"{format_seconds(elapsed)} so far"
+    if progress.reason:
+        yield f"stopping: {progress.reason}"
+    elif made and progress.done < many:
+        yield f"about {format_seconds(elapsed / made * (many - progress.done))} to go"

@@ -318,12 +318,6 @@ def test_a_request_made_elsewhere_comes_back_from_the_papers(client, photo):
     assert opened.path == video.path
 
 
-def test_the_key_is_told_by_no_part_of_the_client(client):
-    """Neither the client, nor its parts, nor their variables show the key."""
-    shown = repr(client) + repr(vars(client)) + repr(vars(client._exchange)) + repr(client._exchange.engine)
-    assert KEY not in shown
-
-
 @pytest.mark.parametrize("url", ["http://api.example.com", "http://10.0.0.1:8000"])
 def test_a_key_never_travels_over_plain_http(url):
     """A base URL with plain http is refused for any host but this machine."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
 import subprocess
 import sys
 
@@ -44,10 +42,3 @@ def test_importing_costs_nothing():
     code = "import json, sys, vidu_nb; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(json.loads(told.stdout))
-
-
-def test_every_error_survives_a_trip_between_processes():
-    """An error that is pickled comes back with its text, its bill and its advice."""
-    error = vidu_nb.errors.api_error(503, "gone", request_id="r")
-    back = pickle.load(io.BytesIO(pickle.dumps(error)))
-    assert (type(back), str(back), back.billed, back.status) == (type(error), str(error), "unknown", 503)

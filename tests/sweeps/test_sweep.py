@@ -417,6 +417,28 @@ def test_a_process_pool_needs_leave_for_the_key(client, faults):
     assert len(client.pending()) == 1
 
 
+def test_an_interrupted_worker_leaves_an_unknown_outcome(client, faults):
+    """Ctrl-C that reaches a worker is the end of its call, not of the sweep: that call may be billed, others go on."""
+    ended = threading.Event()
+
+    def interrupt():
+        faults.wait(lambda seen: any(one.reached == "body" for one in seen), timeout=30)
+        for _ in range(3):  # a signal just before Python blocks is noticed after it
+            os.kill(worker, signal.SIGINT)
+            if ended.wait(1):
+                return
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        worker = pool.submit(os.getpid).result()
+        threading.Thread(target=interrupt).start()
+        prompts = ["A cat [fault:silence_after_body]", "A dog"]
+        swept = vidu.sweep(prompts, CAT, client=client, confirm=True, executor=pool, share_key=True)
+        ended.set()
+    assert [type(one).__name__ for one in swept.results] == ["Interrupted", "Video"]
+    assert swept.results[0].billed == "unknown"
+    assert len(client.pending()) == 1
+
+
 def test_an_executor_that_is_shut_down_has_sent_nothing(client, faults):
     """The error says so, and nothing is billed or pending."""
     pool = ThreadPoolExecutor(1)

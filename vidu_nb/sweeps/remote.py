@@ -17,7 +17,7 @@ from typing import Any
 
 from ..client.client import Client
 from ..client.engines import preview_engine
-from ..errors import InvalidRequest, Unreachable, ViduError
+from ..errors import CallInterrupted, InvalidRequest, Unreachable, ViduError
 from ..net.credentials import KeyHeader, Secret
 from ..net.transport import Answer, Call, Interrupted
 
@@ -75,6 +75,8 @@ def carry(errand: Errand) -> Answer | ViduError:
         answer = call.request("POST", url, key=KeyHeader(key), body=errand.body, headers=errand.headers)
     except ViduError as error:
         return error
+    except CallInterrupted as error:  # a Ctrl-C that reached the worker is none of whoever waits for it
+        return Interrupted(error.message, remedy=error.remedy, answer=error.answer)
     return Answer(answer.status, dict(answer.headers), answer.body, answer.elapsed_s)
 
 

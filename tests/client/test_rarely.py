@@ -40,7 +40,6 @@ from vidu_nb.client.polling import Ticket
 from vidu_nb.commands.cli import main
 from vidu_nb.console import tell
 from vidu_nb.locks import hold
-from vidu_nb.net import transport
 from vidu_nb.net.credentials import find_key
 from vidu_nb.references.reference import Reference, image_url_to_base64
 from vidu_nb.request import MODEL
@@ -599,13 +598,6 @@ def test_a_balance_that_names_no_credits_is_no_balance(web):
     web.pages["/v1/get-user-credits"] = b'{"left": "enough"}'
     with pytest.raises(errors.ViduError, match=r"names no credits.*Segmind console"):
         Client(KEY, web.url("")).credits()
-
-
-def test_a_host_that_never_answers_a_connection_is_given_up(faults, monkeypatch):
-    """Connecting has a time of its own, and nothing was sent."""
-    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.1)
-    with pytest.raises(errors.Unreachable, match=r"could not be reached: .*took too long"):
-        Client(KEY, faults.url("connect_silence")).credits()
 
 
 def test_a_module_that_another_thread_is_importing_harms_no_call(client, monkeypatch):

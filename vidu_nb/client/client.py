@@ -13,7 +13,7 @@ from ..console import say_once, tell
 from ..environment import setting
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..net.credentials import hide
-from ..net.transport import Call
+from ..net.transport import NewTransport
 from ..receipt import number
 from ..request import DRAFT, MODEL, PREVIEW, Quality, VideoRequest
 from ..storage.archive import Archive
@@ -170,7 +170,7 @@ class Client:
         notify: Callable[[str], object] | None = None,
         budget: Budget | None = None,
         progress: Callable[[float], object] | None = None,
-        call: Callable[..., Call] | None = None,
+        call: NewTransport | None = None,
     ) -> Client:
         """A client of the same engine, archive and price, whose calls are told, limited and cancelled apart.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ..client.client import Client
 from ..client.engines import preview_engine
 from ..errors import CallInterrupted, InvalidRequest, Unreachable, ViduError
 from ..net.credentials import KeyHeader, Secret
-from ..net.transport import Answer, Call, Interrupted
+from ..net.transport import Answer, Call, Interrupted, Transport
 
 WORKERS = 4  # for an executor that doesn't tell how many it has
 MAX_WORKERS = 64
@@ -140,17 +141,21 @@ class Courier:
         # A paid call on its way counts as sent, so none is sent ahead; a free one keeps the next worker busy.
         return cls(executor.submit, min(2 * many if client.is_free else many, MAX_WORKERS), client.is_free)
 
-    def call(self, **settings: Any) -> RemoteCall:
+    def call(self, *, timeout: float, on_send: Callable[[], object] | None = None) -> Transport:
         """What carries one request, in place of `transport.Call`."""
-        return RemoteCall(self, **settings)
+        return RemoteCall(self, timeout, on_send)
 
 
-class RemoteCall(Call):
+class RemoteCall:
     """One request that a worker makes; `Call`'s promises hold, except that what was handed over counts as sent."""
 
-    def __init__(self, courier: Courier, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, courier: Courier, timeout: float, on_send: Callable[[], object] | None) -> None:
+        self.sent = False
         self._courier = courier
+        self._timeout = timeout
+        self._on_send = on_send
+        self._reason = ""
+        self._woken = threading.Event()
 
     def abort(self, reason: str = "the call was cancelled") -> None:
         """Wait no longer."""
@@ -171,10 +176,10 @@ class RemoteCall(Call):
             raise Unreachable(f"nothing was sent: {self._reason}")
         own = None if self._courier.is_free or key is None else key.key
         errand = Errand(
-            secrets.token_hex(16), url, body or b"", dict(headers or {}), own, self.timeout, self._courier.is_free
+            secrets.token_hex(16), url, body or b"", dict(headers or {}), own, self._timeout, self._courier.is_free
         )
-        if self.on_send:
-            self.on_send()
+        if self._on_send:
+            self._on_send()
         problem = ""
         try:
             future = self._courier.submit(carry, errand)
@@ -184,7 +189,7 @@ class RemoteCall(Call):
             raise Unreachable(f"nothing was sent: the executor takes no calls ({problem})", remedy="Make a new one.")
         self.sent = True
         future.add_done_callback(lambda _: self._woken.set())
-        self._woken.wait(2 * self.timeout + _QUEUE)
+        self._woken.wait(2 * self._timeout + _QUEUE)
         if not future.done():
             future.cancel()
             raise Interrupted(self._reason or "no worker answered in time", remedy=_UNSURE)

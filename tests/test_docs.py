@@ -256,7 +256,8 @@ def test_every_error_is_told_with_its_remedy():
     text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \| ([\d, ]*|others) ?\| ([\w ]+) \| .+ \| .+ \|$", text, re.MULTILINE)
     rows = {name: (status, billed) for name, status, billed in told}
-    known = {name for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, errors.ViduError)}
+    kinds = (errors.ViduError, KeyboardInterrupt)
+    known = {name for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, kinds)}
     assert known - {"ViduError"} == set(rows)
     for status, kind in errors._BY_STATUS.items():
         assert str(status) in rows[kind.__name__][0]

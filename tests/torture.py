@@ -756,13 +756,13 @@ def spend(torture: Torture, server: Remote, case: str, budget: Budget, folder: P
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the key that it got, in the form and the place that the path names: ``/FORM/STATUS/v1/...``."""
+    """Answers with the key that it got, and with the status that the path names: ``/STATUS/v1/...``."""
 
     def do_POST(self) -> None:
         """Quote the key in body and headers."""
         self.rfile.read(int(self.headers["Content-Length"] or 0))
-        _, form, status, *_ = self.path.split("/")
-        said = ECHOED[form](self.headers["x-api-key"])
+        _, status, *_ = self.path.split("/")
+        said = self.headers["x-api-key"]
         body = json.dumps({"error": f"bad key {said}", "url": "" if status != "200" else f"http://127.0.0.1:1/{said}"})
         self.send_response(200 if status == "cut" else int(status))
         self.send_header("x-request-id", said)
@@ -780,7 +780,8 @@ class Echo(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-ECHOED: dict[str, Callable[[str], str]] = {
+#: The forms of a key that are searched for in everything that is written or shown.
+FORMS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "base64": lambda key: base64.b64encode(key.encode()).decode(),
     "base64-user": lambda key: base64.b64encode(f"u:{key}".encode()).decode(),
@@ -797,18 +798,15 @@ def echoes(torture: Torture) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        for form in ECHOED:
-            for status in ("200", "400", "401", "406", "500", "502", "303", "cut"):
-                client = Client(
-                    base_url=f"http://127.0.0.1:{server.server_port}/{form}/{status}", archive=archive, timeout=5
-                )
-                request = VideoRequest(prompt=f"{form} {status}", references=PICTURE)
-                torture.ledger.calls += 1
-                for ask in (lambda c=client, r=request: c.generate(r), client.credits, client.pending, client.resume):
-                    try:
-                        ask()
-                    except Exception as error:
-                        torture.search_error(error, f"echo {form} {status}")
+        for status in ("200", "400", "401", "406", "500", "502", "303", "cut"):
+            client = Client(base_url=f"http://127.0.0.1:{server.server_port}/{status}", archive=archive, timeout=5)
+            request = VideoRequest(prompt=f"An echo {status}", references=PICTURE)
+            torture.ledger.calls += 1
+            for ask in (lambda c=client, r=request: c.generate(r), client.credits, client.pending, client.resume):
+                try:
+                    ask()
+                except Exception as error:
+                    torture.search_error(error, f"echo {status}")
         server.shutdown()
         thread.join()
 

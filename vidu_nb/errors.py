@@ -17,15 +17,16 @@
     │   ├── ServerError               500
     │   └── Unavailable               502, 503, 504 (also an OutcomeUnknown)
     ├── OutcomeUnknown                sent, but no usable answer: may be billed
-    │   └── CallInterrupted           the same by an interrupt (also a KeyboardInterrupt)
     ├── BudgetExceeded                the next call would cost more than allowed
-    ├── ConfirmationNeeded            a sweep would cost more than is spent without a word
-    ├── SweepInterrupted              a sweep was interrupted (also a KeyboardInterrupt); what landed is kept
+    ├── ConfirmationNeeded            a sweep would cost more than is spent without confirmation
     └── ArchiveError                  a kept result can't be read or written
         └── NotKept                   nothing kept for this request, and calling out was not allowed
+    KeyboardInterrupt                 no ViduError and no Exception: ``except Exception`` must not swallow Ctrl-C
+    ├── CallInterrupted               a call was interrupted after it was sent: may be billed
+    └── SweepInterrupted              a sweep was interrupted; what landed is kept
 
-Each error says what happened, whether it was billed and what to do next: ``.message``, ``.billed`` and
-``.remedy``; ``str()`` joins the three in one line.
+Each error, and each interrupt, says what happened, whether it was billed and what to do next: ``.message``, ``.billed``
+and ``.remedy``; ``str()`` joins the three in one line.
 """
 
 from __future__ import annotations
@@ -42,22 +43,8 @@ _BILLED_WORDS: dict[Billed, str] = {
 }
 
 
-class ViduError(Exception):
-    """Base of every error that this package raises on purpose.
-
-    Parameters
-    ----------
-    message
-        What happened, in one line.
-    remedy
-        What to do next, in one line; may be empty.
-    billed
-        ``"no"``, ``"yes"`` or ``"unknown"``.
-
-    >>> raise_ = ViduError("the disk is full", remedy="Free some room.")
-    >>> str(raise_)
-    'the disk is full. Free some room.'
-    """
+class _Explained(BaseException):
+    """What errors and interrupts have in common: a message, the bill, a remedy, one line of text, and a pickle."""
 
     #: Only errors of a call speak of the bill in their text.
     _speaks_of_bill = False
@@ -79,11 +66,29 @@ class ViduError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
-def _rebuild(cls: type[ViduError], args: tuple[Any, ...], state: dict[str, Any]) -> ViduError:
+def _rebuild(cls: type[_Explained], args: tuple[Any, ...], state: dict[str, Any]) -> _Explained:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+class ViduError(_Explained, Exception):
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What happened, in one line.
+    remedy
+        What to do next, in one line; may be empty.
+    billed
+        ``"no"``, ``"yes"`` or ``"unknown"``.
+
+    >>> raise_ = ViduError("the disk is full", remedy="Free disk space.")
+    >>> str(raise_)
+    'the disk is full. Free disk space.'
+    """
 
 
 class InvalidRequest(ViduError, ValueError):
@@ -99,7 +104,7 @@ class InvalidRequest(ViduError, ValueError):
 
 
 class Unreachable(ViduError):
-    """Nothing was sent: the call may safely be repeated. ``.transient`` tells whether the trouble may pass."""
+    """Nothing was sent: the call may safely be repeated. ``.transient`` is True where another try may succeed."""
 
     _speaks_of_bill = True
 
@@ -111,7 +116,7 @@ class Unreachable(ViduError):
 class OutcomeUnknown(ViduError):
     """The request left this machine and no usable answer came back: it may have been billed.
 
-    ``.fetchable`` tells that the clip is made, and that `Client.resume` brings it at no cost.
+    ``.fetchable`` is True where the clip is made, and `Client.resume` fetches it at no cost.
     """
 
     _speaks_of_bill = True
@@ -131,11 +136,17 @@ class OutcomeUnknown(ViduError):
         self.request_id = request_id
 
 
-class CallInterrupted(OutcomeUnknown, KeyboardInterrupt):
-    """A person interrupted a call that had been sent: it goes on at the service and may be billed."""
+class CallInterrupted(_Explained, KeyboardInterrupt):
+    """A person interrupted a call that had been sent: it goes on at the service and may be billed.
 
-    #: What had arrived, an `Answer` of the transport; None where nothing had.
-    answer: Any = None
+    ``.answer`` holds what had arrived, an `Answer` of the transport; None where nothing had.
+    """
+
+    _speaks_of_bill = True
+
+    def __init__(self, message: str, *, remedy: str = "", billed: Billed = "unknown", answer: Any = None) -> None:
+        super().__init__(message, remedy=remedy, billed=billed)
+        self.answer = answer
 
 
 class APIError(ViduError):
@@ -146,9 +157,9 @@ class APIError(ViduError):
     status : int
         The HTTP status.
     message : str
-        What the service said, in one line of at most 300 characters.
+        The service's message, in one line of at most 300 characters.
     request_id : str or None
-        The service's name for this call, worth quoting to its support.
+        The service's id of this call, worth quoting to its support.
     billed : {"no", "yes", "unknown"}
     remedy : str
         What to do next.
@@ -208,7 +219,7 @@ class JobFailed(Rejected):
 
 
 class RateLimited(APIError):
-    """429: too many requests; ``.retry_after`` is in seconds where the service told it."""
+    """429: too many requests; ``.retry_after`` is in seconds where the service names a time."""
 
 
 class Retired(APIError):
@@ -228,12 +239,12 @@ class BudgetExceeded(ViduError):
 
 
 class ConfirmationNeeded(ViduError):
-    """A sweep would cost more than is spent without a word; nothing was sent. ``.plan`` tells what it comes to."""
+    """A sweep would cost more than is spent without confirmation; nothing was sent. ``.plan`` holds the priced plan."""
 
     plan: Any = None
 
 
-class SweepInterrupted(ViduError, KeyboardInterrupt):
+class SweepInterrupted(_Explained, KeyboardInterrupt):
     """A person interrupted a sweep: what landed is kept, and in ``.sweep``; the same sweep again goes on from there."""
 
     sweep: Any = None
@@ -278,8 +289,8 @@ _BY_STATUS: dict[int, type[APIError]] = {
     502: Unavailable, 503: Unavailable, 504: Unavailable,
 }  # fmt: skip
 
-#: One status for four troubles: only the text tells them apart, and each wants other advice.
-_TOLD_BY_TEXT: tuple[tuple[str, type[APIError], str], ...] = (
+#: One status for several causes: only the text distinguishes them, and each needs other advice.
+_BY_TEXT_OF_406: tuple[tuple[str, type[APIError], str], ...] = (
     (r"spend|quota|budget", InsufficientCredits, "Ask the team's owner to raise its spend limit."),
     (r"credit|balance|billing|payment", InsufficientCredits, "Top up the account, then call again."),
     (r"content.?type|json|media type", Rejected, "Send the body as Content-Type: application/json."),
@@ -289,31 +300,31 @@ _TOLD_BY_TEXT: tuple[tuple[str, type[APIError], str], ...] = (
 def api_error(
     status: int, message: str, *, request_id: str | None = None, retry_after: float | None = None
 ) -> APIError:
-    """The exception for an error status, with its advice.
+    """Return the exception for an error status, with its advice.
 
     Parameters
     ----------
     status
         HTTP status, 300 to 599.
     message
-        The service's own words; may be empty.
+        The service's own message; may be empty.
     request_id
-        The service's name for the call.
+        The service's id of the call.
     retry_after
-        Seconds to wait, where the service told it.
+        Seconds to wait, where the service names a time.
 
     >>> api_error(406, "Insufficient credits").billed
     'no'
     >>> api_error(503, "").billed
     'unknown'
     """
-    message = one_line(message) or f"the service answered {status} without a word"
+    message = one_line(message) or f"the service answered {status} with an empty body"
     kind = _BY_STATUS.get(status, APIError)
     billed, remedy = _REMEDIES.get(kind) or _unlisted(status)
     if status == 406:
-        for pattern, told, advice in _TOLD_BY_TEXT:
+        for pattern, better, advice in _BY_TEXT_OF_406:
             if re.search(pattern, message, re.IGNORECASE):
-                kind, remedy = told, advice
+                kind, remedy = better, advice
                 break
     return kind(message, status=status, request_id=request_id, billed=billed, remedy=remedy, retry_after=retry_after)
 
@@ -329,7 +340,7 @@ def _unlisted(status: int) -> tuple[Billed, str]:
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    r"""Text on one line without control characters, cut at `limit` characters.
+    r"""Return a text on one line without control characters, cut at `limit` characters.
 
     >>> one_line("two\nlines")
     'two lines'

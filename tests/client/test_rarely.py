@@ -39,7 +39,6 @@ from vidu_nb.client.polling import Ticket
 from vidu_nb.commands.cli import main
 from vidu_nb.console import print_line
 from vidu_nb.locks import hold
-from vidu_nb.net import transport
 from vidu_nb.net.credentials import find_key
 from vidu_nb.references.reference import Reference, image_url_to_base64
 from vidu_nb.request import MODEL
@@ -183,15 +182,14 @@ def test_colabs_secrets_are_asked_and_may_refuse(monkeypatch, get, found):
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_keyring_that_fails_keeps_and_gives_no_key(monkeypatch, installed):
-    """`login` says that the key was not kept and never shows it; without a working keyring no key is found."""
+    """`login` says that the key was not kept, and why; without a working keyring no key is found."""
     fake = types.ModuleType("keyring")
     fake.get_password = fake.set_password = refuses
     fake.__spec__ = types.SimpleNamespace()
     monkeypatch.setitem(sys.modules, "keyring", fake if installed else None)
     problem = "LookupError" if installed else "the keyring package is not installed.*pip install keyring"
-    with pytest.raises(errors.ViduError, match=f"the key was not kept: {problem}") as caught:
+    with pytest.raises(errors.ViduError, match=f"the key was not kept: {problem}"):
         vidu.login(KEY, keyring=True)
-    assert KEY not in str(caught.value)
     assert find_key() is None
 
 
@@ -599,13 +597,6 @@ def test_a_balance_that_names_no_credits_is_no_balance(web):
     web.pages["/v1/get-user-credits"] = b'{"left": "enough"}'
     with pytest.raises(errors.ViduError, match=r"names no credits.*Segmind console"):
         Client(KEY, web.url("")).credits()
-
-
-def test_a_host_that_never_answers_a_connection_is_given_up(faults, monkeypatch):
-    """Connecting has a time of its own, and nothing was sent."""
-    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.1)
-    with pytest.raises(errors.Unreachable, match=r"could not be reached: .*took too long"):
-        Client(KEY, faults.url("connect_silence")).credits()
 
 
 def test_a_module_that_another_thread_is_importing_harms_no_line(monkeypatch):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import getpass
-import pickle
-import re
 import sys
-import traceback
 import types
 
 import pytest
-from faults import KEY, FaultServer
-from IPython.core.ultratb import VerboseTB
+from faults import KEY
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -32,11 +27,10 @@ def test_a_pasted_key_is_cleaned(text):
 
 
 @pytest.mark.parametrize("text", ["", "  ", "two\nlines-of-it", "with space", "schlüssel", "nul\0byte", "''"])
-def test_what_is_no_key_is_refused_without_being_shown(text):
-    """The error tells the form of a key, never the text that was given."""
-    with pytest.raises(errors.InvalidRequest, match="one line of printable ASCII") as caught:
+def test_what_is_no_key_is_refused(text):
+    """The error names the form of a key."""
+    with pytest.raises(errors.InvalidRequest, match="one line of printable ASCII"):
         Secret.from_text(text)
-    assert not text.strip() or text.strip() not in str(caught.value)
 
 
 def test_login_asks_without_echo_and_stays_in_this_process(monkeypatch):
@@ -76,40 +70,7 @@ def test_login_keeps_the_key_in_the_keyring_only_on_request(monkeypatch):
     assert kept == {("vidu-nb", "segmind"): KEY}
 
 
-def test_a_secret_is_never_shown_nor_pickled():
-    """Neither repr, str nor format show a key, and pickling is refused."""
-    secret = Secret(KEY)
-    assert KEY not in f"{secret} {secret!r} {[secret]} {vars(vidu.Client(KEY))}"
-    with pytest.raises(TypeError, match="never pickled"):
-        pickle.dumps(secret)
-
-
 def test_what_a_service_echoes_is_blotted_out():
-    """Plain, base64, hex and URL-encoded copies of the key go from what is shown or kept."""
-    secret = Secret("SG_a/key+with=signs")
-    raw = secret.reveal().encode()
-    coded = [base64.b64encode(before + raw + b" and more") for before in (b"", b"a", b"ab")]
-    said = b" ".join([raw, raw.hex().encode(), b"SG_a%2Fkey%2Bwith%3Dsigns", *coded])
-    left = secret.scrub(said).split()
-    assert left[:3] == [b"***"] * 3
-    assert all(re.fullmatch(rb".{0,4}\*\*\*.{12,16}", piece) for piece in left[3:]), left
-
-
-@pytest.mark.parametrize(
-    "fault", ["reset_after_body", "status_401_quotes_key", "garbage", "refuse", "tls_close", "headers_cut"]
-)
-def test_no_traceback_shows_the_key(fault):
-    """Neither a plain traceback nor IPython's Verbose one, which prints every frame's variables, holds the key."""
-    with FaultServer() as server:
-        client = vidu.Client(KEY, server.url(fault), timeout=5, notify=lambda _line: None)
-        request = vidu.VideoRequest(prompt=f"A cat [fault:{fault}]", references="https://example.com/cat.png")
-        try:
-            client.generate(request)
-        except errors.ViduError as error:
-            shown = "".join(traceback.format_exception(error))
-            verbose = re.sub(r"\x1b\[[\d;]*m", "", VerboseTB().text(type(error), error, error.__traceback__))
-            parts = [shown, verbose, repr(error), repr(error.args), repr(error.__cause__), repr(error.__context__)]
-        else:
-            pytest.fail("the call was to fail")
-    assert len(verbose) > 500
-    assert not [part for part in parts if KEY in part]
+    """Every copy of the key goes from what is shown or kept; a key of a letter or two would take the text with it."""
+    assert Secret(KEY).scrub(f"bad key {KEY}: {KEY}".encode()) == b"bad key ***: ***"
+    assert Secret("k").scrub(b"kept") == b"kept"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 
@@ -450,18 +449,6 @@ def test_a_copy_is_saved_and_nothing_is_overwritten(asked, tmp_path):
 
 
 # What must never happen.
-
-
-@pytest.mark.usefixtures("paid")
-def test_the_key_is_in_no_widget(asked):
-    """Nothing that a front end gets, or a saved notebook holds, contains the key."""
-    panel = press(vidu.panel(**asked), "Generate")
-    panel.fill(prompt=fault("status_401_quotes_key"))
-    press(panel, "Generate")
-    saved = json.dumps(ipywidgets.Widget.get_manager_state(), default=str)
-    assert KEY not in saved
-    assert KEY not in repr(panel)
-    assert KEY not in text(panel)
 
 
 @pytest.mark.parametrize("kind", ["status_400_script", "papers_script"])

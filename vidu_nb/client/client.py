@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from ..console import print_line, print_once
+from ..environment import setting
 from ..errors import InvalidRequest, NotKept, ViduError
-from ..net.transport import Call
+from ..net.credentials import hide
+from ..net.transport import NewTransport
 from ..receipt import number
 from ..request import DRAFT, MODEL, PREVIEW, Quality, VideoRequest
 from ..storage.archive import Archive
@@ -108,13 +110,14 @@ class Client:
         progress: Callable[[float], object] | None = None,
         notify: Callable[[str], object] | None = None,
     ) -> None:
+        secret, api_key = hide(api_key), None  # first of all: a traceback shows each frame's arguments
         _check_choice("mode", mode, get_args(Mode))
         _check_choice("uploads", uploads, get_args(Uploads))
         self._use(
             Exchange(
-                engine or choose_engine(api_key, base_url, model=model),
+                engine or choose_engine(secret, base_url, model=model),
                 archive if isinstance(archive, Archive) else Archive(archive),
-                price_usd=_price(os.environ.get(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
+                price_usd=_price(setting(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
                 timeout=timeout,
                 budgets=(budget,) if budget else (),
                 notify=notify or print_line,
@@ -137,6 +140,7 @@ class Client:
         >>> Client.from_env(timeout=60).engine
         'preview'
         """
+        _hide_key(settings)
         client = cls(**settings)
         if client.engine == PREVIEW:
             print_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
@@ -156,6 +160,7 @@ class Client:
         >>> Client.preview(quality="draft").model
         'vidu-q1-reference-to-video-draft'
         """
+        _hide_key(settings)
         _check_choice("quality", quality, get_args(Quality))
         return cls(engine=preview_engine(model=DRAFT if quality == "draft" else MODEL), **settings)
 
@@ -165,7 +170,7 @@ class Client:
         notify: Callable[[str], object] | None = None,
         budget: Budget | None = None,
         progress: Callable[[float], object] | None = None,
-        call: Callable[..., Call] | None = None,
+        call: NewTransport | None = None,
     ) -> Client:
         """A client of the same engine, archive and price, whose calls are told, limited and cancelled apart.
 
@@ -345,6 +350,12 @@ class Client:
     def __repr__(self) -> str:
         key = "set" if self._exchange.engine.key else "none"
         return f"Client(engine={self.engine!r}, base_url={self.base_url!r}, key={key})"
+
+
+def _hide_key(settings: dict[str, Any]) -> None:
+    """Wrap the key in settings that are passed on: a traceback shows each frame's arguments."""
+    if "api_key" in settings:
+        settings["api_key"] = hide(settings["api_key"])
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

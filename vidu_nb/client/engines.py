@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..environment import setting
 from ..errors import InvalidRequest
 from ..net.credentials import Secret, find_key
 from ..net.transport import is_loopback
@@ -65,7 +65,7 @@ class Engine:
         return f"{self.base_url}/v1/get-user-credits"
 
 
-def choose_engine(api_key: str | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine:
+def choose_engine(key: Secret | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine:
     """The engine that arguments and environment name: with neither a key nor a base URL, the local preview engine.
 
     Raises
@@ -73,10 +73,10 @@ def choose_engine(api_key: str | None = None, base_url: str | None = None, *, mo
     InvalidRequest
         The key or the base URL is malformed, or a key would travel over plain http.
     """
-    return named_engine(api_key, base_url, model=model) or preview_engine(model=model)
+    return named_engine(key, base_url, model=model) or preview_engine(model=model)
 
 
-def named_engine(api_key: str | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine | None:
+def named_engine(key: Secret | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine | None:
     """The same, None with neither a key nor a base URL; starts nothing.
 
     Raises
@@ -84,8 +84,8 @@ def named_engine(api_key: str | None = None, base_url: str | None = None, *, mod
     InvalidRequest
         As for `choose_engine`.
     """
-    key = Secret.from_text(api_key) if api_key is not None else find_key()
-    url = base_url or os.environ.get(ENV_BASE_URL) or None
+    key = key.checked() if key else find_key()
+    url = base_url or setting(ENV_BASE_URL) or None
     if url is None and key is None:
         return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)

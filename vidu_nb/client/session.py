@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, api_error
 from ..net.credentials import KeyHeader
 from ..net.retry import Pause, asked_wait
-from ..net.transport import Answer, Call, Interrupted
+from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport
 from ..request import PREVIEW
 from ..storage.archive import Archive
 from ..storage.budget import Budget
@@ -65,10 +65,10 @@ class Exchange:
     mode: Mode = "sync"
     uploads: Uploads = "inline"
     progress: Callable[[float], object] = lambda _: None
-    call: Callable[..., Call] = Call
+    call: NewTransport = Call
     pause: Pause = field(default_factory=Pause)
     told: dict[str, float] = field(default_factory=dict)  # the balance in US dollars; siblings share it
-    _calls: set[Call] = field(default_factory=set, init=False)
+    _calls: set[Transport] = field(default_factory=set, init=False)
     _cancels: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -208,7 +208,7 @@ class Exchange:
             call.abort()
 
     @contextlib.contextmanager
-    def in_flight(self, call: Call) -> Iterator[None]:
+    def in_flight(self, call: Transport) -> Iterator[None]:
         """Let `cancel` reach a call while the block runs."""
         with self._lock:
             self._calls.add(call)

@@ -1,22 +1,24 @@
-"""Where an API key comes from, and how it is kept out of everything that is shown, saved or logged."""
+"""Where an API key comes from, and how it is kept out of everything that is shown, saved or logged.
+
+A traceback in IPython's Verbose mode shows each frame's arguments and the variables of the line that failed. So a key
+is wrapped in a `Secret` before anything else can fail, and each function that was given its text lets go of it at once.
+"""
 
 from __future__ import annotations
 
-import base64
 import importlib.util
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from ..environment import setting
 from ..errors import InvalidRequest, ViduError
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
 ENV_KEY = "SEGMIND_API_KEY"
-_TELLING = 6  # bytes; a shorter piece of text stands anywhere by chance
+_MIN_SCRUBBED = 6  # characters; a shorter piece of text stands anywhere by chance
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,39 +29,42 @@ class Secret:
 
     @classmethod
     def from_text(cls, text: str) -> Secret:
-        """A key as a person pastes it: quotes and white space around it are dropped.
+        """Return the key in a text as a person pastes it: `hide` and `checked` in one.
 
         Raises
         ------
         InvalidRequest
-            Empty, more than one line, or not printable ASCII; the message never shows the text.
+            As for `checked`. The caller's own variables still hold the text then: `hide` it first where that matters.
         """
-        if isinstance(text, Secret):
-            return text
-        text = text.strip().strip("'\"").strip()
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
-            told = "api_key: must be one line of printable ASCII without spaces; copy it again from the Segmind console"
-            raise InvalidRequest(told, field="api_key")
-        return cls(text)
+        secret, text = cls(text), ""
+        return secret.checked()
+
+    def checked(self) -> Secret:
+        """Return the key without the quotes and the white space around it.
+
+        Raises
+        ------
+        InvalidRequest
+            Empty, more than one line, or not printable ASCII; neither the message nor a frame shows the text.
+        """
+        key = _clean(self.reveal())
+        if key is None:
+            raise InvalidRequest(
+                "api_key: must be one line of printable ASCII without spaces, curly quotes or invisible characters; "
+                "copy it again from the Segmind console",
+                field="api_key",
+            )
+        return key
 
     def reveal(self) -> str:
-        """The key itself; only for the header of the call."""
+        """Return the key itself; only for the header of the call."""
         return self._text
 
-    def scrub(self, said: bytes) -> bytes:
-        """Bytes from outside with every plain copy of the key blotted out, for a service that echoes what it got.
-
-        Plain copies are the text itself, base64 (also inside longer base64), hex and URL-encoding.
-        """
-        raw, quoted = self._text.encode(), quote(self._text, safe="").encode()
-        forms = {raw, raw.hex().encode(), raw.hex().upper().encode(), quoted, quoted.lower()}
-        for shift, spoilt in ((0, 0), (1, 2), (2, 3)):  # base64's ends mix with their neighbours
-            coded = base64.b64encode(bytes(shift) + raw)[spoilt:].rstrip(b"=")[:-1]
-            forms |= {coded, coded.replace(b"+", b"-").replace(b"/", b"_")}
-        for form in sorted(forms, key=len, reverse=True):
-            if len(form) >= _TELLING:
-                said = said.replace(form, b"***")
-        return said
+    def scrub(self, data: bytes) -> bytes:
+        """Return bytes from outside without the key's text, for a service that echoes what it got."""
+        if len(self._text) < _MIN_SCRUBBED:
+            return data
+        return data.replace(self.reveal().encode(), b"***")
 
     def __repr__(self) -> str:
         return "Secret(hidden)"
@@ -68,6 +73,24 @@ class Secret:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a key is never pickled: let the other process read its own")
+
+
+def hide(text: str | Secret | None) -> Secret | None:
+    """Wrap what was given as a key, unchecked, so that no frame shows it. Never fails; None stays None.
+
+    The first line of a function that takes a key lets go of the text as well::
+
+        secret, api_key = hide(api_key), None
+    """
+    return text if text is None or isinstance(text, Secret) else Secret(text)
+
+
+def _clean(text: object) -> Secret | None:
+    if not isinstance(text, str):
+        return None
+    text = text.strip().strip("'\"").strip()
+    is_key = bool(text) and text.isascii() and text.isprintable() and " " not in text
+    return Secret(text) if is_key else None
 
 
 class KeyHeader:
@@ -83,7 +106,7 @@ class KeyHeader:
         return request
 
 
-#: What `login` was told, for this process alone: the environment would pass it on to every child process.
+#: What `login` was given, for this process alone: the environment would pass it on to every child process.
 _remembered: dict[str, Secret] = {}
 _KEYRING = ("vidu-nb", "segmind")  # service and user name in the system's keyring
 
@@ -110,21 +133,21 @@ def login(key: str | None = None, *, keyring: bool = False) -> None:
     >>> login("two words")
     Traceback (most recent call last):
     ...
-    vidu_nb.errors.InvalidRequest: api_key: must be one line of printable ASCII without spaces; ...
+    vidu_nb.errors.InvalidRequest: api_key: must be one line of printable ASCII without spaces, ...
     """
-    if key is None:
+    secret, key = hide(key), None
+    if secret is None:
         from getpass import getpass
 
-        key = getpass("Segmind API key (hidden): ")
-    secret = Secret.from_text(key)
-    del key  # a traceback may show this frame's variables
+        secret = Secret(getpass("Segmind API key (hidden): "))
+    secret = secret.checked()
     if keyring:
-        _keep_in_keyring(secret)
+        _store_in_keyring(secret)
     _remembered["key"] = secret
 
 
 def logout() -> None:
-    """Forget what `login` was told in this process; a keyring keeps its copy.
+    """Forget the key of `login` in this process; a keyring keeps its copy.
 
     >>> logout()
     """
@@ -132,45 +155,65 @@ def logout() -> None:
 
 
 def find_key() -> Secret | None:
-    """The key from `login`, else ``SEGMIND_API_KEY``, else Colab's secrets, else the system's keyring, else None."""
-    if "key" in _remembered:
-        return _remembered["key"]
-    text = (os.environ.get(ENV_KEY) or "").strip() or _from_colab() or _from_keyring()
-    return Secret.from_text(text) if text else None
+    """Return the key from `login`, ``SEGMIND_API_KEY``, Colab's secrets or the system's keyring, None without one.
+
+    Raises
+    ------
+    InvalidRequest
+        The first of them that holds something holds no key.
+    """
+    secret = _remembered.get("key") or _from_environment() or _from_colab() or _from_keyring()
+    return secret.checked() if secret else None
 
 
-def _from_colab() -> str | None:
+def _from_environment() -> Secret | None:
+    text = setting(ENV_KEY)
+    return Secret(text) if text else None
+
+
+def _from_colab() -> Secret | None:
     if "google.colab" not in sys.modules:
         return None
     try:
         from google.colab import userdata
 
-        return str(userdata.get(ENV_KEY) or "")
+        text = userdata.get(ENV_KEY)
     except Exception:  # Colab raises its own classes where the secret is missing or access was not granted
         return None
+    return Secret(text) if text else None
 
 
-def _from_keyring() -> str | None:
+def _from_keyring() -> Secret | None:
     if importlib.util.find_spec("keyring") is None:
         return None
     try:
         import keyring
 
-        text: str | None = keyring.get_password(*_KEYRING)
+        text = keyring.get_password(*_KEYRING)
     except Exception:  # no keyring daemon, a locked one: whatever the system's backend raises
         return None
-    return text
+    return Secret(text) if text else None
 
 
-def _keep_in_keyring(secret: Secret) -> None:
-    problem, remedy = "", ""
+def _store_in_keyring(secret: Secret) -> None:
+    failure = _keyring_failure(secret)
+    if failure is None:
+        return
+    if issubclass(failure, ImportError):
+        raise ViduError(
+            "the key was not kept: the keyring package is not installed", remedy="Install it with: pip install keyring"
+        )
+    if issubclass(failure, Exception):
+        raise ViduError(f"the key was not kept: {failure.__name__}", remedy="Unlock the system's keyring.")
+    raise failure  # Ctrl-C at the prompt that unlocks it
+
+
+def _keyring_failure(secret: Secret) -> type[BaseException] | None:
+    """Store the key; return only the class of what the backend raised: its text and its frames may hold the key."""
     try:
         import keyring
 
         keyring.set_password(*_KEYRING, secret.reveal())
-    except ImportError:
-        problem, remedy = "the keyring package is not installed", "Install it with: pip install keyring"
-    except Exception as error:  # the backend's own classes; their text may hold the key, so only the class is told
-        problem = type(error).__name__
-    if problem:
-        raise ViduError(f"the key was not kept: {problem}", remedy=remedy or "Unlock the system's keyring.")
+    except BaseException as error:
+        return type(error)
+    return None

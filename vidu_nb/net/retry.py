@@ -1,4 +1,4 @@
-"""The retry rule: one pure function from what happened to "no", "yes, after N seconds" or "unknown"; and the waiting.
+"""Decide whether to call again: "no", "yes, after N seconds" or "unknown", by one pure function; and wait.
 
 A call is repeated only where nothing can have been billed: no byte had left this machine, or the service said 429.
 """
@@ -50,7 +50,7 @@ def decide(
     now: datetime | None = None,
     jitter: float | None = None,
 ) -> Decision:
-    """Whether to call again.
+    """Decide whether to call again.
 
     Parameters
     ----------
@@ -83,15 +83,15 @@ def decide(
     if status is None or api_error(status, "").billed == "unknown":
         return Decision("unknown")
     if status == 429 and tries < RATE_LIMIT_TRIES:
-        told = asked_wait(headers or {}, now=now)
+        asked = asked_wait(headers or {}, now=now)
         floor = _FIRST_WAIT["connect"] * 2 ** (tries - 1)  # a service that says 0 again and again is not hammered
-        wait = _FIRST_WAIT["rate"] * 2 ** (tries - 1) if told is None else max(told, floor)
+        wait = _FIRST_WAIT["rate"] * 2 ** (tries - 1) if asked is None else max(asked, floor)
         return Decision("yes", wait * spread) if wait <= MAX_WAIT else Decision("no")
     return Decision("no")
 
 
 class Pause:
-    """A time before which nobody asks again; between threads, so that one who is told to wait holds all of them back.
+    """A time before which nobody calls again. Threads share one: a rate limit of one call holds all of them back.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Pause:
         How long it lasts from now on.
 
     >>> pause = Pause()
-    >>> pause.wait()  # nobody was told to wait
+    >>> pause.wait()  # there is no rate limit
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -107,7 +107,7 @@ class Pause:
         self._lock = threading.Lock()
 
     def extend(self, seconds: float) -> None:
-        """Let it last this long from now on, or as long as somebody else has said."""
+        """Let it last this long from now on, or longer where another thread has set a later end."""
         with self._lock:
             self._end = max(self._end, time.monotonic() + seconds)
 
@@ -120,7 +120,7 @@ class Pause:
 
 
 def asked_wait(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Seconds that a 429 asks for, by ``Retry-After`` (seconds or a date) or ``x-rate-limit-reset-at-utc``.
+    """Return the seconds that a 429 asks for, by ``Retry-After`` (seconds or a date) or ``x-rate-limit-reset-at-utc``.
 
     None where there is neither, or nonsense such as ``soon``, a negative number or an infinite one.
 

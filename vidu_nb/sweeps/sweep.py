@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 from ..client.client import Client
 from ..client.session import uninterrupted
 from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
+from ..net.transport import NewTransport
 from ..references.reference import Source
 from ..request import AspectRatio, MovementAmplitude, Quality
 from ..storage.budget import Budget
@@ -105,7 +106,7 @@ def sweep(
     if not confirm:
         _ask_first(plan, budget, view)
     view.begin()
-    transport: Callable[..., Any] | None = partial(RemotePreview, remote) if remote else None
+    transport: NewTransport | None = partial(RemotePreview, remote) if remote else None
     asked = client.sibling(notify=view.notify, budget=budget, call=transport)
     runner = Runner(plan, asked, workers=workers, order=_cached_first(plan))
     return _follow(runner, Sweep(plan, runner, budget), view)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from html import escape
@@ -18,6 +17,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from . import media
+from .environment import setting
 from .errors import InvalidRequest
 from .files import shown_path
 from .receipt import Receipt
@@ -170,7 +170,7 @@ def _link(path: Path) -> str:
 
 def _front_end_plays_no_links() -> bool:
     """Return whether this is VS Code or Colab, whose outputs can't reach the files beside the notebook."""
-    return "google.colab" in sys.modules or any(name in os.environ for name in ("VSCODE_PID", "VSCODE_CWD"))
+    return "google.colab" in sys.modules or any(map(setting, ("VSCODE_PID", "VSCODE_CWD")))
 
 
 def _data_uri(kind: str, data: bytes) -> str:

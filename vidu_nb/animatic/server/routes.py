@@ -47,7 +47,7 @@ from .schemas import (
     Metrics,
     Result,
     Status,
-    Ticket,
+    QueuedResponse,
     Uploaded,
     errors,
 )
@@ -152,13 +152,13 @@ async def generate(request: Request, model: ModelName, state: State, format: For
     return _json(Clip(video=_clip_file(request, state.clips.add(clip, "mp4"), len(clip))), headers=headers)
 
 
-@keyed.post("/v2/{model}", response_model=Ticket, responses=CLIP_ERRORS, openapi_extra=VIDEO_BODY)
+@keyed.post("/v2/{model}", response_model=QueuedResponse, responses=CLIP_ERRORS, openapi_extra=VIDEO_BODY)
 async def enqueue(request: Request, model: ModelName, state: State) -> Response:
     """Make a clip in the queue: the URLs of its status and of its result, at once."""
     job, seed = await _submit(request, model, state, lambda clip: (state.clips.add(clip, "mp4"), len(clip)))
     request_id = state.remember(QueuedRequest(job, seed, time.monotonic()))
     status_url, response_url = (str(request.url_for(name, request_id=request_id)) for name in ("status", "result"))
-    ticket = Ticket(request_id=request_id, poll_url=status_url, status_url=status_url, response_url=response_url)
+    ticket = QueuedResponse(request_id=request_id, poll_url=status_url, status_url=status_url, response_url=response_url)
     return _json(ticket, headers={"x-request-id": request_id})
 
 

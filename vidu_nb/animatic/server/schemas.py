@@ -38,7 +38,7 @@ class Clip(BaseModel):
     video: ClipFile
 
 
-class Ticket(BaseModel):
+class QueuedResponse(BaseModel):
     """Where a queued request can be followed."""
 
     request_id: str

@@ -39,8 +39,8 @@ animatic.render animatic.images
 animatic.lettering
 animatic.stage
 animatic.subject animatic.layout
-animatic.sampling animatic.cancelling animatic.camera animatic.music animatic.slate
-animatic.score
+animatic.sampling animatic.cancelling animatic.camera animatic.sound.music animatic.slate
+animatic.sound.score
 archive compare.reproduction compare.presence player
 compare.watch
 compare.likeness compare.embedding compare.plots compare.judgement
@@ -144,7 +144,7 @@ def test_the_drawing_for_people_is_the_house():
     assert upward == set(UPWARD)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "animatic"], ids=room_of)
+@pytest.mark.parametrize("path", [path for path in FILES if "animatic" in path.relative_to(HOUSE).parts], ids=room_of)
 def test_the_preview_engine_knows_nothing_of_the_client(path):
     """The preview engine stands in for the service, so it never imports what calls the service or keeps its clips."""
     known = {target for target, _ in imports(path)}

@@ -17,12 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: The tests that touch every dependency, and take a minute or two.
 CORE = [
-    f"tests/test_{name}.py"
-    for name in (
+    "tests/animatic/sound/test_music.py",
+    *(f"tests/test_{name}.py" for name in (
         "public", "request", "references", "pictures", "video", "media", "player", "keys", "retry", "storyboard",
-        "music", "images", "client", "cli", "lab", "magic", "panel", "tray", "synchroniser", "snippets", "ratios",
-        "subject",
-    )
+        "images", "client", "cli", "lab", "magic", "panel", "tray", "synchroniser", "snippets", "ratios", "subject",
+    )),
 ]  # fmt: skip
 
 _OF_DEVELOPERS = ("SEGMIND", "VIDU_NB", "JUPYTER", "PYTHON", "VIRTUAL_ENV", "DISPLAY")

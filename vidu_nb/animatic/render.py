@@ -24,7 +24,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from .cancelling import Question, check
 from .layout import lay_out
 from .lettering import Overlay, badge, caption
-from .music import RATE, compose
+from .sound.music import RATE, compose
 from .stage import Picture, Planes, Stage, make_lenses
 from .storyboard import DISSOLVE, FPS, Storyboard
 from .subject import find_subject, frame_subject

@@ -57,7 +57,7 @@ def write(seed: int, seconds: float, prompt: str = "") -> Score:
         count = len(set(re.findall(pattern, prompt.lower())))
         pace, light = pace + count * faster, light + count * brighter
     tempo = (88 + 13 * max(-2, min(2, pace))) * dice.uniform(0.95, 1.05)
-    mood = "major" if (light or dice.uniform(-1, 3)) > 0 else "minor"
+    mood = "major" if (light or dice.uniform(-1, 3)) > 0 else "minor"  # of four seeds three are bright
     tonic, beats = dice.randrange(62, 74), seconds * tempo / 60
     end = int(beats * (1 - min(0.3, 2.2 / seconds)))  # the last chord has time to ring
     scale = {degree: tonic + degree // 7 * 12 + _SCALES[mood][degree % 7] for degree in range(-5, 14)}
@@ -68,7 +68,7 @@ def write(seed: int, seconds: float, prompt: str = "") -> Score:
 
 
 def _write_chords(mood: str, end: int, beats: float, dice: random.Random) -> list[_Chord]:
-    """Two beats to a chord, or one to the first where their number is odd; the tonic at both ends."""
+    """Write a chord for every two beats, the first for one where their number is odd; the tonic at both ends."""
     phrases = {letter: dice.choice(_PHRASES[mood]) for letter in "AB"}
     places = range(-end // 2, 0)  # counted from the last chord
     starts = [*(max(0, end + 2 * place) for place in places), end]
@@ -79,7 +79,7 @@ def _write_chords(mood: str, end: int, beats: float, dice: random.Random) -> lis
 
 
 def _write_melody(scale: dict[int, int], chords: list[_Chord], dice: random.Random) -> Iterator[Note]:
-    """Chord tones on the beats, steps between them; each phrase is an arch with turns of its own."""
+    """Write chord tones on the beats and steps between them; each phrase is an arch with turns of its own."""
     end, stop, _ = chords[-1]
     voice, rhythm = dice.choice(("bell", "pluck", "reed")), dice.choice(_RHYTHMS) + dice.choice(_RHYTHMS)
     turns = {letter: [dice.uniform(-2.5, 2.5) for _ in rhythm] for letter in "AB"}
@@ -98,7 +98,7 @@ def _write_melody(scale: dict[int, int], chords: list[_Chord], dice: random.Rand
 
 
 def _accompany(scale: dict[int, int], chords: list[_Chord], strokes: int, dice: random.Random) -> Iterator[Note]:
-    """Each chord held, its notes one by one in eighths, its root in the bass; the last chord comes to rest."""
+    """Write each chord held, its notes one by one, its root in the bass; the last chord comes to rest."""
     order = dice.choice(_FIGURES)
     for start, stop, degree in chords:
         pitches = [scale[(degree + step) % 7] for step in (0, 2, 4)]

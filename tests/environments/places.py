@@ -17,12 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: The tests that touch every dependency, and take a minute or two.
 CORE = [
-    f"tests/test_{name}.py"
-    for name in (
-        "public", "request", "references", "pictures", "video", "media", "player", "keys", "retry", "storyboard",
-        "music", "images", "client", "cli", "lab", "magic", "panel", "tray", "synchroniser", "snippets", "ratios",
-        "subject",
-    )
+    *(f"tests/test_{name}.py" for name in ("public", "request", "video", "media", "player", "console", "v01_files")),
+    "tests/references", "tests/net/test_credentials.py", "tests/net/test_retry.py", "tests/animatic/story",
+    "tests/animatic/sound", "tests/animatic/test_fetching.py", "tests/animatic/film/test_subject.py",
+    "tests/client/test_client.py", "tests/commands/test_cli.py", "tests/commands/test_lab.py",
+    "tests/commands/test_magic.py", "tests/panels/test_panel.py", "tests/panels/test_snippets.py",
+    "tests/widgets/test_tray.py", "tests/widgets/test_synchroniser.py", "tests/measures/test_framing.py",
 ]  # fmt: skip
 
 _OF_DEVELOPERS = ("SEGMIND", "VIDU_NB", "JUPYTER", "PYTHON", "VIRTUAL_ENV", "DISPLAY")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .camera import Scene
-    from .subject import Crop
+    from .subject import Composition
 
 Picture = NDArray[np.uint8]
 
@@ -21,7 +21,7 @@ _DIM = 0.6  # how bright it is
 _MELT = 0.06  # the share of the picture's longer side that its edges take to melt into it
 
 
-def lay_out(picture: Picture, framing: Crop, out: tuple[int, int]) -> tuple[Picture, Scene]:
+def lay_out(picture: Picture, framing: Composition, out: tuple[int, int]) -> tuple[Picture, Scene]:
     """Lay the part of a picture that a filled frame uses on its canvas; returns it with its scene in canvas pixels.
 
     Parameters

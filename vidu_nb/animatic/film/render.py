@@ -22,7 +22,7 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ..cancellation import Question, check
-from ..music import RATE, compose
+from ..sound.music import RATE, compose
 from ..story.storyboard import DISSOLVE, FPS, Storyboard
 from .layout import lay_out
 from .lettering import Overlay, badge, caption

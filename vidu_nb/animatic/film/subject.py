@@ -30,7 +30,7 @@ _KEEP = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
+class Composition:
     """How a picture is laid into a frame.
 
     `crop` is the part of the picture that is used, in its pixels. Without `fill` that part is filmed as it is; with
@@ -67,7 +67,7 @@ def find_subject(picture: Picture) -> Scene:
     return Scene(width, height, subject, ((main.left + main.right) / 2, main.top + 0.45 * main.height), main.height)
 
 
-def frame_subject(scene: Scene, aspect: float) -> Crop:
+def frame_subject(scene: Scene, aspect: float) -> Composition:
     """Decide between a crop and a filled frame for an output of this aspect (width / height).
 
     A crop is taken where it keeps nine tenths of the subject, each way. Otherwise the part of the picture that holds
@@ -77,14 +77,14 @@ def frame_subject(scene: Scene, aspect: float) -> Crop:
     width, height = min(scene.width, scene.height * aspect), min(scene.height, scene.width / aspect)
     box = scene.subject
     if width >= _KEEP * box.width and height >= _KEEP * box.height:
-        return Crop(whole, scene)
+        return Composition(whole, scene)
     x, y = min(max(width, box.width * 1.08), _MOST * width), min(max(height, box.height * 1.08), _MOST * height)
     left, right = _span(x, scene.width, (box.left + box.right) / 2)
     top, bottom = _span(y, scene.height, (box.top + box.bottom) / 2)
     return _filled(Box(left, top, right, bottom), scene, aspect)
 
 
-def _filled(crop: Box, scene: Scene, aspect: float) -> Crop:
+def _filled(crop: Box, scene: Scene, aspect: float) -> Composition:
     """Put the crop on a canvas of the output's shape: as wide or as high as the crop, a little above the middle."""
     canvas = (max(crop.width, crop.height * aspect), max(crop.height, crop.width / aspect))
     place = ((canvas[0] - crop.width) / 2, (canvas[1] - crop.height) * 0.46)
@@ -98,7 +98,7 @@ def _filled(crop: Box, scene: Scene, aspect: float) -> Crop:
     picture = Box(place[0], place[1], place[0] + crop.width, place[1] + crop.height)
     aim = ((focus[0] + x + middle[0]) / 2, (focus[1] + y + middle[1]) / 2)
     filled = Scene(*canvas, subject, aim, picture=picture)
-    return Crop(crop, filled, fill=True, canvas=canvas, place=place)
+    return Composition(crop, filled, fill=True, canvas=canvas, place=place)
 
 
 def _span(length: float, limit: float, centre: float) -> tuple[float, float]:

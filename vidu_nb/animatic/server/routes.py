@@ -45,9 +45,9 @@ from .schemas import (
     ClipFile,
     Health,
     Metrics,
+    QueuedResponse,
     Result,
     Status,
-    QueuedResponse,
     Uploaded,
     errors,
 )
@@ -158,7 +158,9 @@ async def enqueue(request: Request, model: ModelName, state: State) -> Response:
     job, seed = await _submit(request, model, state, lambda clip: (state.clips.add(clip, "mp4"), len(clip)))
     request_id = state.remember(QueuedRequest(job, seed, time.monotonic()))
     status_url, response_url = (str(request.url_for(name, request_id=request_id)) for name in ("status", "result"))
-    ticket = QueuedResponse(request_id=request_id, poll_url=status_url, status_url=status_url, response_url=response_url)
+    ticket = QueuedResponse(
+        request_id=request_id, poll_url=status_url, status_url=status_url, response_url=response_url
+    )
     return _json(ticket, headers={"x-request-id": request_id})
 
 

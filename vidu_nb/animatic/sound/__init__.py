@@ -1,0 +1,1 @@
+"""The preview engine's music: composed, then played."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import media
-from .files import expanded, shown_path, write_atomically
+from .files import expanded, remove_parts, shown_path, write_atomically
+from .folders import check_outside
 from .player import Player
 from .receipt import Receipt
 from .recipe import read_recipe, recipe_of, write_recipe
@@ -139,6 +140,8 @@ class Video:
 
         Raises
         ------
+        InvalidRequest
+            The place is inside an archive, whose files stay as they came.
         ViduError
             The clip's own file has gone or is damaged.
         OSError
@@ -147,6 +150,8 @@ class Video:
         target = expanded(path)
         if target.is_dir():
             target /= self.path.name
+        check_outside(target, clip=self.path)
+        remove_parts(target.parent)
 
         def write(part: Path) -> None:
             original = (self.receipt and self.receipt.original) or self.receipt

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..errors import InvalidRequest, ViduError
+from ..files import expanded
+from ..folders import check_outside
 
 if TYPE_CHECKING:
     from ..client.client import Client
@@ -184,6 +186,8 @@ def _preview(chosen: argparse.Namespace) -> None:
 def _make(chosen: argparse.Namespace, client: Client) -> None:
     from .options import request_from
 
+    if chosen.output:
+        check_outside(expanded(chosen.output))
     request = request_from(chosen)
     for reference in request.references:
         for note in reference.notes:

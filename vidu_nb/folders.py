@@ -22,8 +22,8 @@ _MAX_SEED = 10**12  # larger ones are nobody's, and a name has an end
 KEY_DIGITS = 8  # of a request's key, in its clip's name
 
 
-class KeptKey(NamedTuple):
-    """What the name of a kept clip tells of its request.
+class ClipName(NamedTuple):
+    """What a clip's file name holds of its request.
 
     Attributes
     ----------
@@ -39,24 +39,24 @@ class KeptKey(NamedTuple):
     start: str
 
 
-def kept_key(name: str) -> KeptKey | None:
-    """Return what the name of a clip's JSON file tells, None for any other name.
+def parse_clip_name(name: str) -> ClipName | None:
+    """Return what the name of a clip's JSON file holds, None for any other name.
 
-    >>> kept_key("a-cat_16x9_seed42_1a2b3c4d_take2.json")
-    KeptKey(aspect_ratio='16:9', seed=42, start='1a2b3c4d')
+    >>> parse_clip_name("a-cat_16x9_seed42_1a2b3c4d_take2.json")
+    ClipName(aspect_ratio='16:9', seed=42, start='1a2b3c4d')
     """
     found = _CLIP_NAME.fullmatch(name)
-    return KeptKey(f"{found[1]}:{found[2]}", int(found[3]), found[4]) if found else None
+    return ClipName(f"{found[1]}:{found[2]}", int(found[3]), found[4]) if found else None
 
 
 def is_entry(name: str) -> bool:
-    """Whether a text is a kept clip's JSON file below its archive: ``ENGINE/NAME.json``, and no other place.
+    """Return whether a text names a clip's JSON file below its archive: ``ENGINE/NAME.json``, and no other place.
 
     >>> is_entry("segmind/a-cat_16x9_seed42_1a2b3c4d.json"), is_entry("../a-cat_16x9_seed42_1a2b3c4d.json")
     (True, False)
     """
     folder, _, file = name.partition("/")
-    return folder == folder_name(folder) and kept_key(file) is not None
+    return folder == folder_name(folder) and parse_clip_name(file) is not None
 
 
 def entry_name(request: Mapping[str, Any], key: str) -> str:
@@ -141,12 +141,12 @@ def _archive_around(target: Path) -> Path | None:
 
 
 def _is_archive(folder: Path) -> bool:
-    """True for what every archive has had since its first call, with or without the journal."""
+    """Return whether a folder has what every archive has had since its first call, with or without the journal."""
     return (folder / "incoming").is_dir() and any((folder / name).is_dir() for name in ("journal", "locks"))
 
 
 def _holds_clips(folder: Path) -> bool:
     try:
-        return any(kept_key(name) for name in os.listdir(folder))  # noqa: PTH208 - ten times as fast as iterdir
+        return any(parse_clip_name(name) for name in os.listdir(folder))  # noqa: PTH208 - ten times as fast as iterdir
     except OSError:
         return False  # it is not there yet

@@ -32,9 +32,9 @@ class Video:
     path : pathlib.Path
         The MP4.
     request : VideoRequest or None
-        What was asked; None for a file that doesn't tell.
+        What was asked; None where the file has no recipe.
     receipt : Receipt or None
-        What the service said; None for a file that doesn't tell.
+        What the service reported; None where the file has no recipe.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class Video:
 
     @property
     def storyboard(self) -> Storyboard | None:
-        """The plan of this request's preview, shown with this clip's own frames; None where no request is known.
+        """The plan of this request's preview, shown with this clip's frames; None where no request is known.
 
         For a paid clip it is what a preview of the same request would do: the model goes its own ways.
         """
@@ -119,7 +119,7 @@ class Video:
         return media.read_frames(self.path, side=side)
 
     def poster(self, *, at: float = 1.0, side: int = media.POSTER_SIDE) -> Image:
-        """The picture at `at` seconds, the last one at most, as a PIL image of at most `side` px on the longer side."""
+        """Return the frame at `at` seconds, or the last, as a PIL image of at most `side` px on the longer side."""
         return media.poster(self.path, at=at, side=side)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
@@ -162,11 +162,11 @@ class Video:
         return target.resolve()
 
     def recipe(self) -> dict[str, Any]:
-        """Request and receipt as JSON-ready values; the pictures by name, size and hash."""
+        """Return request and receipt as JSON-ready values; the pictures by name, size and hash."""
         return recipe_of(self.request, self.receipt)
 
     def embed(self) -> Player:
-        """The player with the whole file inside the notebook, for places where a link can't play.
+        """Return the player with the whole file inside the notebook, for places where a link can't play.
 
         Costs four thirds of the file's size in the notebook.
         """
@@ -180,7 +180,7 @@ class Video:
 
 
 def load(path: str | os.PathLike[str]) -> Video:
-    """A `Video` from a file, with the request and the receipt that its recipe tells.
+    """Read a `Video` from a file, with the request and the receipt that its recipe holds.
 
     Files from elsewhere load as well; their `.request` and `.receipt` are None.
 

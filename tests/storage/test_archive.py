@@ -14,7 +14,7 @@ import vidu_nb as vidu
 from vidu_nb.client.client import Client
 from vidu_nb.errors import ArchiveError, NotKept, OutcomeUnknown
 from vidu_nb.files import ABANDONED_S
-from vidu_nb.folders import KeptKey
+from vidu_nb.folders import ClipName
 from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.maintenance import listing, nearest, verify
@@ -240,7 +240,7 @@ def test_the_keys_that_are_kept_are_told_without_opening_a_file(client, monkeypa
     client().generate(REQUEST, fresh=True)
     key = REQUEST.key(engine=client().engine, model=client().model)
     monkeypatch.setattr(Path, "read_bytes", None)
-    assert client().archive.keys(client().engine) == {KeptKey("16:9", 7, key[:8])}
+    assert client().archive.keys(client().engine) == {ClipName("16:9", 7, key[:8])}
     assert client().archive.keys("another") == set()
 
 

@@ -156,39 +156,25 @@ class Reference:
 
     @cached_property
     def sha256(self) -> str:
-        """Return the pixels' hash, computed where a file claims one that can be checked; see the class."""
+        """Hash of the pixels, computed here where a file claims one that can be checked; see the class."""
         try:
             return _hash_pixels(self.open())
         except InvalidRequest:  # it is damaged
             return hashlib.sha256(self.bytes).hexdigest()
 
-    def identified(self, kept: str | None) -> Reference:
-        """Return the reference under the hash that is claimed for it, where that is true, else under its bytes' own.
-
-        Parameters
-        ----------
-        kept
-            What an archive keeps under that hash, as a ``data:`` URI; None for nothing.
-        """
-        if not self.claim:
-            return self
-        if kept == self.url:
-            return self._made(vars(self) | {"sha256": self.claim}, name=self.name)
-        return self._made(vars(self) | {"sha256": hashlib.sha256(self.bytes).hexdigest(), "claim": ""}, name=self.name)
-
     @property
     def is_url(self) -> bool:
-        """Return whether the service is to fetch the picture itself."""
+        """True when the service is to fetch the picture itself."""
         return self.size is None
 
     @property
     def is_png(self) -> bool:
-        """Return whether the picture is sent as PNG, by its first bytes."""
+        """True when the picture is sent as PNG, by its first bytes."""
         return "".join(self.url.partition(",")[2][:32].split()).startswith(_PNG_IN_BASE64)
 
     @property
     def bytes(self) -> bytes:
-        """Return the encoded picture as it is sent (empty for a URL)."""
+        """The encoded picture as it is sent (empty for a URL)."""
         return b"" if self.is_url else decode_text(self.url)
 
     def open(self) -> Image:
@@ -205,7 +191,7 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """Return a short name for people: the given name, or where the picture came from."""
+        """A short name for people: the given name, or where the picture came from."""
         if self.name:
             return self.name
         return shorten(self.url) if self.is_url else "picture"
@@ -213,6 +199,26 @@ class Reference:
     def __repr__(self) -> str:
         size = "url" if self.size is None else f"{self.size[0]}x{self.size[1]}"
         return f"Reference({self.label!r}, {size}, {self.sha256[:8]})"
+
+
+def identify(reference: Reference, stored: str | None) -> Reference:
+    """Return a reference under the hash that is claimed for it, where that is true, else under its bytes' own.
+
+    Parameters
+    ----------
+    reference
+        Any; most have no claim and are returned as they are.
+    stored
+        What an archive has under that hash, as a ``data:`` URI; None for nothing.
+    """
+    if not reference.claim:
+        return reference
+    known = Reference(reference)
+    if stored == reference.url:
+        vars(known).update(sha256=reference.claim)
+    else:
+        vars(known).update(sha256=hashlib.sha256(reference.bytes).hexdigest(), claim="")
+    return known
 
 
 def as_references(value: Source) -> tuple[Reference, ...]:
@@ -232,7 +238,7 @@ def as_references(value: Source) -> tuple[Reference, ...]:
     if many and (hasattr(value, "__array_interface__") or isinstance(value, os.PathLike)):
         many = False
     sources = list(islice(value, MAX_REFERENCES + 1)) if many else [value]
-    if len(sources) > MAX_REFERENCES:  # told before any is read: it may be a folder of thousands
+    if len(sources) > MAX_REFERENCES:  # refused before any is read: it may be a folder of thousands
         given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
         raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
     found = []

@@ -37,11 +37,11 @@ from ..files import (
     sync_folder,
     write_bytes,
 )
-from ..folders import KEY_DIGITS, KeptKey, checked_hash, entry_name, folder_name, is_entry, kept_key
+from ..folders import KEY_DIGITS, ClipName, checked_hash, entry_name, folder_name, is_entry, parse_clip_name
 from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
-from ..references.reference import Reference
+from ..references.reference import Reference, identify
 from ..references.sources import data_uri
 from ..request import VideoRequest
 from ..video import Video
@@ -64,18 +64,18 @@ class Entry:
 
     @property
     def clip(self) -> Path:
-        """Return the MP4 beside the JSON."""
+        """The MP4 beside the JSON."""
         return self.path.with_suffix(".mp4")
 
     @property
     def request(self) -> dict[str, Any]:
-        """Return what was asked, as `recipe.describe` wrote it; empty where the JSON doesn't hold it."""
+        """What was asked, as `recipe.describe` wrote it; empty where the JSON doesn't hold it."""
         request = self.facts.get("request")
         return request if isinstance(request, dict) else {}
 
     @property
     def name(self) -> str:
-        """Return the JSON file below the archive's folder, such as ``segmind/a-cat_16x9_seed42_1a2b3c4d.json``."""
+        """The JSON file below the archive's folder, such as ``segmind/a-cat_16x9_seed42_1a2b3c4d.json``."""
         return f"{self.path.parent.name}/{self.path.name}"
 
 
@@ -181,7 +181,7 @@ class Archive:
     # Pictures.
 
     def reference_path(self, reference: Reference) -> Path:
-        """Return the file in which a picture is kept once it was sent."""
+        """Return the file in which a picture is stored once it was sent."""
         name = checked_hash(reference.sha256)
         return self._picture_file(name) or self.references / f"{name}.{'png' if reference.is_png else 'jpg'}"
 
@@ -206,7 +206,7 @@ class Archive:
         if not any(one.claim for one in request.references):
             return request
         try:
-            known = tuple(one.identified(self._picture(one.claim)) for one in request.references)
+            known = tuple(identify(one, self._picture(one.claim)) for one in request.references)
         except OSError as error:
             raise ArchiveError(
                 f"a picture in {self.references} can't be read ({reason(error)})",
@@ -219,7 +219,7 @@ class Archive:
         return next(filter(is_regular, paths), None)
 
     def _picture(self, sha256: str) -> str | None:
-        """Return a kept picture as a ``data:`` URI, None where it is not kept."""
+        """Return a stored picture as a ``data:`` URI, None where there is none."""
         path = self._picture_file(sha256) if sha256 else None
         return data_uri(read_regular(path)) if path else None
 
@@ -340,12 +340,12 @@ class Archive:
                     return entry
         return None
 
-    def keys(self, engine: str) -> set[KeptKey]:
-        """Return what the names of an engine's clips tell of their requests; one look at its folder.
+    def keys(self, engine: str) -> set[ClipName]:
+        """Return what the names of an engine's clips hold of their requests, in one look at its folder.
 
         A name holds the beginning of a key: `find` says for certain.
         """
-        return {known for name in _listed(self.folder / folder_name(engine)) if (known := kept_key(name))}
+        return {known for name in _listed(self.folder / folder_name(engine)) if (known := parse_clip_name(name))}
 
     def entries(self, *, engine: str | None = None, newest: int | None = None) -> Iterator[Entry | ArchiveError]:
         """Return every clip's entry, in the order of their names; an error in place of one that can't be read.
@@ -359,7 +359,7 @@ class Archive:
         """
         folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(_listed(self.folder)))
         places = (self.folder / folder for folder in folders)
-        paths = [place / name for place in places for name in sorted(_listed(place)) if kept_key(name)]
+        paths = [place / name for place in places for name in sorted(_listed(place)) if parse_clip_name(name)]
         for path in paths if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]:
             if path.is_symlink():
                 continue

@@ -97,12 +97,12 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Return US dollars spent, reserved, or of unknown outcome; ArchiveError where the file can't be read."""
+        """US dollars spent, reserved, or of unknown outcome; ArchiveError where the file can't be read."""
         return round(sum(self._read().values()), 9)
 
     @property
     def left(self) -> float:
-        """Return the US dollars that further calls may spend."""
+        """The US dollars that further calls may spend."""
         return round(max(0.0, self.limit_usd - self.spent), 9)
 
     @contextmanager

@@ -53,23 +53,23 @@ class Attempt:
 
     @property
     def id(self) -> str:
-        """Return time and a random part, such as ``20260102T030405.678901Z-1f2e3d4c``."""
+        """Time and a random part, such as ``20260102T030405.678901Z-1f2e3d4c``."""
         return str(self.facts["id"])
 
     @property
     def state(self) -> State:
-        """Return where the attempt stands."""
+        """Where the attempt stands."""
         state: State = self.facts["events"][-1]["state"]
         return state
 
     @property
     def is_open(self) -> bool:
-        """Return whether something is left to do or to find out."""
+        """True when something is left to do or to find out."""
         return self.state not in CLOSED
 
     @property
     def age_s(self) -> float:
-        """Return the seconds since it was begun, by this machine's clock."""
+        """The seconds since it was begun, by this machine's clock."""
         begun = datetime.fromisoformat(self.facts["events"][0]["at"])
         return max(0.0, (datetime.now(UTC) - begun).total_seconds())
 

@@ -51,18 +51,17 @@ def nearest(archive: Archive, request: VideoRequest, *, engine: str) -> str:
 
 def verify(archive: Archive) -> list[Row]:
     """Compare every clip's bytes with the hash they were stored with; ``problem`` is empty where they agree."""
-    rows: list[Row] = []
-    for entry in archive.entries():
-        if isinstance(entry, ArchiveError):
-            rows.append({"file": "", "problem": entry.message})
-            continue
-        problem = ""
-        try:
-            archive.open(entry)
-        except ArchiveError as error:
-            problem = error.message
-        rows.append({"file": _name(entry), "state": "damaged" if problem else "ok", "problem": problem})
-    return rows
+    return [_verified(archive, entry) for entry in archive.entries()]
+
+
+def _verified(archive: Archive, entry: Entry | ArchiveError) -> Row:
+    if isinstance(entry, ArchiveError):
+        return {"file": "", "problem": entry.message}
+    try:
+        archive.open(entry)
+    except ArchiveError as error:
+        return {"file": _name(entry), "state": "damaged", "problem": error.message}
+    return {"file": _name(entry), "state": "ok", "problem": ""}
 
 
 def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, references: bool = True) -> list[Row]:

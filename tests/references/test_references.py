@@ -26,6 +26,7 @@ from vidu_nb.references.reference import (
     image_url_to_base64,
     image_urls_to_base64,
 )
+from vidu_nb.references.sources import is_png
 
 
 @pytest.fixture
@@ -288,5 +289,5 @@ def test_a_url_is_known_by_its_text(photo):
 def test_how_a_picture_is_sent_is_told_without_decoding_it(shape):
     """PNG or not, by its first bytes."""
     made = Reference(np.zeros(shape, np.uint8))
-    assert made.is_png == made.bytes.startswith(b"\x89PNG")
-    assert not Reference("https://e.com/cat.png").is_png
+    assert is_png(made.url) == made.bytes.startswith(b"\x89PNG")
+    assert not is_png("https://e.com/cat.png")

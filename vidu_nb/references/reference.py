@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 MAX_REFERENCES = 7
 _SHA256 = re.compile("[0-9a-f]{64}")
-_PNG_IN_BASE64 = "iVBORw0KGg"  # the first bytes of every PNG
 
 Source = Any
 """A path, an ``https://`` URL, a ``data:`` URI, base64 text, bytes, a PIL image, a uint8 array or a `Reference`."""
@@ -166,11 +165,6 @@ class Reference:
     def is_url(self) -> bool:
         """True when the service is to fetch the picture itself."""
         return self.size is None
-
-    @property
-    def is_png(self) -> bool:
-        """True when the picture is sent as PNG, by its first bytes."""
-        return "".join(self.url.partition(",")[2][:32].split()).startswith(_PNG_IN_BASE64)
 
     @property
     def bytes(self) -> bytes:

@@ -11,6 +11,7 @@ from ..errors import InvalidRequest
 from ..files import expanded, reason
 from .images import MAX_FILE_BYTES, media_type
 
+_PNG_IN_BASE64 = "iVBORw0KGg"
 _MAX_URL = 2048  # characters; what browsers and proxies agree on
 
 
@@ -96,6 +97,15 @@ def data_uri(data: bytes) -> str:
     'data:image/gif;base64,R0lGODdh'
     """
     return f"data:image/{media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def is_png(uri: str) -> bool:
+    """Return whether a ``data:`` URI holds a PNG, by its first bytes alone.
+
+    >>> is_png("data:image/png;base64,iVBORw0KGgoAAAANSUhEUg")
+    True
+    """
+    return "".join(uri.partition(",")[2][:32].split()).startswith(_PNG_IN_BASE64)
 
 
 def shorten(text: str, limit: int = 80) -> str:

@@ -42,7 +42,7 @@ from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
 from ..references.reference import Reference, identify
-from ..references.sources import data_uri
+from ..references.sources import data_uri, is_png
 from ..request import VideoRequest
 from ..video import Video
 from .journal import Attempt, Journal
@@ -183,7 +183,7 @@ class Archive:
     def reference_path(self, reference: Reference) -> Path:
         """Return the file in which a picture is stored once it was sent."""
         name = checked_hash(reference.sha256)
-        return self._picture_file(name) or self.references / f"{name}.{'png' if reference.is_png else 'jpg'}"
+        return self._picture_file(name) or self.references / f"{name}.{'png' if is_png(reference.url) else 'jpg'}"
 
     def keep_references(self, request: VideoRequest) -> None:
         """Store the pictures that are about to be sent, once each."""

@@ -145,6 +145,48 @@ def small_video(small_clip, photo):
     return Video(small_clip, request, receipt)
 
 
+# A paid service whose clips can be decoded.
+
+
+class Studio(ThreadingHTTPServer):
+    """Answers every POST with one real clip, at half a dollar; `posts` holds the bodies that came."""
+
+    daemon_threads = True
+
+    def __init__(self, clip):
+        super().__init__(("127.0.0.1", 0), StudioHandler)
+        self.clip = clip
+        self.posts = []
+        self.root = f"http://127.0.0.1:{self.server_port}"
+
+
+class StudioHandler(BaseHTTPRequestHandler):
+    """Answers with its server's clip."""
+
+    def do_POST(self):
+        """Take the body, and answer."""
+        self.server.posts.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        for name, value in {"Content-Length": str(len(self.server.clip)), "x-cost": "0.5"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.clip)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def studio(small_clip):
+    """A paid service that answers with a real clip; see `Studio`."""
+    with Studio(small_clip.read_bytes()) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
 # The preview server.
 
 

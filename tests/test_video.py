@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from faults import KEY as SERVICE_KEY
 
 import vidu_nb as vidu
 from vidu_nb import media
-from vidu_nb.errors import ViduError
+from vidu_nb.commands.cli import main
+from vidu_nb.errors import InvalidRequest, ViduError
 from vidu_nb.receipt import Receipt, number
 from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
 from vidu_nb.references.reference import Reference
@@ -177,3 +180,98 @@ def test_frames_and_poster_come_from_the_clip(small_video):
     assert next(small_video.frames(side=64)).shape == (48, 64, 3)
     assert small_video.poster(side=64).size == (64, 48)
     assert small_video.bytes == small_video.path.read_bytes()
+
+
+# Copies, and the clips in an archive.
+
+
+@pytest.fixture
+def client(studio, tmp_path):
+    """A client of a paid service, whose archive is in the working folder."""
+    return vidu.Client(SERVICE_KEY, studio.root, tmp_path / "archive", notify=len)
+
+
+@pytest.fixture
+def kept(client, photo):
+    """A clip that was paid for, where the archive keeps it."""
+    return client.generate(VideoRequest(prompt="A wave", references=photo, seed=7))
+
+
+def linked(link, target):
+    link.symlink_to(target)
+    return link
+
+
+def hard_linked(link, target):
+    link.hardlink_to(target)
+    return link
+
+
+#: Ways to name a kept clip's place, or another one among an archive's files.
+INSIDE = {
+    "itself": lambda clip: clip,
+    "as text": str,
+    "relative": lambda clip: clip.relative_to(Path.cwd()),
+    "around": lambda clip: clip.parent / ".." / clip.parent.name / clip.name,
+    "its folder": lambda clip: clip.parent,
+    "a link to it": lambda clip: linked(Path("link.mp4"), clip),
+    "a link to its folder": lambda clip: linked(Path("clips"), clip.parent) / clip.name,
+    "a link to the archive": lambda clip: linked(Path("kept"), clip.parent.parent) / clip.parent.name / clip.name,
+    "a hard link": lambda clip: hard_linked(Path("hard.mp4"), clip),
+    "in capitals": lambda clip: clip.with_name(clip.name.upper()),
+    "beside it": lambda clip: clip.with_name("copy.mp4"),
+    "its papers": lambda clip: clip.with_suffix(".json"),
+    "among the pictures": lambda clip: clip.parents[1] / "references" / "copy.mp4",
+    "in the journal": lambda clip: clip.parents[1] / "journal" / "1a" / "copy.mp4",
+    "in the archive": lambda clip: clip.parents[1] / "copy.mp4",
+    "the archive": lambda clip: clip.parents[1],
+    "a new folder in the archive": lambda clip: clip.parents[1] / "mine" / "copy.mp4",
+}
+
+
+@pytest.mark.parametrize("where", INSIDE)
+def test_a_copy_never_takes_a_kept_clips_place(client, studio, kept, where):
+    """However the place is spelled, the copy is refused with a place that is good, and the clip replays untouched."""
+    before = kept.bytes
+    with pytest.raises(InvalidRequest, match="save the copy outside of it") as caught:
+        kept.save(INSIDE[where](kept.path))
+    assert caught.value.field == "path"
+    again = client.generate(kept.request)
+    assert (again.path, again.bytes, again.receipt.replayed) == (kept.path, before, True)
+    assert len(studio.posts) == 1
+
+
+@pytest.mark.parametrize("left", ["journal", "journal incoming locks", "journal incoming locks references quarantine"])
+def test_an_archive_is_known_without_its_journal(kept, left, small_video):
+    """Brought elsewhere, with its clips alone or with more, it is an archive still: no clip is saved among them."""
+    moved = kept.path.parents[1].rename("moved")
+    for name in left.split():
+        shutil.rmtree(moved / name, ignore_errors=True)
+    with pytest.raises(InvalidRequest, match="save the copy outside"):
+        small_video.save(moved / kept.path.parent.name / kept.path.name)
+
+
+def test_saving_is_free_where_nothing_is_kept(kept, small_video, monkeypatch):
+    """Beside an archive, in folders with like names, onto another copy, and in a working folder that is an archive."""
+    assert kept.save("copy.mp4") == Path("copy.mp4").resolve()
+    for name in ("references", "drafts", "uploads"):
+        assert small_video.save(f"film/{name}/copy.mp4").exists()
+    copy = vidu.load("copy.mp4")
+    assert copy.save("copy.mp4") == copy.path
+    monkeypatch.chdir(kept.path.parents[1])
+    assert kept.save("copy.mp4").exists()
+    assert kept.save("best/copy.mp4").exists()
+    with pytest.raises(InvalidRequest):
+        kept.save(kept.path.relative_to(Path.cwd()))
+
+
+@pytest.mark.parametrize("target", ["archive/preview/x.mp4", "archive/x.mp4"])
+def test_a_command_refuses_such_a_place_before_it_asks(kept, studio, target, capsys, monkeypatch, encoded):
+    """`-o` into an archive is wrong usage, told before anything is made or paid for."""
+    monkeypatch.setenv("SEGMIND_API_KEY", SERVICE_KEY)
+    monkeypatch.setenv("SEGMIND_BASE_URL", studio.root)
+    Path("wave.png").write_bytes(encoded())
+    assert main(["generate", "Another wave", "-r", "wave.png", "-o", target]) == 2
+    assert "save the copy outside" in capsys.readouterr().err
+    assert len(studio.posts) == 1
+    assert kept.path.exists()

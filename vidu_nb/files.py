@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import secrets
+import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from .errors import InvalidRequest
 
+#: How the files are called that are not whole yet; before 0.2 without our name in it.
+_PART = re.compile(r"\.vidu-nb-[0-9a-f]{12}\.part")
+_OLD_PART = re.compile(r"\.[0-9a-f]{12}\.part")
+ABANDONED_S = 86_400.0  # a file takes seconds to write: whoever has not gone on for a day was killed
+
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path with its ``~`` resolved; a single name that only begins so stays as it is.
+    """Return a path with its ``~`` resolved; a single name that only begins so stays as it is.
 
     Raises
     ------
     InvalidRequest
-        A folder of nobody's home, or a NUL character.
+        No such user, or a NUL character.
 
     >>> expanded("~cat.png").name
     '~cat.png'
     """
     try:
         return Path(path).expanduser()
-    except RuntimeError:
-        if len(Path(path).parts) == 1:
+    except RuntimeError as error:
+        user, *rest = Path(path).parts
+        if not rest:
             return Path(path)
-    except ValueError:
-        raise InvalidRequest("a path can't hold a NUL character") from None
-    raise InvalidRequest(f"{os.fspath(path)!r}: nobody of that name has a home here; write the path in full")
+        raise InvalidRequest(f"no such user: can't expand {user!r}; write the path in full") from error
+    except ValueError as error:
+        raise InvalidRequest("a path can't hold a NUL character") from error
 
 
 def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name: bool = True) -> None:
@@ -49,10 +59,10 @@ def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name
     Raises
     ------
     OSError
-        As the file system said it; `target` is untouched and nothing is left beside it.
+        From the file system; `target` is untouched and nothing is left beside it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{secrets.token_hex(6)}.part")
+    part = target.with_name(f".vidu-nb-{secrets.token_hex(6)}.part")
     try:
         write(part)
         with part.open("rb+") as file:
@@ -67,8 +77,32 @@ def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name
 
 
 def write_bytes(target: Path, data: bytes, *, sync_name: bool = True) -> None:
-    """`write_atomically` for bytes at hand."""
+    """Write bytes at hand as `write_atomically` does."""
     write_atomically(target, lambda part: part.write_bytes(data), sync_name=sync_name)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return a file's bytes; a link, a pipe or a device in its place is neither followed nor waited for.
+
+    Raises
+    ------
+    OSError
+        There is no such file, it is no regular one, or the disk fails.
+    """
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, "it is a link, which is not followed", str(path))
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # the system itself says what is wrong with a folder
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_bytes()
+
+
+def is_regular(path: Path) -> bool:
+    """Return whether `read_regular` would find a file there."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:
@@ -81,7 +115,39 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def is_abandoned(path: Path) -> bool:
+    """Return whether nobody has written to a file for a day."""
+    try:
+        return time.time() - path.lstat().st_mtime > ABANDONED_S
+    except OSError:
+        return False  # it is gone
+
+
+def remove_parts(folder: Path, *, unsigned: bool = False) -> None:
+    """Remove what killed writers left in a folder: files that are not whole, and that nobody has touched for a day.
+
+    Parameters
+    ----------
+    folder
+        Itself, without those in it.
+    unsigned
+        Those of before version 0.2, too, whose names don't tell that they are ours: in folders that hold nothing else.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208 - an archive's folder may hold ten thousand
+            if _PART.fullmatch(name) or (unsigned and _OLD_PART.fullmatch(name)):
+                part = folder / name
+                if is_abandoned(part):
+                    with contextlib.suppress(OSError):
+                        part.unlink()
+
+
+def reason(error: OSError) -> str:
+    """Return what went wrong with a file in a few words, for an error's sentence."""
+    return error.strerror or type(error).__name__
+
+
 def shown_path(path: Path) -> str:
-    """A path as people write it: relative to the working folder, absolute where it lies outside."""
+    """Return a path as people write it: relative to the working folder, absolute where it lies outside."""
     here, target = Path.cwd().resolve(), Path(path).resolve()
     return str(target.relative_to(here)) if target.is_relative_to(here) else str(target)

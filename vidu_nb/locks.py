@@ -6,16 +6,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from filelock import FileLock, Timeout
 
 _POLL = 0.05  # s between two looks at a lock that another holds
 _LOOK_TIMEOUT = 30.0  # s; a look takes less than a millisecond
 
-#: One for each path: threads of one process exclude each other even where the file system's locks fail.
-_threads: dict[str, threading.Lock] = {}
+#: One for each path that somebody holds or waits for: threads of one process exclude each other even where the file
+#: system's locks fail.
+_threads: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
 _guard = threading.Lock()
 
 
@@ -58,8 +60,24 @@ def hold(path: Path, *, timeout: float, waiting: Callable[[], object] | None = N
         thread.release()
 
 
+@contextmanager
+def hold_once(path: Path, *, timeout: float, waiting: Callable[[], object] | None = None) -> Iterator[None]:
+    """Hold a lock as `hold` does, and remove its file at the end: for names that hardly anybody else asks for.
+
+    Whoever opened the file before it went notices that it lost its name, and begins anew: filelock looks for that.
+    Other kernels on a network file system may see the old name for a while, so a lock that they do wait for keeps its
+    file. Windows removes no file that is open: there they all stay.
+    """
+    with hold(path, timeout=timeout, waiting=waiting):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
 def is_held(path: Path) -> bool:
-    """True while some thread or process holds the lock."""
+    """Return whether some thread or process holds the lock."""
     if not path.exists():
         return False
     with hold(path.with_name("look.lock"), timeout=_LOOK_TIMEOUT):  # two who look at once would see each other
@@ -67,7 +85,7 @@ def is_held(path: Path) -> bool:
             with hold(path, timeout=0):
                 return False
         except TimeoutError:
-            return True
+            return path.exists()  # else it ended meanwhile, and took the file with it
 
 
 def _acquire(path: Path, end: float, waiting: Callable[[], object] | None) -> FileLock | None:
@@ -82,6 +100,9 @@ def _acquire(path: Path, end: float, waiting: Callable[[], object] | None) -> Fi
                 waiting()
             time.sleep(_POLL)
         except (OSError, NotImplementedError) as error:
+            if path.is_symlink():  # not ours, and no lock can be had on it
+                path.unlink()
+                continue
             warnings.warn(
                 f"{path.parent} has no file locks ({error}): two kernels may pay for the same request at once.",
                 stacklevel=4,

@@ -58,21 +58,21 @@ def read_recipe(path: Path) -> tuple[VideoRequest | None, Receipt | None]:
 
 
 def describe(request: VideoRequest) -> dict[str, Any]:
-    """Return a request as JSON-ready values: the pictures by name, size and hash, not by content."""
+    """Return a request as JSON-ready values for people and recipes: the pictures by name, size and hash."""
     pictures = [
-        {"name": one.name, "size": one.size, "sha256": one.sha256, "url": one.url if one.is_url else None}
+        {"name": one.name, "size": one.size, "sha256": one.claim or one.sha256, "url": one.url if one.is_url else None}
         for one in request.references
     ]
     return {**request.payload(), "image_urls": pictures}
 
 
-def request_from(said: Any, pictures: Sequence[str | None] | None) -> VideoRequest | None:
-    """Make a request from what `describe` wrote and its pictures as ``data:`` URIs.
+def request_from(payload: Any, pictures: Sequence[str | None] | None) -> VideoRequest | None:
+    """Make a request of what `describe` wrote and its pictures as ``data:`` URIs.
 
     Parameters
     ----------
-    said
-        What a file tells; it may be anything.
+    payload
+        What a file holds; it may be anything.
     pictures
         One for each reference, None for a URL's; None where all are URLs.
 
@@ -82,22 +82,24 @@ def request_from(said: Any, pictures: Sequence[str | None] | None) -> VideoReque
         None where a picture is missing or the recipe makes no sense: a clip is worth showing without it.
     """
     try:
-        notes = said["image_urls"]
+        notes = payload["image_urls"]
         urls = pictures or [None] * len(notes)
         references = [
             Reference.from_wire(str(note["url"] or url), name=str(note["name"]), sha256=str(note["sha256"]))
             for url, note in zip(urls, notes, strict=True)
         ]
+        parameters = {name: value for name, value in payload.items() if name != "image_urls"}
         with quietly():  # it was made once, and warned of then
-            return VideoRequest(**{**said, "image_urls": references})
-    except (ViduError, ValueError, TypeError, KeyError):
+            # A recipe with "references" of its own makes no sense: they would be read as this machine's files.
+            return VideoRequest(references=references, **parameters)
+    except (ViduError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def _pictures_in(path: Path) -> list[str] | None:
     box = media.read_box(path, PICTURES_BOX)
     try:
-        said = json.loads(box) if box else None
+        pictures = json.loads(box) if box else None
     except (ValueError, RecursionError):
         return None
-    return said if isinstance(said, list) else None
+    return pictures if isinstance(pictures, list) else None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import media
 from .console import printable
-from .files import expanded, shown_path, write_atomically
+from .files import expanded, remove_parts, shown_path, write_atomically
+from .folders import check_outside
 from .player import Player
 from .receipt import Receipt
 from .recipe import read_recipe, recipe_of, write_recipe
@@ -32,9 +33,9 @@ class Video:
     path : pathlib.Path
         The MP4.
     request : VideoRequest or None
-        What was asked; None for a file that doesn't tell.
+        What was asked; None where the file has no recipe.
     receipt : Receipt or None
-        What the service said; None for a file that doesn't tell.
+        What the service reported; None where the file has no recipe.
 
     Raises
     ------
@@ -108,7 +109,7 @@ class Video:
 
     @property
     def storyboard(self) -> Storyboard | None:
-        """The plan of this request's preview, shown with this clip's own frames; None where no request is known.
+        """The plan of this request's preview, shown with this clip's frames; None where no request is known.
 
         For a paid clip it is what a preview of the same request would do: the model goes its own ways.
         """
@@ -121,7 +122,7 @@ class Video:
         return media.read_frames(self.path, side=side)
 
     def poster(self, *, at: float = 1.0, side: int = media.POSTER_SIDE) -> Image:
-        """Decode the picture at `at` seconds, at most the last, as a PIL image of at most `side` px."""
+        """Return the frame at `at` seconds, or the last, as a PIL image of at most `side` px on the longer side."""
         return media.poster(self.path, at=at, side=side)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
@@ -142,6 +143,8 @@ class Video:
 
         Raises
         ------
+        InvalidRequest
+            The place is inside an archive, whose files stay as they came.
         ViduError
             The clip's own file has gone or is damaged.
         OSError
@@ -150,6 +153,8 @@ class Video:
         target = expanded(path)
         if target.is_dir():
             target /= self.path.name
+        check_outside(target, clip=self.path)
+        remove_parts(target.parent)
 
         def write(part: Path) -> None:
             original = (self.receipt and self.receipt.original) or self.receipt
@@ -178,7 +183,7 @@ class Video:
 
 
 def load(path: str | os.PathLike[str]) -> Video:
-    """Load a `Video` from a file, with the request and the receipt that its recipe holds.
+    """Read a `Video` from a file, with the request and the receipt that its recipe holds.
 
     Files from elsewhere load as well; their `.request` and `.receipt` are None.
 

@@ -412,18 +412,6 @@ def test_nothing_is_sent_where_the_answer_could_not_be_kept(client, faults, phot
     assert faults.posts() == []
 
 
-def test_a_journal_that_can_not_be_read_is_named(client):
-    """It may stand for a paid call: it is never passed over."""
-    client.generate(asking())
-    [attempt] = client.archive.journal
-    attempt.path.unlink()
-    attempt.path.mkdir()
-    with pytest.raises(
-        errors.ArchiveError, match=f"{attempt.path} can't be read .Is a directory.*may stand for a paid"
-    ):
-        client.pending()
-
-
 def test_a_call_is_pending_though_the_locks_are_gone(client):
     """Somebody who tidies up the archive's locks hides no call."""
     with pytest.raises(errors.OutcomeUnknown):

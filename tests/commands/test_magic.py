@@ -183,3 +183,13 @@ def test_loading_twice_changes_nothing(shell):
     shell.run_line_magic("reload_ext", "vidu_nb")
     assert len(shell.input_transformers_cleanup) == before
     assert isinstance(run(shell, f"-r wave.png {CHEAP}"), Video)
+
+
+def test_a_copy_into_the_archive_is_refused_before_anything_is_made(shell, place):
+    """`-o` names a place outside: the clips in there stay as they came."""
+    before = sorted(place.rglob("*.mp4"))
+    for name in ("incoming", "locks"):
+        (place / "archive" / name).mkdir(parents=True, exist_ok=True)
+    with pytest.raises(InvalidRequest, match="save the copy outside of it"):
+        run(shell, f"-r wave.png {CHEAP} --seed 99 -o {place}/archive/preview/x.mp4")
+    assert sorted(place.rglob("*.mp4")) == before

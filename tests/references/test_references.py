@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
+import pickle
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +21,12 @@ from vidu_nb.errors import InvalidRequest, Unreachable
 from vidu_nb.references.reference import (
     Reference,
     as_references,
+    identify,
     image_file_to_base64,
     image_url_to_base64,
     image_urls_to_base64,
 )
+from vidu_nb.references.sources import is_png
 
 
 @pytest.fixture
@@ -202,7 +208,7 @@ def test_a_name_may_begin_like_a_home(encoded, tmp_path):
     """``~cat.png`` is a file like others; only a folder of nobody's home is refused, in our own words."""
     (tmp_path / "~cat.png").write_bytes(encoded())
     assert Reference("~cat.png").sha256 == Reference(Path("~cat.png")).sha256
-    with pytest.raises(InvalidRequest, match="nobody of that name has a home here"):
+    with pytest.raises(InvalidRequest, match="no such user: can't expand '~nobody-of-this-name'"):
         Reference("~nobody-of-this-name/cat.png")
 
 
@@ -220,3 +226,68 @@ def test_a_hash_from_outside_is_a_hash_or_refused(png, claim):
     """What a stranger's file calls a picture's hash becomes a part of file names, so it must be nothing but one."""
     with pytest.raises(InvalidRequest, match="sha256 is not 64 hexadecimal digits"):
         Reference.from_wire(base64.b64encode(png).decode(), sha256=claim)
+
+
+# Hashes that files claim.
+
+
+def chunk(kind, data):
+    """A piece of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_claimed_hash_is_computed_where_it_can_be(photo):
+    """A picture that is sent as its pixels are goes by their hash, whatever somebody calls it."""
+    made = Reference(photo)
+    for claim in (made.sha256, "a" * 64):
+        again = Reference.from_wire(made.url, sha256=claim)
+        assert (again.sha256, again.claim) == (made.sha256, "")
+        assert again == made
+
+
+def test_a_claimed_hash_that_can_not_be_computed_is_a_claim(encoded):
+    """Encoded with loss, a picture goes by its bytes' own hash until an archive keeps it under the claimed one."""
+    data = encoded(kind="JPEG")
+    url = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+    made = Reference.from_wire(url, name="cat", sha256="a" * 64)
+    own = hashlib.sha256(data).hexdigest()
+    assert (made.sha256, made.claim) == (own, "a" * 64)
+    known = identify(made, url)
+    assert (known.sha256, known.claim, known.name, known.size) == ("a" * 64, "a" * 64, "cat", (200, 160))
+    for other in (made, known):
+        for kept in (None, "data:image/jpeg;base64,AAAA"):
+            assert (identify(other, kept).sha256, identify(other, kept).claim) == (own, "")
+    assert Reference.from_wire(url, sha256=own).claim == Reference.from_wire(url).claim == ""
+    assert Reference(known).sha256 == pickle.loads(pickle.dumps(known)).sha256 == "a" * 64
+
+
+@pytest.mark.parametrize("kind", [b"gAMA", b"eXIf", b"iCCP", b"tRNS", b"teXt"])
+def test_a_png_that_not_everybody_reads_alike_is_not_known_by_its_pixels(photo, kind):
+    """What stands beside the pixels may make them others' pixels for the service: that hash is only a claim."""
+    made = Reference(photo)
+    data = made.bytes[:-12] + chunk(kind, bytes(6)) + made.bytes[-12:]
+    again = Reference.from_wire(base64.b64encode(data).decode(), sha256=made.sha256)
+    assert (again.sha256, again.claim) == (hashlib.sha256(data).hexdigest(), made.sha256)
+
+
+def test_a_damaged_picture_is_no_other_picture(photo):
+    """Where the pixels can't be had, the bytes' own hash is left, and the request is still worth showing."""
+    made = Reference(photo)
+    data = made.bytes[:33] + chunk(b"IDAT", made.bytes[41:1000]) + made.bytes[-12:]
+    again = Reference.from_wire(base64.b64encode(data).decode(), sha256=made.sha256)
+    assert again.sha256 == hashlib.sha256(data).hexdigest()
+    assert again != made
+
+
+def test_a_url_is_known_by_its_text(photo):
+    """A recipe that calls a URL by a picture's hash changes nothing."""
+    claimed = Reference.from_wire("https://e.com/cat.png", sha256=Reference(photo).sha256)
+    assert claimed.sha256 == Reference("https://e.com/cat.png").sha256
+
+
+@pytest.mark.parametrize("shape", [(192, 256, 3), (1200, 2000, 3)])
+def test_how_a_picture_is_sent_is_told_without_decoding_it(shape):
+    """PNG or not, by its first bytes."""
+    made = Reference(np.zeros(shape, np.uint8))
+    assert is_png(made.url) == made.bytes.startswith(b"\x89PNG")
+    assert not is_png("https://e.com/cat.png")

@@ -1,11 +1,10 @@
-"""A disk that fails at any one moment, folders that were tampered with: nothing torn, lost, or paid for twice."""
+"""A disk that fails at any one moment, kernels side by side: nothing torn, lost, or paid for twice."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -17,13 +16,10 @@ import pytest
 from faults import FaultServer
 from torture import what_is_torn
 
-from vidu_nb import locks
 from vidu_nb.client.client import Client
 from vidu_nb.errors import APIError, ArchiveError, BudgetExceeded, OutcomeUnknown, ViduError
 from vidu_nb.request import VideoRequest
-from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.budget import Budget
-from vidu_nb.storage.maintenance import verify
 from vidu_nb.video import Video
 
 REQUEST = VideoRequest(prompt="A cat", references="https://example.com/cat.png", seed=7)
@@ -205,116 +201,6 @@ def test_threads_cannot_spend_a_budget_twice(tmp_path):
     assert Budget(2.0, tmp_path / "class.json").spent == 2.0
 
 
-# Damage, newer formats, links.
-
-
-def entry_files(tmp_path):
-    """The one kept clip's papers and MP4."""
-    (papers,) = (path for path in (tmp_path / "archive").glob("127*/*.json"))
-    return papers, papers.with_suffix(".mp4")
-
-
-def journal_file(tmp_path):
-    (found,) = (tmp_path / "archive" / "journal").glob("*/*.json")
-    return found
-
-
-DAMAGE = {
-    "garbage": b"\xff{not json",
-    "empty": b"",
-    "list": b"[]",
-    "null": b"null",
-    "no events": b'{"format": 1, "events": []}',
-    "no facts": b'{"format": 1, "events": [{"state": "sent"}]}',
-    "odd format": b'{"format": "one"}',
-    "newer": b'{"format": 2, "new": true}',
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("which", ["journal", "papers"])
-def test_a_damaged_or_newer_file_is_named_and_left_alone(client, server, tmp_path, which, damage):
-    """Neither garbage nor a newer format means "absent": the file is named, not overwritten, and nothing is paid."""
-    client().generate(REQUEST)
-    journal = journal_file(tmp_path)
-    path = journal if which == "journal" else entry_files(tmp_path)[0]
-    path.write_bytes(DAMAGE[damage])
-    for again in (False, True):
-        with pytest.raises(ArchiveError, match="upgrade" if damage == "newer" else "damaged") as caught:
-            client().generate(REQUEST, again=again)
-        assert path.name in str(caught.value)
-    assert path.read_bytes() == DAMAGE[damage]
-    assert len(server.posts()) == 1
-
-
-def test_rotten_bytes_are_named_kept_and_not_paid_for_again(client, server, tmp_path):
-    """A clip whose bytes changed is no replay and no reason to pay; only fresh=True pays, and both stay."""
-    client().generate(REQUEST)
-    _, clip = entry_files(tmp_path)
-    rotten = bytearray(clip.read_bytes())
-    rotten[100] ^= 1
-    clip.write_bytes(rotten)
-    with pytest.raises(ArchiveError, match="has changed") as caught:
-        client().generate(REQUEST)
-    assert clip.name in str(caught.value)
-    assert len(server.posts()) == 1
-    fresh = client().generate(REQUEST, fresh=True)
-    assert len(server.posts()) == 2
-    assert fresh.path != clip
-    assert clip.read_bytes() == rotten
-    assert [row["state"] for row in verify(Archive(tmp_path / "archive"))] == ["damaged:", "ok"]
-
-
-def test_a_missing_clip_is_named_and_not_paid_for_again(client, server, tmp_path):
-    """Papers whose clip was removed say so instead of paying."""
-    client().generate(REQUEST)
-    entry_files(tmp_path)[1].unlink()
-    with pytest.raises(ArchiveError, match="can't be read"):
-        client().generate(REQUEST)
-    assert len(server.posts()) == 1
-
-
-@pytest.mark.parametrize("which", [0, 1], ids=["papers", "clip"])
-def test_a_link_in_place_of_a_kept_file_is_not_followed(client, server, tmp_path, which):
-    """A symbolic link stands for somebody else's file: it is named, and neither read nor paid for again."""
-    client().generate(REQUEST)
-    path = entry_files(tmp_path)[which]
-    path.rename(tmp_path / "elsewhere")
-    path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ArchiveError, match="is a link"):
-        client().generate(REQUEST)
-    assert len(server.posts()) == 1
-
-
-@pytest.mark.parametrize("name", ["/etc/x.json", "../../secret/x_1x1_seed1_12345678.json", "C:\\x.json", ["a"], None])
-def test_names_that_a_file_tells_are_never_used_as_paths(client, server, tmp_path, name):
-    """The journal's word for a clip's place counts only where it is one of our own names; the clip is found anyway."""
-    made = client().generate(REQUEST)
-    journal = journal_file(tmp_path)
-    said = json.loads(journal.read_text())
-    said["events"][-1]["entry"] = name
-    journal.write_text(json.dumps(said))
-    papers, _ = entry_files(tmp_path)
-    facts = json.loads(papers.read_text())
-    papers.write_text(json.dumps(facts | {"path": "/etc/passwd", "clip": "../../../etc/passwd"}))
-    replayed = client().generate(REQUEST)
-    assert (replayed.path, replayed.receipt.replayed) == (made.path, True)
-    assert len(server.posts()) == 1
-
-
-def test_a_clip_being_stored_by_another_kernel_is_not_taken_for_damaged(client, server, tmp_path):
-    """Papers whose clip is still on its way to its place are no damage: the clip is brought in."""
-    client().generate(REQUEST)
-    _, clip = entry_files(tmp_path)
-    journal = journal_file(tmp_path)
-    said = json.loads(journal.read_text())
-    incoming = tmp_path / "archive" / "incoming" / f"{said['id']}.body"
-    clip.rename(incoming)
-    journal.write_text(json.dumps(said | {"events": said["events"][:-1]}))
-    assert client().generate(REQUEST).path == clip
-    assert len(server.posts()) == 1
-
-
 @pytest.mark.parametrize("kind", ["redirect_gzip_bomb", "redirect_huge"])
 def test_a_status_counts_though_its_words_are_broken(client, server, kind):
     """An answer that says "not here" and then breaks off was no paid call: it blocks nothing."""
@@ -374,31 +260,6 @@ def test_threads_exclude_each_other_even_where_locks_fail(client, server, monkey
         made = list(pool.map(lambda _: client("good_slow").generate(REQUEST).receipt.sha256, range(8)))
     assert len(set(made)) == 1
     assert len(server.posts()) == 1
-
-
-LOOKER = """
-import sys, threading
-from pathlib import Path
-from vidu_nb.locks import is_held
-threading.Thread(target=lambda: (sys.stdin.readline(), stop.append(1)), daemon=True).start()
-stop, seen = [], 0
-print("ready", flush=True)
-while not stop:
-    seen += is_held(Path(sys.argv[1]))
-print(seen)
-"""
-
-
-def test_looking_at_a_lock_is_not_holding_it(tmp_path):
-    """Kernels that look at a free lock at once all see it free: else an unknown call could pass for a running one."""
-    path = tmp_path / "one.lock"
-    with locks.hold(path, timeout=1):
-        assert locks.is_held(path)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", LOOKER, str(path)], **pipes) as other:
-        assert other.stdout.readline() == "ready\n"
-        seen = sum(locks.is_held(path) for _ in range(1000))
-        assert (seen, other.communicate("stop\n", timeout=20)[0]) == (0, "0\n")
 
 
 def test_other_takes_do_not_hide_an_unknown_call_from_each_other(client, server):

@@ -271,6 +271,7 @@ class Client:
             `offline`, and nothing is kept for this request.
         """
         check = self._exchange.patience()
+        request = self.archive.recognise(request)
         key = request.key(engine=self.engine, model=self.model)
         replays = not fresh and (request.seed != 0 or offline)
         if replays and (kept := self._unfinished.kept(request, lambda: self.archive.find(key, engine=self.engine))):

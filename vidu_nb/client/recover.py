@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from ..errors import ArchiveError, InvalidRequest, OutcomeUnknown, ViduError
-from ..locks import hold, is_held
+from ..locks import is_held
 from ..request import PREVIEW, VideoRequest
 from ..storage.archive import Entry
 from ..storage.journal import Attempt, State
@@ -31,7 +31,7 @@ class Unfinished:
 
     def pending(self, balance: Callable[[], Credits]) -> list[Pending]:
         """Paid calls that are of unknown outcome, or paid and not fetched yet; `balance` is asked where it helps."""
-        open_ones = [attempt for attempt in self.archive.journal if self._is_left_open(attempt)]
+        open_ones = list(self._open_ones())
         ours = self.exchange.engine.name
         now: float | None = None
         if any(attempt.facts["engine"] == ours for attempt in open_ones):
@@ -56,8 +56,8 @@ class Unfinished:
         ArchiveError
             The journal can't be written.
         """
-        for attempt in self.archive.journal:
-            if attempt.id == name and self._is_left_open(attempt):
+        for attempt in self._open_ones():
+            if attempt.id == name:
                 with self.holding(str(attempt.facts["lock"])):
                     now = self.archive.journal.read_again(attempt)
                     if not now.is_open:  # its clip came in meanwhile
@@ -71,8 +71,8 @@ class Unfinished:
     def resume(self) -> list[Video]:
         """Bring in every clip that was paid for and not kept yet; costs nothing."""
         found = []
-        for attempt in self.archive.journal:
-            if self._is_left_open(attempt) and self._is_fetchable(attempt):
+        for attempt in self._open_ones():
+            if self._is_fetchable(attempt):
                 try:
                     found.append(self._bring_in(attempt, None))
                 except (ViduError, OSError) as error:
@@ -88,7 +88,7 @@ class Unfinished:
             An earlier call may have been billed, and `again` doesn't say to go on.
         """
         free = self.exchange.engine.is_free
-        for attempt in self.archive.journal.of(key):
+        for attempt in self.archive.journal.attempts_for(key):
             if attempt.state in ("received", "linked") and self._is_running(attempt, lock):
                 with self.holding(str(attempt.facts["lock"])):  # its clip is being fetched: soon more is known
                     attempt = self.archive.journal.read_again(attempt)  # noqa: PLW2901
@@ -139,7 +139,7 @@ class Unfinished:
         path = self.archive.lock_path(lock)
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(hold(path, timeout=2 * self.exchange.timeout, waiting=waiting))
+                stack.enter_context(self.archive.lock(lock, timeout=2 * self.exchange.timeout, waiting=waiting))
             except TimeoutError:
                 problem = "another thread or kernel has been making the same request for too long"
             except OSError as error:
@@ -162,10 +162,18 @@ class Unfinished:
         lock = str(attempt.facts["lock"])
         return lock != held_by_us and is_held(self.archive.lock_path(lock))
 
+    def _open_ones(self) -> Iterator[Attempt]:
+        """Go through the journal's open calls; a file of it that can't be read is told of, and hides no other."""
+        for attempt in self.archive.journal:
+            if isinstance(attempt, ArchiveError):
+                self.exchange.notify(str(attempt))
+            elif self._is_left_open(attempt):
+                yield attempt
+
     def _is_left_open(self, attempt: Attempt) -> bool:
         return attempt.is_open and attempt.facts["engine"] != PREVIEW and not self._is_running(attempt)
 
     def _is_fetchable(self, attempt: Attempt) -> bool:
         return attempt.state in ("queued", "linked") or (
-            attempt.state in ("sent", "received") and self.archive.received(attempt) is not None
+            attempt.state in ("sent", "received") and self.archive.has_received(attempt)
         )

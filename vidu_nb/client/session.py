@@ -184,7 +184,7 @@ class Exchange:
         """
         if attempt.facts["engine"] == PREVIEW:
             return
-        budgets = {budget.file: budget for budget in Budget.kept_in(self.archive.folder / "budgets")}
+        budgets = {budget.file: budget for budget in Budget.kept_in(self.archive.budgets)}
         budgets |= {budget.file: budget for budget in self.budgets}
         for budget in budgets.values():
             try:

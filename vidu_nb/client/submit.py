@@ -107,7 +107,7 @@ def _body(exchange: Exchange, request: VideoRequest) -> bytes:
 
 def _prepare(exchange: Exchange, request: VideoRequest, key: str, lock: str) -> Attempt:
     """Everything that can fail for nothing fails here, before the call."""
-    exchange.archive.check_room()
+    exchange.archive.check_disk_space()
     price = 0.0 if exchange.engine.is_free else exchange.price_usd
     problem = ""
     try:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from ..errors import ViduError
 from ..files import write_bytes
+from ..folders import checked_hash, folder_name
 from ..request import VideoRequest
-from ..storage.archive import checked_hash, folder_name
 from .responses import as_json
 from .session import Exchange
 
@@ -27,7 +27,7 @@ def stored_links(exchange: Exchange, request: VideoRequest) -> list[str]:
         The storage can't be reached or refuses; nothing was asked of the model, nothing was billed.
     """
     texts: list[str] = request.payload()["image_urls"]
-    folder = exchange.archive.folder / "uploads" / folder_name(exchange.engine.name)
+    folder = exchange.archive.uploads / folder_name(exchange.engine.name)
     files = {one.sha256: folder / f"{checked_hash(one.sha256)}.json" for one in request.references if not one.is_url}
     known = {sha: link for sha, file in files.items() if (link := _remembered(file))}
     new = {

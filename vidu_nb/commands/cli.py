@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
+from ..files import expanded
+from ..folders import check_outside
 
 if TYPE_CHECKING:
     from ..client.client import Client
@@ -185,6 +187,8 @@ def _preview(chosen: argparse.Namespace) -> None:
 def _make(chosen: argparse.Namespace, client: Client) -> None:
     from .options import request_from
 
+    if chosen.output:
+        check_outside(expanded(chosen.output))
     request = request_from(chosen)
     for reference in request.references:
         for note in reference.notes:

@@ -18,6 +18,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..client.client import Client
+from ..files import expanded
+from ..folders import check_outside
 from ..video import Video
 from .options import picture, request_from, request_options
 
@@ -54,6 +56,8 @@ class ViduMagics(Magics):
             )
         chosen.prompt = Template(cell).safe_substitute(names)
         chosen.references = list(_flat(chosen.references))
+        if chosen.output:
+            check_outside(expanded(chosen.output))
         client = Client.preview() if chosen.preview else Client.from_env()
         video = client.generate(request_from(chosen), fresh=chosen.fresh)
         if chosen.name:

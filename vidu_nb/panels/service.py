@@ -88,7 +88,7 @@ class Service:
     def stage(self, request: VideoRequest, engine: str) -> str:
         """How far a call is, from its journal; empty while nothing is told."""
         with contextlib.suppress(ArchiveError, OSError):
-            attempts = self.archive.journal.of(self._key(request, engine))
+            attempts = self.archive.journal.attempts_for(self._key(request, engine))
             state = attempts[-1].state if attempts else ""
             if state in ("sent", "queued") and engine == PREVIEW:
                 return "Rendering the preview"
@@ -116,6 +116,7 @@ class Service:
         )
 
     def _key(self, request: VideoRequest, engine: str) -> str:
+        request = self.archive.recognise(request)
         return request.key(engine=engine, model=MODEL if engine == PREVIEW else self._payee.model)
 
     def _what_it_takes(self) -> Estimate:

@@ -23,11 +23,13 @@ MAX_PIXELS = 100_000_000  # a decoded picture takes 3 bytes a pixel
 MAX_FILE_BYTES = 50_000_000
 MAX_BODY_BYTES = 20_000_000
 SENT_BYTES = 2_000_000  # seven of these, in base64, stay below MAX_BODY_BYTES
+_PNG = b"\x89PNG\r\n\x1a\n"
+_RGB8 = b"\x08\x02"  # bits a channel and colour type, in a PNG's header
 _LOSSLESS_PIXELS = 2_100_000  # beyond it a PNG of a photograph never fits in SENT_BYTES, and trying takes a second
 
 
 def decode(data: bytes) -> Image:
-    """Encoded bytes to an upright, 8-bit RGB PIL image without metadata.
+    """Decode bytes to an upright, 8-bit RGB PIL image without metadata.
 
     Raises
     ------
@@ -38,12 +40,11 @@ def decode(data: bytes) -> Image:
         try:
             return normalised(image)
         except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
-            reason = str(error)
-    raise InvalidRequest(f"the picture is damaged ({reason}): save it anew and pass that file")
+            raise InvalidRequest(f"the picture is damaged ({error}): save it anew and pass that file") from error
 
 
 def encode(image: Image) -> tuple[bytes, tuple[int, int]]:
-    """An RGB image as PNG or JPEG of at most `SENT_BYTES`, and the size in pixels that this left.
+    """Encode an RGB image as PNG or JPEG of at most `SENT_BYTES`; returns the size in pixels that this left, too.
 
     PNG where it fits, else JPEG, shrunk only as far as needed.
     """
@@ -61,8 +62,20 @@ def encode(image: Image) -> tuple[bytes, tuple[int, int]]:
     return data, image.size
 
 
+def is_lossless(data: bytes) -> bool:
+    """Return whether bytes are a PNG as `encode` makes it: its pixels are those that went in, for whoever reads it.
+
+    Anything beside the pixels, such as a colour profile or a quarter turn, is heeded by some readers only.
+    """
+    at, kinds = len(_PNG), set()
+    while at + 8 <= len(data) <= SENT_BYTES:
+        kinds.add(data[at + 4 : at + 8])
+        at += 12 + int.from_bytes(data[at : at + 4])
+    return data.startswith(_PNG) and data[24:26] == _RGB8 and kinds == {b"IHDR", b"IDAT", b"IEND"}
+
+
 def media_type(data: bytes) -> str:
-    """The subtype of ``image/...`` for encoded bytes."""
+    """Return the subtype of ``image/...`` for encoded bytes."""
     return {b"\x89PNG": "png", b"RIFF": "webp", b"GIF8": "gif"}.get(data[:4], "jpeg")
 
 
@@ -73,28 +86,25 @@ def _save(image: Image, kind: str, **options: Any) -> bytes:
 
 
 class opened:  # noqa: N801
-    """A picture opened by its header, with every check that needs no pixels; closes it."""
+    """Open a picture by its header, with every check that needs no pixels; closes it."""
 
     def __init__(self, data: bytes) -> None:
         from PIL import Image, UnidentifiedImageError
 
         if len(data) > MAX_FILE_BYTES:
             raise InvalidRequest(f"the picture is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
-        problem = "not a picture in PNG, JPEG, WebP or GIF format: convert it to one of these"
         try:
             with warnings.catch_warnings():
                 # Bombs are refused below, by our own limit; what else Pillow says of odd EXIF or MPO helps nobody here.
                 warnings.simplefilter("ignore")
                 self.image = Image.open(io.BytesIO(data), formats=FORMATS)
-            problem = ""
-        except Image.DecompressionBombError:
-            problem = f"more than {MAX_PIXELS // 1_000_000} megapixels: shrink it"
-        except UnidentifiedImageError:
-            pass
+        except Image.DecompressionBombError as error:
+            raise InvalidRequest(f"more than {MAX_PIXELS // 1_000_000} megapixels: shrink it") from error
+        except UnidentifiedImageError as error:
+            formats = "PNG, JPEG, WebP or GIF"
+            raise InvalidRequest(f"not a picture in {formats} format: convert it to one of these") from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
-            problem = f"damaged ({error}): save it anew and pass that file"
-        if problem:
-            raise InvalidRequest(problem)
+            raise InvalidRequest(f"damaged ({error}): save it anew and pass that file") from error
         check_size(*self.image.size)
 
     def __enter__(self) -> Image:
@@ -105,7 +115,7 @@ class opened:  # noqa: N801
 
 
 def is_animated(image: Image) -> bool:
-    """True where frames follow the first one; an MPO's are other views of the same moment, not an animation."""
+    """Return whether frames follow the first one; an MPO's are other views of the same moment, not an animation."""
     try:
         return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
     except Exception:
@@ -113,7 +123,7 @@ def is_animated(image: Image) -> bool:
 
 
 def upright_size(image: Image) -> tuple[int, int]:
-    """Width and height as the camera held it, in pixels, without decoding."""
+    """Return width and height as the camera held it, in pixels, without decoding."""
     if image.format == "PNG":
         return image.size  # a PNG's EXIF may stand behind its pixels: asking for it would decode them
     try:
@@ -134,7 +144,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def normalised(image: Image) -> Image:
-    """Upright, 8-bit sRGB, transparency on white, no metadata."""
+    """Return an image upright, in 8-bit sRGB, with transparency on white and no metadata."""
     from PIL import Image as PILImage
     from PIL import ImageOps
 
@@ -158,7 +168,7 @@ def normalised(image: Image) -> Image:
 
 
 def _from_deep(image: Image) -> Image:
-    """16-bit and float grey scaled to 8 bits; Pillow's own conversion clips everything above 255 to white."""
+    """Scale 16-bit and float grey to 8 bits; Pillow's own conversion clips everything above 255 to white."""
     import numpy as np
     from PIL import Image as PILImage
 
@@ -180,7 +190,7 @@ def _to_srgb(image: Image, profile: bytes) -> Image:
 
 
 def from_array(source: Any) -> Image:
-    """A uint8 array (H, W), (H, W, 3) or (H, W, 4) as a PIL image; `InvalidRequest` for anything else."""
+    """Make a PIL image of a uint8 array (H, W), (H, W, 3) or (H, W, 4); `InvalidRequest` for anything else."""
     from PIL import Image
 
     shape, kind = getattr(source, "shape", None), str(getattr(source, "dtype", ""))

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,13 @@ from .images import (
     encode,
     from_array,
     is_animated,
+    is_lossless,
     media_type,
     normalised,
     opened,
     upright_size,
 )
-from .sources import as_path, checked_url, decode_text, is_web_url, read_file, shorten
+from .sources import as_path, checked_url, data_uri, decode_text, is_web_url, read_file, shorten
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +53,8 @@ class Reference:
     white) and encoded anew: PNG where that fits in `SENT_BYTES`, else JPEG, shrunk only as far as needed. A URL is
     passed on as it is; the service fetches it.
 
+    Two references are equal where they send the same.
+
     Parameters
     ----------
     source
@@ -69,6 +73,9 @@ class Reference:
     sha256 : str
         Hash of the upright 8-bit pixels, so that the same picture counts as the same whatever its container; of the
         text for a URL.
+    claim : str
+        The hash that a file claims for a picture whose pixels were changed by its encoding, so that it can't be
+        computed any more. `sha256` is then that of the bytes, until an archive knows better; empty for most.
     notes : tuple of str
         What was done to the picture that its owner might want to know.
 
@@ -84,27 +91,34 @@ class Reference:
     """
 
     url: str
-    sha256: str
     name: str = field(compare=False)
     size: tuple[int, int] | None = field(compare=False)
+    claim: str = field(compare=False)
     notes: tuple[str, ...] = field(compare=False)
 
     def __init__(self, source: Source, *, name: str | None = None) -> None:
-        if isinstance(source, Reference):
-            made = (source.url, source.sha256, source.name, source.size, source.notes)
-        else:
-            made = _read(source)
-        for key, value in zip(("url", "sha256", "name", "size", "notes"), made, strict=True):
-            object.__setattr__(self, key, value)
+        vars(self).update(vars(source) if isinstance(source, Reference) else _read(source))
+        if name is not None:
+            vars(self).update(name=name)
         # A file's name may hold line breaks, or bytes that are no text: neither can go into a recipe or a header.
-        object.__setattr__(self, "name", one_line(self.name if name is None else name))
+        vars(self).update(name=one_line(self.name))
 
     @classmethod
     def from_wire(cls, text: str, *, name: str = "", sha256: str | None = None) -> Reference:
-        """A reference from what stands in a request's ``image_urls``, kept as it is.
+        """Make a reference of what stands in a request's ``image_urls``, kept as it is.
 
         Never reads a file: the text may come from a stranger. Data is checked by its header; the pixels are decoded by
         `open`.
+
+        Parameters
+        ----------
+        text
+            A URL, a ``data:`` URI or base64.
+        name
+            What to call the picture.
+        sha256
+            The hash that somebody claims for it. It is never believed: where the pixels are sent as they are it is
+            computed, else it stands in `claim`, for an archive to recognise.
 
         Raises
         ------
@@ -116,26 +130,36 @@ class Reference:
         """
         if not isinstance(text, str):
             raise InvalidRequest(f"must be text, not {type(text).__name__}")
-        if sha256 is not None and not _SHA256.fullmatch(sha256):  # it becomes a part of file names
+        if sha256 is not None and not _SHA256.fullmatch(sha256):
             raise InvalidRequest("the picture's sha256 is not 64 hexadecimal digits")
         if is_web_url(text):
-            url, size, digest = checked_url(text), None, _hash_text(text)
-        else:
-            data = decode_text(text)
-            with opened(data) as image:
-                url, size, digest = text, upright_size(image), hashlib.sha256(data).hexdigest()
-            if not text.startswith("data:"):
-                url = f"data:image/{media_type(data)};base64,{text}"
+            return cls._made(_for_url(text), name=name)
+        data = decode_text(text)
+        with opened(data) as image:
+            size = upright_size(image)
+        made: dict[str, Any] = {"url": text, "size": size, "claim": "", "notes": ()}
+        if not text.startswith("data:"):
+            made["url"] = f"data:image/{media_type(data)};base64,{text}"
+        of_bytes = hashlib.sha256(data).hexdigest()
+        if sha256 in (None, of_bytes):
+            made["sha256"] = of_bytes
+        elif not is_lossless(data):
+            made |= {"sha256": of_bytes, "claim": sha256}
+        return cls._made(made, name=name)
+
+    @classmethod
+    def _made(cls, parts: dict[str, Any], *, name: str) -> Reference:
         self = cls.__new__(cls)
-        for key, value in {
-            "url": url,
-            "sha256": sha256 or digest,
-            "name": one_line(name),
-            "size": size,
-            "notes": (),
-        }.items():
-            object.__setattr__(self, key, value)
+        vars(self).update(parts, name=one_line(name))
         return self
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the pixels, computed here where a file claims one that can be checked; see the class."""
+        try:
+            return _hash_pixels(self.open())
+        except InvalidRequest:  # it is damaged
+            return hashlib.sha256(self.bytes).hexdigest()
 
     @property
     def is_url(self) -> bool:
@@ -148,7 +172,7 @@ class Reference:
         return b"" if self.is_url else decode_text(self.url)
 
     def open(self) -> Image:
-        """The picture as a PIL image: upright, 8-bit RGB.
+        """Return the picture as a PIL image: upright, 8-bit RGB.
 
         Raises
         ------
@@ -171,8 +195,28 @@ class Reference:
         return f"Reference({self.label!r}, {size}, {self.sha256[:8]})"
 
 
+def identify(reference: Reference, stored: str | None) -> Reference:
+    """Return a reference under the hash that is claimed for it, where that is true, else under its bytes' own.
+
+    Parameters
+    ----------
+    reference
+        Any; most have no claim and are returned as they are.
+    stored
+        What an archive has under that hash, as a ``data:`` URI; None for nothing.
+    """
+    if not reference.claim:
+        return reference
+    known = Reference(reference)
+    if stored == reference.url:
+        vars(known).update(sha256=reference.claim)
+    else:
+        vars(known).update(sha256=hashlib.sha256(reference.bytes).hexdigest(), claim="")
+    return known
+
+
 def as_references(value: Source) -> tuple[Reference, ...]:
-    """One or many sources as a tuple of references.
+    """Return one or many sources as a tuple of references.
 
     Raises
     ------
@@ -188,7 +232,7 @@ def as_references(value: Source) -> tuple[Reference, ...]:
     if many and (hasattr(value, "__array_interface__") or isinstance(value, os.PathLike)):
         many = False
     sources = list(islice(value, MAX_REFERENCES + 1)) if many else [value]
-    if len(sources) > MAX_REFERENCES:  # told before any is read: it may be a folder of thousands
+    if len(sources) > MAX_REFERENCES:  # refused before any is read: it may be a folder of thousands
         given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
         raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
     found = []
@@ -205,7 +249,7 @@ def as_references(value: Source) -> tuple[Reference, ...]:
 
 
 def image_file_to_base64(image_path: str | os.PathLike[str]) -> str:
-    """A file's bytes as base64 text, unchanged.
+    """Return a file's bytes as base64 text, unchanged.
 
     >>> image_file_to_base64(__file__)[:4]
     'IiIi'
@@ -214,7 +258,7 @@ def image_file_to_base64(image_path: str | os.PathLike[str]) -> str:
 
 
 def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
-    """The bytes behind a URL as base64 text, fetched once.
+    """Fetch the bytes behind a URL, once, and return them as base64 text.
 
     Parameters
     ----------
@@ -230,50 +274,47 @@ def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
     """
     import requests  # ~90 ms, and only this helper of the module needs it
 
-    problem, data = "", bytearray()
+    data = bytearray()
     try:
         with requests.get(checked_url(image_url), timeout=timeout, stream=True) as response:
             response.raise_for_status()
             for chunk in response.iter_content(1 << 16):
                 data += chunk
                 if len(data) > MAX_FILE_BYTES:
-                    problem = f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB"
-                    break
+                    raise _not_fetched(image_url, f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB")
     except requests.RequestException as error:
-        problem = (
-            type(error).__name__ if error.response is None else f"the server answered {error.response.status_code}"
-        )
-    if problem:
-        raise Unreachable(f"{shorten(image_url)} could not be fetched: {problem}", remedy="Check the URL.")
+        answered = "" if error.response is None else f"the server answered {error.response.status_code}"
+        raise _not_fetched(image_url, answered or type(error).__name__) from error
     return base64.b64encode(data).decode("ascii")
 
 
+def _not_fetched(url: str, problem: str) -> Unreachable:
+    return Unreachable(f"{shorten(url)} could not be fetched: {problem}", remedy="Check the URL.")
+
+
 def image_urls_to_base64(image_urls: Iterable[str]) -> list[str]:
-    """The same for a list of URLs, in order."""
+    """Fetch a list of URLs in order, each as `image_url_to_base64` does."""
     return [image_url_to_base64(url) for url in image_urls]
 
 
-# From a source to (url, sha256, name, size, notes).
-
-_Made = tuple[str, str, str, tuple[int, int] | None, tuple[str, ...]]
+# From a source to a reference's attributes.
 
 
-def _read(source: Source) -> _Made:
+def _read(source: Source) -> dict[str, Any]:
     from PIL import Image  # 28 ms, only when a picture is at hand
 
-    name = ""
     if isinstance(source, str):
         text = source.strip()
         if is_web_url(text):
-            return checked_url(text), _hash_text(text), Path(unquote(urlsplit(text).path)).name, None, ()
+            return _for_url(text) | {"name": Path(unquote(urlsplit(text).path)).name}
         if not text.startswith("data:") and (path := as_path(text)):
             source = path
         else:
-            return _encode_bytes(decode_text(text), name)
+            return _encode_bytes(decode_text(text), "")
     if isinstance(source, os.PathLike):
         return _encode_bytes(read_file(Path(source)), Path(source).name)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _encode_bytes(bytes(source), name)
+        return _encode_bytes(bytes(source), "")
     if not isinstance(source, Image.Image):
         source = from_array(source)
     name = Path(getattr(source, "filename", "") or "").name
@@ -281,25 +322,26 @@ def _read(source: Source) -> _Made:
     return _encoded(normalised(source), name, ())
 
 
-def _encode_bytes(data: bytes, name: str) -> _Made:
+def _for_url(text: str) -> dict[str, Any]:
+    digest = hashlib.sha256(checked_url(text).encode()).hexdigest()
+    return {"url": text, "sha256": digest, "size": None, "claim": "", "notes": ()}
+
+
+def _encode_bytes(data: bytes, name: str) -> dict[str, Any]:
     with opened(data) as image:
         animated = is_animated(image)
     notes = ("only the first frame of the animation is used",) if animated else ()
     return _encoded(decode(data), name, notes)
 
 
-def _encoded(image: Image, name: str, notes: tuple[str, ...]) -> _Made:
-    digest = hashlib.sha256(f"RGB {image.width}x{image.height} ".encode() + image.tobytes()).hexdigest()
+def _encoded(image: Image, name: str, notes: tuple[str, ...]) -> dict[str, Any]:
+    digest = _hash_pixels(image)
     data, size = encode(image)
     if size != image.size:
         before, after = (f"{width}x{height}" for width, height in (image.size, size))
         notes += (f"shrunk from {before} to {after} for the API's size limit",)
-    return _data_uri(data), digest, name, size, notes
+    return {"url": data_uri(data), "sha256": digest, "name": name, "size": size, "claim": "", "notes": notes}
 
 
-def _data_uri(data: bytes) -> str:
-    return f"data:image/{media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _hash_text(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash_pixels(image: Image) -> str:
+    return hashlib.sha256(f"RGB {image.width}x{image.height} ".encode() + image.tobytes()).hexdigest()

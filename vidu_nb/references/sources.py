@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import InvalidRequest
-from ..files import expanded
-from .images import MAX_FILE_BYTES
+from ..files import expanded, reason
+from .images import MAX_FILE_BYTES, media_type
 
+_PNG_IN_BASE64 = "iVBORw0KGg"
 _MAX_URL = 2048  # characters; what browsers and proxies agree on
 
 
 def is_web_url(text: str) -> bool:
-    """Whether a text is meant as an address on the web."""
+    """Return whether a text is meant as an address on the web."""
     return text[:8].lower().startswith(("http://", "https://"))
 
 
 def checked_url(text: str) -> str:
-    """The same URL, where it is one that a service can fetch; InvalidRequest where it is not."""
-    problem = ""
+    """Return the same URL, where it is one that a service can fetch; InvalidRequest where it is not."""
+    if len(text) > _MAX_URL:
+        raise InvalidRequest(f"the URL {shorten(text)!r} is longer than {_MAX_URL} characters")
+    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", text):
+        raise InvalidRequest(f"the URL {shorten(text)!r} holds spaces or control characters: percent-encode them")
     try:
         parts = urlsplit(text)
-        if not parts.hostname or parts.port == 0:
-            problem = "names no host"
-    except ValueError:
-        problem = "is not well formed"
-    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", text):
-        problem = "holds spaces or control characters: percent-encode them"
-    if len(text) > _MAX_URL:
-        problem = f"is longer than {_MAX_URL} characters"
-    if problem:
-        raise InvalidRequest(f"the URL {shorten(text)!r} {problem}")
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise InvalidRequest(f"the URL {shorten(text)!r} is not well formed") from error
+    if not has_host:
+        raise InvalidRequest(f"the URL {shorten(text)!r} names no host")
     return text
 
 
 def as_path(text: str) -> Path | None:
-    """The path that a text means, None where it is base64; refuses other schemes and files that are not there."""
+    """Return the path that a text means, None where it is base64; other schemes and missing files are refused."""
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)", text)
     if scheme:
         raise InvalidRequest(f"{scheme[1]!r} URLs are not taken: pass a path, an https:// URL or a data: URI")
@@ -55,27 +53,28 @@ def as_path(text: str) -> Path | None:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes; InvalidRequest where there is none, or one that is too large for a picture."""
+    """Return a file's bytes; InvalidRequest where there is none, or one that is too large for a picture."""
     path = expanded(path)
-    problem = ""
+    if "\0" in str(path):
+        raise _unusable(path, "has a NUL character in its name")
     try:
         if path.is_dir():
-            problem = "is a folder: pass the picture's file"
-        elif path.stat().st_size > MAX_FILE_BYTES:
-            problem = f"is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it"
-        else:
-            return path.read_bytes()
-    except FileNotFoundError:
-        problem = "does not exist: check the path"
+            raise _unusable(path, "is a folder: pass the picture's file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise _unusable(path, f"is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise _unusable(path, "does not exist: check the path") from error
     except OSError as error:
-        problem = f"can't be read ({error.strerror})"
-    except ValueError:
-        problem = "has a NUL character in its name"
-    raise InvalidRequest(f"the file {shorten(str(path))!r} {problem}")
+        raise _unusable(path, f"can't be read ({reason(error)})") from error
+
+
+def _unusable(path: Path, problem: str) -> InvalidRequest:
+    return InvalidRequest(f"the file {shorten(str(path))!r} {problem}")
 
 
 def decode_text(text: str) -> bytes:
-    """The bytes in a ``data:`` URI or in bare base64 text."""
+    """Return the bytes in a ``data:`` URI or in bare base64 text."""
     body = text
     if text.startswith("data:"):
         head, comma, body = text.partition(",")
@@ -85,12 +84,30 @@ def decode_text(text: str) -> bytes:
         raise InvalidRequest(f"the picture is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
     try:
         return base64.b64decode("".join(body.split()), validate=True)
-    except (binascii.Error, ValueError):
-        pass
-    kind = "data: URI's content" if body is not text else f"text {shorten(text)!r}"
-    raise InvalidRequest(f"the {kind} is not base64: pass an https:// URL or a data: URI with base64 content")
+    except ValueError as error:
+        kind = "data: URI's content" if body is not text else f"text {shorten(text)!r}"
+        message = f"the {kind} is not base64: pass an https:// URL or a data: URI with base64 content"
+        raise InvalidRequest(message) from error
+
+
+def data_uri(data: bytes) -> str:
+    """Return an encoded picture's bytes as a ``data:`` URI.
+
+    >>> data_uri(b"GIF87a")
+    'data:image/gif;base64,R0lGODdh'
+    """
+    return f"data:image/{media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def is_png(uri: str) -> bool:
+    """Return whether a ``data:`` URI holds a PNG, by its first bytes alone.
+
+    >>> is_png("data:image/png;base64,iVBORw0KGgoAAAANSUhEUg")
+    True
+    """
+    return "".join(uri.partition(",")[2][:32].split()).startswith(_PNG_IN_BASE64)
 
 
 def shorten(text: str, limit: int = 80) -> str:
-    """A long text's beginning and end, for an error's sentence."""
+    """Return a long text's beginning and end, for an error's sentence."""
     return text if len(text) <= limit else f"{text[: limit - 10]}…{text[-9:]}"

@@ -1,1 +1,1 @@
-"""What is kept on disk: clips, the journal of calls, budgets."""
+"""What lies on disk: clips, the journal of calls, budgets."""

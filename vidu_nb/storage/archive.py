@@ -1,4 +1,4 @@
-"""The archive: one folder of plain files where every clip, its papers and the journal of calls are kept.
+"""The archive: one folder of plain files with every clip, its metadata and the journal of calls.
 
     vidu_archive/
       segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's untouched bytes
@@ -14,7 +14,6 @@ Only names made here are ever opened: nothing that a file's content says is used
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -22,17 +21,28 @@ import os
 import re
 import shutil
 import tempfile
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArchiveError
-from ..files import expanded, sync_folder, write_bytes
-from ..locks import hold
+from ..files import (
+    expanded,
+    is_abandoned,
+    is_regular,
+    read_regular,
+    reason,
+    remove_parts,
+    sync_folder,
+    write_bytes,
+)
+from ..folders import KEY_DIGITS, ClipName, checked_hash, entry_name, folder_name, is_entry, parse_clip_name
+from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
+from ..references.reference import Reference, identify
+from ..references.sources import data_uri, is_png
 from ..request import VideoRequest
 from ..video import Video
 from .journal import Attempt, Journal
@@ -40,14 +50,14 @@ from .journal import Attempt, Journal
 ENV_FOLDER = "VIDU_NB_ARCHIVE"
 FOLDER = "vidu_archive"
 FORMAT = 1
-MIN_FREE_BYTES = 100_000_000  # a clip, its copy on the way, and the papers, with room to spare
+MIN_FREE_BYTES = 100_000_000  # a clip, its copy on the way and its metadata, several times over
 _STORE_TIMEOUT = 60.0  # s; storing takes milliseconds
-_ENTRY = re.compile(r"[a-z0-9.-]+/[a-z0-9-]+_\d+x\d+_seed\d+_[0-9a-f]{8}(_take\d+)?\.json")
+_TAKE = re.compile(r"[0-9a-f]{64}-[0-9a-f]{8}")  # the lock of a take that nobody else asks for
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One kept clip: its JSON file and what that says."""
+    """One clip of an archive: its JSON file and what that says."""
 
     path: Path
     facts: dict[str, Any]
@@ -57,9 +67,20 @@ class Entry:
         """The MP4 beside the JSON."""
         return self.path.with_suffix(".mp4")
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked, as `recipe.describe` wrote it; empty where the JSON doesn't hold it."""
+        request = self.facts.get("request")
+        return request if isinstance(request, dict) else {}
+
+    @property
+    def name(self) -> str:
+        """The JSON file below the archive's folder, such as ``segmind/a-cat_16x9_seed42_1a2b3c4d.json``."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
 
 class Archive:
-    """Kept clips and the journal of calls, in one folder of plain files.
+    """Clips and the journal of calls, in one folder of plain files.
 
     Safe between threads, processes and kernels that share the folder.
 
@@ -68,6 +89,15 @@ class Archive:
     folder
         Where; defaults to ``VIDU_NB_ARCHIVE``, else ``vidu_archive`` in the working folder, beside the notebook. Made
         at the first call.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The absolute path.
+    journal : Journal
+        What happened to each call.
+    budgets, drafts, incoming, locks, references, uploads : pathlib.Path
+        Folders in it that hold no engine's clips.
 
     >>> archive = Archive("clips")
     >>> archive.find(64 * "0", engine="segmind") is None, [archive.open(entry) for entry in archive.entries()]
@@ -78,12 +108,25 @@ class Archive:
         chosen = folder if folder is not None else os.environ.get(ENV_FOLDER) or FOLDER
         self.folder = expanded(chosen).absolute()
         self.journal = Journal(self.folder / "journal")
+        self.budgets = self.folder / "budgets"
+        self.drafts = self.folder / "drafts"
+        self.incoming = self.folder / "incoming"
+        self.locks = self.folder / "locks"
+        self.references = self.folder / "references"
+        self.uploads = self.folder / "uploads"
 
     def lock_path(self, name: str) -> Path:
-        """Where a lock's file lies."""
-        return self.folder / "locks" / f"{name}.lock"
+        """Return a lock's file."""
+        return self.locks / f"{name}.lock"
 
-    def check_room(self) -> None:
+    def lock(
+        self, name: str, *, timeout: float, waiting: Callable[[], object] | None = None
+    ) -> contextlib.AbstractContextManager[None]:
+        """Hold a request's lock, or a single take's, whose file goes with it; the rest is as for `locks.hold`."""
+        take = hold_once if _TAKE.fullmatch(name) else hold
+        return take(self.lock_path(name), timeout=timeout, waiting=waiting)
+
+    def check_disk_space(self) -> None:
         """Make sure that a clip can be kept, before it is paid for.
 
         Raises
@@ -91,27 +134,94 @@ class Archive:
         ArchiveError
             The folder can't be made, or less than `MIN_FREE_BYTES` are free.
         """
-        problem = ""
         try:
-            (self.folder / "incoming").mkdir(parents=True, exist_ok=True)
+            self.incoming.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
-            if free < MIN_FREE_BYTES:
-                problem = f"has only {free // 1_000_000} MB left"
         except OSError as error:
-            problem = f"can't be written ({error.strerror})"
-        if problem:
-            raise ArchiveError(
-                f"nothing was sent, since the result could not be kept: {self.folder} {problem}",
-                remedy="Free room, or set VIDU_NB_ARCHIVE to another folder.",
-            )
+            raise self._cannot_keep(f"can't be written ({reason(error)})") from error
+        if free < MIN_FREE_BYTES:
+            raise self._cannot_keep(f"has only {free // 1_000_000} MB left")
+        self._tidy_daily()
+
+    def _cannot_keep(self, problem: str) -> ArchiveError:
+        return ArchiveError(
+            f"nothing was sent, since the result could not be kept: {self.folder} {problem}",
+            remedy="Free disk space, or set VIDU_NB_ARCHIVE to another folder.",
+        )
+
+    def budget_file(self, name: str) -> Path:
+        """Return the file of a sweep's own budget.
+
+        Raises
+        ------
+        ArchiveError
+            A link is in its place, and the amounts would be written elsewhere.
+        """
+        path = self.budgets / f"{name}.json"
+        if path.is_symlink():
+            raise ArchiveError(f"{path} is a link, which is not followed", remedy="Move it elsewhere.")
+        return path
+
+    def tidy(self) -> None:
+        """Remove what killed processes left more than a day ago: parts of files, and the locks of single takes."""
+        for folder, _, names in os.walk(self.folder):
+            remove_parts(Path(folder), unsigned=True)
+            for path in (Path(folder, name) for name in names if Path(folder) == self.locks):
+                if _TAKE.fullmatch(path.stem) and is_abandoned(path):
+                    with contextlib.suppress(OSError), hold_once(path, timeout=0):
+                        pass  # nobody holds it: it goes
+
+    def _tidy_daily(self) -> None:
+        stamp = self.locks / "tidied"
+        if not is_regular(stamp) or is_abandoned(stamp):
+            with contextlib.suppress(OSError):  # it can wait
+                write_bytes(stamp, b"")
+                self.tidy()
+
+    # Pictures.
+
+    def reference_path(self, reference: Reference) -> Path:
+        """Return the file in which a picture is stored once it was sent."""
+        name = checked_hash(reference.sha256)
+        return self._picture_file(name) or self.references / f"{name}.{'png' if is_png(reference.url) else 'jpg'}"
 
     def keep_references(self, request: VideoRequest) -> None:
         """Store the pictures that are about to be sent, once each."""
         for reference in request.references:
-            if not reference.is_url and self._picture(reference.sha256) is None:
-                data = reference.bytes
-                kind = "png" if data.startswith(b"\x89PNG") else "jpg"
-                write_bytes(self.folder / "references" / f"{checked_hash(reference.sha256)}.{kind}", data)
+            if not reference.is_url and not is_regular(path := self.reference_path(reference)):
+                write_bytes(path, reference.bytes)
+
+    def recognise(self, request: VideoRequest) -> VideoRequest:
+        """Return the request with its pictures under the hashes that this archive knows them by.
+
+        A saved clip claims a hash for each picture in it. Where that can't be computed from the picture, since it was
+        encoded with loss, `load` doesn't believe it: somebody else's picture would be answered by a clip of yours. The
+        claim is true where the very same bytes are kept here under that hash.
+
+        Raises
+        ------
+        ArchiveError
+            A picture is kept here and can't be read.
+        """
+        if not any(one.claim for one in request.references):
+            return request
+        try:
+            known = tuple(identify(one, self._picture(one.claim)) for one in request.references)
+        except OSError as error:
+            raise ArchiveError(
+                f"a picture in {self.references} can't be read ({reason(error)})",
+                remedy="It tells whether this request was paid for before: bring it back, or move it elsewhere.",
+            ) from error
+        return request.model_copy(update={"references": known})
+
+    def _picture_file(self, sha256: str) -> Path | None:
+        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg"))
+        return next(filter(is_regular, paths), None)
+
+    def _picture(self, sha256: str) -> str | None:
+        """Return a stored picture as a ``data:`` URI, None where there is none."""
+        path = self._picture_file(sha256) if sha256 else None
+        return data_uri(read_regular(path)) if path else None
 
     # An answer's way: received, then stored or put aside.
 
@@ -124,19 +234,32 @@ class Archive:
             They could not be written here; they lie in a fallback folder that the message names, and in `.data`.
         """
         path = self._incoming(attempt)
-        problem = ""
         try:
             write_bytes(path, data)
         except OSError as error:
-            problem = error.strerror or type(error).__name__
-        if problem:
-            raise _rescued(attempt, data, f"{self.folder} can't be written ({problem})")
+            raise _rescued(attempt, data, f"{self.folder} can't be written ({reason(error)})") from error
         return path
 
+    def has_received(self, attempt: Attempt) -> bool:
+        """Return whether `received` has something to read."""
+        return os.path.lexists(self._incoming(attempt)) or self._stored_by(attempt) is not None
+
     def received(self, attempt: Attempt) -> bytes | None:
-        """The bytes that `receive` put on disk, None where there are none."""
-        path = self._incoming(attempt)
-        return path.read_bytes() if path.is_file() else None
+        """Return the bytes that `receive` put on disk, None where there are none.
+
+        They may have a clip's place already: of a process that ended, or could not write, just before the journal's
+        last line. `store` then finds it there.
+
+        Raises
+        ------
+        OSError
+            They are there and can't be read.
+        """
+        if os.path.lexists(self._incoming(attempt)):
+            return read_regular(self._incoming(attempt))
+        entry = self._stored_by(attempt)
+        data = read_regular(entry.clip) if entry else b""
+        return data if entry and hashlib.sha256(data).hexdigest() == entry.facts["sha256"] else None
 
     def drop_received(self, attempt: Attempt) -> None:
         """Remove an answer that was used up."""
@@ -150,44 +273,55 @@ class Archive:
         return path
 
     def store(self, attempt: Attempt, data: bytes, receipt: Receipt) -> Entry:
-        """Give a received clip its place and its papers; doing it twice changes nothing.
+        """Give a received clip its place, with its metadata beside it; doing it twice changes nothing.
 
         Raises
         ------
         ArchiveError
             They could not be written; the bytes stay where `receive` put them, and in `.data`.
         """
-        problem = ""
+        facts = {
+            "format": FORMAT,
+            "key": attempt.facts["key"],
+            "attempt": attempt.id,
+            "sha256": receipt.sha256,
+            "request": attempt.facts["request"],
+            "receipt": receipt.to_dict(),
+        }
+        stem = self.folder / folder_name(attempt.facts["engine"]) / entry_name(attempt.facts["request"], facts["key"])
+        lock = self.lock_path(f"store-{receipt.sha256[:2]}")  # equal bytes, equal names
         try:
-            with hold(
-                self.lock_path(f"store-{receipt.sha256[:2]}"), timeout=_STORE_TIMEOUT
-            ):  # equal bytes, equal names
-                path = _free_name(self._stem(attempt), receipt.sha256)
-                said = {
-                    "format": FORMAT,
-                    "key": attempt.facts["key"],
-                    "sha256": receipt.sha256,
-                    "request": attempt.facts["request"],
-                    "receipt": receipt.to_dict(),
-                }
-                write_bytes(path, json.dumps(said, indent=1, ensure_ascii=False).encode(), sync_name=False)
+            with hold(lock, timeout=_STORE_TIMEOUT):
+                path = _free_name(stem, receipt.sha256)
+                write_bytes(path, json.dumps(facts, indent=1, ensure_ascii=False).encode(), sync_name=False)
                 incoming = self._incoming(attempt)
-                if not incoming.is_file():
+                if not is_regular(incoming):
                     write_bytes(incoming, data)
                 incoming.replace(path.with_suffix(".mp4"))
                 sync_folder(path.parent)
-            attempt.add("stored", entry=f"{path.parent.name}/{path.name}")
-        except (OSError, TimeoutError) as error:
-            problem = getattr(error, "strerror", None) or type(error).__name__
-        if problem:
-            raise _rescued(attempt, data, f"{self.folder} can't be written ({problem})")
-        self.drop_received(attempt)
-        return Entry(path, said)
+        except OSError as error:
+            raise _rescued(attempt, data, f"{self.folder} can't be written ({reason(error)})") from error
+        entry = Entry(path, facts)
+        with contextlib.suppress(OSError):  # the clip is kept, whatever the journal says: see `received`
+            attempt.add("stored", entry=entry.name)
+        return entry
+
+    def _incoming(self, attempt: Attempt) -> Path:
+        return self.incoming / f"{attempt.id}.body"
+
+    def _stored_by(self, attempt: Attempt) -> Entry | None:
+        """Return the clip that an open attempt has brought, as far as the clip itself says so."""
+        for path in self._named_like(attempt.facts["key"], attempt.facts["engine"]) if attempt.is_open else ():
+            with contextlib.suppress(ArchiveError):
+                entry = self._read(path)
+                if entry.facts.get("attempt") == attempt.id and os.path.lexists(entry.clip):
+                    return entry
+        return None
 
     # Finding and reading.
 
     def find(self, key: str, *, engine: str) -> Entry | None:
-        """The newest kept clip for a request's key, None where there is none.
+        """Return the newest clip for a request's key, None where there is none.
 
         Raises
         ------
@@ -197,29 +331,24 @@ class Archive:
         return self.find_journalled(key) or self._find_by_name(key, engine)
 
     def find_journalled(self, key: str) -> Entry | None:
-        """The same, of the clips that the journal knows: all but those brought here from elsewhere."""
-        for attempt in reversed(self.journal.of(key)):
+        """Find among the clips that the journal knows: all but those brought here from elsewhere."""
+        for attempt in reversed(self.journal.attempts_for(key)):
             name = attempt.told("entry") if attempt.state == "stored" else None
-            if isinstance(name, str) and _ENTRY.fullmatch(name) and (self.folder / name).is_file():
-                return self._read(self.folder / name)
+            if isinstance(name, str) and is_entry(name) and os.path.lexists(self.folder / name):
+                entry = self._read(self.folder / name)
+                if entry.facts["key"] == key:
+                    return entry
         return None
 
-    def _find_by_name(self, key: str, engine: str) -> Entry | None:
-        """Clips may have been brought here without their journal: their names hold a part of the key."""
-        folder = self.folder / folder_name(engine)
-        if not folder.is_dir():
-            return None
-        part, attempts = f"_{key[:8]}", self.journal.of(key)
-        likely = [name for name in os.listdir(folder) if part in name and name.endswith(".json")]  # noqa: PTH208
-        found = [
-            entry
-            for entry in map(self._read, (folder / name for name in sorted(likely)))
-            if entry.facts["key"] == key and not self._is_being_stored(entry, attempts)
-        ]
-        return max(found, key=lambda entry: str(entry.facts["receipt"].get("created_at")), default=None)
+    def keys(self, engine: str) -> set[ClipName]:
+        """Return what the names of an engine's clips hold of their requests, in one look at its folder.
+
+        A name holds the beginning of a key: `find` says for certain.
+        """
+        return {known for name in _listed(self.folder / folder_name(engine)) if (known := parse_clip_name(name))}
 
     def entries(self, *, engine: str | None = None, newest: int | None = None) -> Iterator[Entry | ArchiveError]:
-        """Every kept clip, in the order of their names; an error in place of one that can't be read.
+        """Return every clip's entry, in the order of their names; an error in place of one that can't be read.
 
         Parameters
         ----------
@@ -228,10 +357,10 @@ class Archive:
         newest
             Only so many, the newest first.
         """
-        found = self.folder.glob(f"{folder_name(engine) if engine else '*'}/*.json") if self.folder.is_dir() else ()
-        paths = [path for path in found if _ENTRY.fullmatch(f"{path.parent.name}/{path.name}")]
-        paths = sorted(paths) if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]
-        for path in paths:
+        folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(_listed(self.folder)))
+        places = (self.folder / folder for folder in folders)
+        paths = [place / name for place in places for name in sorted(_listed(place)) if parse_clip_name(name)]
+        for path in paths if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]:
             if path.is_symlink():
                 continue
             try:
@@ -240,100 +369,102 @@ class Archive:
                 yield error
 
     def open(self, entry: Entry, *, request: VideoRequest | None = None) -> Video:
-        """A kept clip as a `Video`, after its bytes were checked against their hash.
+        """Return a kept clip as a `Video`, after its bytes were checked against their hash.
 
         Parameters
         ----------
         entry
             From `find` or `entries`.
         request
-            The request, where it is at hand; else it is put together from the papers and the kept pictures.
+            The request, where it is at hand; else it is put together from the metadata and the kept pictures.
 
         Raises
         ------
         ArchiveError
             The clip is missing or its bytes have changed.
         """
-        problem = ""
         try:
-            if entry.clip.is_symlink():
-                problem = "is a link, which is not followed"
-            elif hashlib.sha256(entry.clip.read_bytes()).hexdigest() != entry.facts["sha256"]:
-                problem = "has changed since it was kept"
+            is_whole = hashlib.sha256(read_regular(entry.clip)).hexdigest() == entry.facts["sha256"]
         except OSError as error:
-            problem = f"can't be read ({error.strerror})"
-        if problem:
-            raise ArchiveError(
-                f"{entry.clip} {problem}",
-                remedy="It is left as it is. Bring it back from a copy, or ask with fresh=True for another, paid take.",
-            )
+            raise _unusable_clip(entry, f"can't be read ({reason(error)})") from error
+        if not is_whole:
+            raise _unusable_clip(entry, "has changed since it was kept")
         made = Receipt.from_dict(entry.facts["receipt"])
         receipt = replace(made, replayed=True, cost_usd=0.0, original=made)
         return Video(entry.clip, request or self.request_of(entry), receipt)
 
     def request_of(self, entry: Entry) -> VideoRequest | None:
-        """The request that an entry answers, with its pictures; None where one of them is gone."""
-        said = entry.facts.get("request")
-        notes = said.get("image_urls") if isinstance(said, dict) else None
-        if not isinstance(notes, list):
+        """Return the request that an entry answers, with its pictures; None where one of them is gone."""
+        try:
+            pictures = [self._picture(note["sha256"]) for note in entry.request["image_urls"]]
+        except (OSError, ArchiveError, TypeError, KeyError):
             return None
-        return request_from(said, [self._picture(str(note.get("sha256"))) for note in notes if isinstance(note, dict)])
+        request = request_from(entry.request, pictures)
+        return self.recognise(request) if request else None
+
+    def _find_by_name(self, key: str, engine: str) -> Entry | None:
+        """Find a clip by the part of the key in its name: it may have been brought here without its journal."""
+        attempts = self.journal.attempts_for(key)
+        found = [
+            entry
+            for entry in map(self._read, self._named_like(key, engine))
+            if entry.facts["key"] == key and not self._is_being_stored(entry, attempts)
+        ]
+        return max(found, key=lambda entry: str(entry.facts["receipt"].get("created_at")), default=None)
+
+    def _named_like(self, key: str, engine: str) -> list[Path]:
+        folder, part = self.folder / folder_name(engine), f"_{key[:KEY_DIGITS]}"
+        return [folder / name for name in sorted(_listed(folder)) if part in name and name.endswith(".json")]
 
     def _is_being_stored(self, entry: Entry, attempts: list[Attempt]) -> bool:
-        """True between the two steps of `store`: the papers have their place, the clip is still among the incoming."""
-        waiting = (self.received(attempt) for attempt in attempts if attempt.is_open)
-        return not entry.clip.exists() and any(
-            data is not None and hashlib.sha256(data).hexdigest() == entry.facts["sha256"] for data in waiting
-        )
+        """Return whether `store` is between its two steps: the metadata has its place, the clip is still incoming."""
+        if entry.clip.exists():
+            return False
+        waiting = (self._incoming(attempt) for attempt in attempts if attempt.is_open)
+        hashes = (hashlib.sha256(read_regular(path)).hexdigest() for path in waiting if is_regular(path))
+        return entry.facts["sha256"] in hashes
 
     def _read(self, path: Path) -> Entry:
-        problem = "is a link, which is not followed" if path.is_symlink() else ""
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            if problem:
-                pass
-            elif said["format"] > FORMAT:
-                problem = f"has format {said['format']}: upgrade vidu-nb to read it"
-            elif said["key"] and said["sha256"] and isinstance(said["receipt"], dict):
-                return Entry(path, said)
+            facts = json.loads(read_regular(path))
+            if facts["format"] > FORMAT:
+                raise _unusable_metadata(path, f"has format {facts['format']}: upgrade vidu-nb to read it")
+            _check(facts)
         except OSError as error:
-            problem = f"can't be read ({error.strerror})"
-        except (ValueError, TypeError, KeyError, RecursionError):
-            problem = "is damaged"
-        raise ArchiveError(
-            f"{path} {problem or 'is damaged'}",
-            remedy="It stands for a clip that was paid for: mend it or move it elsewhere.",
-        )
-
-    def _picture(self, sha256: str) -> str | None:
-        if not re.fullmatch("[0-9a-f]{64}", sha256):
-            return None
-        for kind in ("png", "jpg"):
-            path = self.folder / "references" / f"{sha256}.{kind}"
-            if path.is_file() and not path.is_symlink():
-                content = base64.b64encode(path.read_bytes()).decode("ascii")
-                return f"data:image/{'png' if kind == 'png' else 'jpeg'};base64,{content}"
-        return None
-
-    def _incoming(self, attempt: Attempt) -> Path:
-        return self.folder / "incoming" / f"{attempt.id}.body"
-
-    def _stem(self, attempt: Attempt) -> Path:
-        said = attempt.facts["request"]
-        ratio = re.sub(r"[^0-9x]", "", str(said["aspect_ratio"]).replace(":", "x"))
-        name = f"{_words(str(said['prompt']))}_{ratio}_seed{int(said['seed'])}_{attempt.facts['key'][:8]}"
-        return self.folder / folder_name(str(attempt.facts["engine"])) / name
+            raise _unusable_metadata(path, f"can't be read ({reason(error)})") from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise _unusable_metadata(path, "is damaged") from error
+        return Entry(path, facts)
 
     def __repr__(self) -> str:
         return f"Archive({str(self.folder)!r})"
 
 
+def _check(facts: dict[str, Any]) -> None:
+    """Raise one of the errors that `Archive._read` expects where this is not what `store` wrote."""
+    if not (facts["key"] and facts["sha256"] and isinstance(facts["receipt"], dict)):
+        raise ValueError
+
+
+def _unusable_metadata(path: Path, problem: str) -> ArchiveError:
+    return ArchiveError(
+        f"{path} {problem}", remedy="It stands for a clip that was paid for: mend it or move it elsewhere."
+    )
+
+
+def _unusable_clip(entry: Entry, problem: str) -> ArchiveError:
+    return ArchiveError(
+        f"{entry.clip} {problem}",
+        remedy="It is left as it is. Bring it back from a copy, or ask with fresh=True for another, paid take.",
+    )
+
+
 def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
-    """The error for bytes that were paid for and can't be kept where they should: they go wherever there is room."""
+    """Write bytes that were paid for, and can't be kept where they should, to wherever there is space; the error."""
     where = "only in memory"
-    for folder in (tempfile.gettempdir(), Path.home()):
-        with contextlib.suppress(OSError):
-            path = Path(folder) / f"vidu-nb-rescued-{attempt.id}.mp4"
+    for folder in (tempfile.gettempdir, Path.home):
+        with contextlib.suppress(OSError, RuntimeError):  # there may be neither of them
+            path = Path(folder()) / f"vidu-nb-rescued-{attempt.id}.mp4"
             write_bytes(path, data)
             where = str(path)
             break
@@ -345,27 +476,16 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     return error
 
 
-def checked_hash(text: str) -> str:
-    """The text, where it is 64 hexadecimal digits; only then may it become a part of a file's name.
-
-    Raises
-    ------
-    ArchiveError
-        It is anything else.
-
-    >>> checked_hash("../../home/photo")
-    Traceback (most recent call last):
-    ...
-    vidu_nb.errors.ArchiveError: '../../home/photo' is not a SHA-256 hash; nothing was written
-    """
-    if re.fullmatch("[0-9a-f]{64}", text):
-        return text
-    raise ArchiveError(f"{text[:80]!r} is not a SHA-256 hash; nothing was written")
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder, none where there is no such folder."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - an engine's folder may hold ten thousand
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def folder_name(engine: str) -> str:
-    """An engine's name as a folder's."""
-    return re.sub(r"[^a-z0-9.-]+", "-", engine.lower()).strip(".-") or "other"
+def _is_an_engines(folder: str) -> bool:
+    return folder == folder_name(folder)
 
 
 def _modified(path: Path) -> float:
@@ -375,23 +495,13 @@ def _modified(path: Path) -> float:
         return 0.0  # removed meanwhile
 
 
-def _words(prompt: str, limit: int = 40) -> str:
-    """The prompt's first words as part of a file name: lower-case ASCII letters, digits and hyphens.
-
-    >>> _words("../A café, at night!")
-    'a-cafe-at-night'
-    """
-    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:limit].strip("-") or "clip"
-
-
 def _free_name(stem: Path, sha256: str) -> Path:
-    """The stem as a JSON path, numbered where another take has it; the same clip gets the same name again."""
+    """Return the stem as a JSON path, numbered where another take has it; the same clip gets the same name again."""
     for take in range(1, 10_000):
         path = stem.with_name(f"{stem.name}{f'_take{take}' if take > 1 else ''}.json")
-        if not path.exists() and not path.with_suffix(".mp4").exists():
+        if not os.path.lexists(path) and not os.path.lexists(path.with_suffix(".mp4")):
             return path
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            if json.loads(path.read_text(encoding="utf-8"))["sha256"] == sha256:
+            if json.loads(read_regular(path))["sha256"] == sha256:
                 return path
     raise OSError(0, "it holds 9,999 takes of one request")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ArchiveError, BudgetExceeded, InvalidRequest
-from ..files import write_bytes
+from ..files import read_regular, reason, write_bytes
 from ..locks import hold
 
 _TIMEOUT = 30.0  # s; a reservation takes milliseconds
@@ -27,7 +28,7 @@ class Budget:
     limit_usd
         US dollars, 0 or more.
     file
-        Where the amounts stand; every process that names the same file shares the budget.
+        Where the amounts stand; every process that names the same file, by whatever name, shares the budget.
 
     Raises
     ------
@@ -50,14 +51,14 @@ class Budget:
         if isinstance(limit_usd, bool) or not isinstance(limit_usd, int | float) or not 0 <= limit_usd < float("inf"):
             raise InvalidRequest(f"budget_usd: {limit_usd!r} is not an amount of US dollars", field="budget_usd")
         self.limit_usd = float(limit_usd)
-        self.file = Path(file).absolute()
+        self.file = Path(file).resolve()
 
     @classmethod
     def kept_in(cls, folder: Path) -> Iterator[Budget]:
-        """The budgets whose files lie in a folder; what is none is passed over."""
+        """Return the budgets whose files lie in a folder; links and what is no budget are passed over."""
         for file in sorted(folder.glob("*.json")):
             with suppress(OSError, ValueError, TypeError, KeyError):
-                yield cls(json.loads(file.read_text())["limit_usd"], file)
+                yield cls(json.loads(read_regular(file))["limit_usd"], file)
 
     def reserve(self, call: str, usd: float) -> None:
         """Set an amount aside for a call.
@@ -90,9 +91,9 @@ class Budget:
         if call not in self._read():
             return
         with self._lock():
-            held = self._read()
-            if call in held:
-                self._write({**held, call: usd})
+            amounts = self._read()
+            if call in amounts:
+                self._write({**amounts, call: usd})
 
     @property
     def spent(self) -> float:
@@ -101,34 +102,38 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """US dollars that further calls may spend."""
+        """The US dollars that further calls may spend."""
         return round(max(0.0, self.limit_usd - self.spent), 9)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        problem = ""
         try:
             with hold(self.file.with_suffix(".lock"), timeout=_TIMEOUT):
                 yield
-        except TimeoutError:
-            problem = "another kernel holds it"
         except OSError as error:
-            problem = error.strerror or type(error).__name__
-        if problem:
-            raise ArchiveError(f"the budget's {self.file} can't be written: {problem}", remedy="Free room, or move it.")
+            problem = "another kernel holds it" if isinstance(error, TimeoutError) else reason(error)
+            raise ArchiveError(
+                f"the budget's {self.file} can't be written: {problem}", remedy="Free disk space, or move the file."
+            ) from error
 
     def _read(self) -> dict[str, float]:
-        problem = ""
         try:
-            return {str(call): float(usd) for call, usd in json.loads(self.file.read_text())["amounts"].items()}
+            amounts = json.loads(self.file.read_text())["amounts"]
+            return {str(call): _checked_amount(usd) for call, usd in amounts.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            problem = str(error)
-        raise ArchiveError(f"the budget's {self.file} can't be read: {problem}", remedy="Mend or move it.")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise ArchiveError(f"the budget's {self.file} can't be read: {error}", remedy="Mend or move it.") from error
 
     def _write(self, amounts: dict[str, float]) -> None:
         write_bytes(self.file, json.dumps({"limit_usd": self.limit_usd, "amounts": amounts}, indent=1).encode())
 
     def __repr__(self) -> str:
         return f"Budget(${self.spent:.2f} of ${self.limit_usd:.2f} spent)"
+
+
+def _checked_amount(usd: object) -> float:
+    amount = float(usd)  # type: ignore[arg-type]
+    if not 0 <= amount < math.inf:
+        raise ValueError(f"{usd!r} is not an amount of US dollars")
+    return amount

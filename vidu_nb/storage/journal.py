@@ -13,6 +13,8 @@ An attempt whose last state is ``sent`` while nobody holds its lock belongs to a
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ArchiveError
-from ..files import write_bytes
+from ..files import read_regular, reason, write_bytes
 
 State = Literal["prepared", "sent", "received", "queued", "linked", "stored", "not charged", "unknown", "settled"]
 FORMAT = 1
@@ -31,11 +33,12 @@ FORMAT = 1
 CLOSED: frozenset[State] = frozenset({"prepared", "stored", "not charged", "settled"})
 _NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<id>[0-9TZ.]{23}-[0-9a-f]{8})\.json")
 _LOCK = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{8})?")
+_SHARD = re.compile("[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call on paper.
+    """One call, as the journal has it.
 
     Attributes
     ----------
@@ -61,26 +64,26 @@ class Attempt:
 
     @property
     def is_open(self) -> bool:
-        """True while something is left to do or to find out."""
+        """True when something is left to do or to find out."""
         return self.state not in CLOSED
 
     @property
     def age_s(self) -> float:
-        """Seconds since it was begun, by this machine's clock."""
+        """The seconds since it was begun, by this machine's clock."""
         begun = datetime.fromisoformat(self.facts["events"][0]["at"])
         return max(0.0, (datetime.now(UTC) - begun).total_seconds())
 
     def told(self, name: str) -> Any:
-        """The latest event's word on something, None where no event has one."""
+        """Return the latest event's value of a name, None where no event has one."""
         return next((event[name] for event in reversed(self.facts["events"]) if name in event), None)
 
     def add(self, state: State, **details: Any) -> Attempt:
-        """The attempt with one more event, on disk when this returns, whatever becomes of this process.
+        """Write one more event and return the attempt with it: on disk, whatever becomes of this process.
 
         Raises
         ------
         OSError
-            The file system refused; the file still tells the state before.
+            The file system refused; the file still holds the state before.
         """
         event = {"state": state, "at": _now(), **details}
         return _write(Attempt(self.path, {**self.facts, "events": [*self.facts["events"], event]}))
@@ -98,61 +101,122 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, key: str, **facts: Any) -> Attempt:
-        """A new attempt in state ``prepared``; nothing is at stake yet, and its file comes with its next state."""
+    def open(
+        self,
+        key: str,
+        *,
+        engine: str,
+        model: str,
+        lock: str,
+        price_usd: float,
+        request: dict[str, Any],
+        credits_before: float | None = None,
+    ) -> Attempt:
+        """Begin an attempt in state ``prepared``; nothing is at stake yet, and its file comes with its next state."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
-        events = [{"state": "prepared", "at": _now()}]
-        said = {"format": FORMAT, "id": name, "key": key, **facts, "events": events}
-        return Attempt(self.folder / key[:2] / f"{key}.{name}.json", said)
+        facts = {
+            "format": FORMAT,
+            "id": name,
+            "key": key,
+            "engine": engine,
+            "model": model,
+            "lock": lock,
+            "price_usd": price_usd,
+            "credits_before": credits_before,
+            "request": request,
+            "events": [{"state": "prepared", "at": _now()}],
+        }
+        return Attempt(self.folder / key[:2] / f"{key}.{name}.json", facts)
 
-    def of(self, key: str) -> list[Attempt]:
-        """A request's attempts, oldest first."""
-        shard = self.folder / key[:2]
-        if not shard.is_dir():
-            return []
-        return [
-            _read(path) for path in sorted(shard.iterdir()) if path.name.startswith(key) and _NAME.fullmatch(path.name)
-        ]
+    def attempts_for(self, key: str) -> list[Attempt]:
+        """Return a request's attempts, oldest first.
+
+        Raises
+        ------
+        ArchiveError
+            One of them can't be read: it may stand for a paid call, so nothing is known of the request.
+        """
+        return [_read(path) for path in _files(self.folder / key[:2]) if path.name.startswith(key)]
 
     def read_again(self, attempt: Attempt) -> Attempt:
-        """The attempt as it stands on disk now."""
+        """Return the attempt as it stands on disk now."""
         return _read(attempt.path)
 
-    def __iter__(self) -> Iterator[Attempt]:
-        if self.folder.is_dir():
-            for shard in sorted(self.folder.iterdir()):
-                if re.fullmatch("[0-9a-f]{2}", shard.name) and shard.is_dir():
-                    yield from (_read(path) for path in sorted(shard.iterdir()) if _NAME.fullmatch(path.name))
+    def __iter__(self) -> Iterator[Attempt | ArchiveError]:
+        """Go through all attempts; an error in place of one that can't be read, so that it hides none of the others."""
+        try:
+            shards = sorted(name for name in os.listdir(self.folder) if _SHARD.fullmatch(name))  # noqa: PTH208
+        except FileNotFoundError:
+            return
+        for shard in shards:
+            try:
+                paths = _files(self.folder / shard)
+            except ArchiveError as error:
+                yield error
+                continue
+            for path in paths:
+                try:
+                    yield _read(path)
+                except ArchiveError as error:
+                    yield error
+
+
+def _files(shard: Path) -> list[Path]:
+    """Return the attempts' files in a sub-folder, oldest first for each key."""
+    try:
+        return [shard / name for name in sorted(os.listdir(shard)) if _NAME.fullmatch(name)]  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unusable(shard, f"can't be read ({reason(error)})") from error
 
 
 def _read(path: Path) -> Attempt:
-    problem = ""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(read_regular(path))
         if facts["format"] > FORMAT:
-            problem = f"has format {facts['format']}: upgrade vidu-nb to read it"
-        elif facts["events"][-1]["state"] and _is_ours(path, facts):
-            return Attempt(path, facts)
+            raise _unusable(path, f"has format {facts['format']}: upgrade vidu-nb to read it")
+        _check(path, facts)
     except OSError as error:
-        problem = f"can't be read ({error.strerror})"
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
-        problem = "is damaged"
-    raise ArchiveError(
-        f"the journal's {path} {problem or 'is damaged'}",
+        raise _unusable(path, f"can't be read ({reason(error)})") from error
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise _unusable(path, "is damaged") from error
+    return Attempt(path, facts)
+
+
+def _check(path: Path, facts: dict[str, Any]) -> None:
+    """Raise one of the errors of `_read` unless a file's content is an attempt, and the one that its name says.
+
+    The id and the lock become parts of other files' names; of the rest, what every call that looks at the journal uses.
+    """
+    request, events = facts["request"], facts["events"]
+    headers = [event.get("headers", {}) for event in events]
+    texts = [facts[name] for name in ("key", "id", "lock", "engine", "model")] + [request["prompt"]]
+    texts += [event["state"] for event in events] + [value for some in headers for value in some.values()]
+    figures = [facts["price_usd"], request["seed"], *(event.get("elapsed_s", 0) for event in events)]
+    is_whole = (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(figure, int | float) and 0 <= figure < math.inf for figure in figures)
+        and path.name == f"{facts['key']}.{facts['id']}.json"
+        and _LOCK.fullmatch(facts["lock"])
+        and facts["engine"]
+        and datetime.fromisoformat(events[0]["at"]).tzinfo
+    )
+    if not is_whole:
+        raise ValueError
+
+
+def _unusable(path: Path, problem: str) -> ArchiveError:
+    return ArchiveError(
+        f"the journal's {path} {problem}",
         remedy="It may stand for a paid call: look at it, check the credit balance, then move it elsewhere.",
     )
 
 
-def _is_ours(path: Path, facts: dict[str, Any]) -> bool:
-    """Whether a file says of itself what its name says: its id and its lock become parts of other files' names."""
-    asked = isinstance(facts["request"], dict) and float(facts["price_usd"]) >= 0 and facts["engine"] and facts["model"]
-    return bool(asked and path.name == f"{facts['key']}.{facts['id']}.json" and _LOCK.fullmatch(facts["lock"]))
-
-
 def _write(attempt: Attempt) -> Attempt:
-    said = json.dumps(attempt.facts, ensure_ascii=False).encode()  # on one line: four times as fast
+    data = json.dumps(attempt.facts, ensure_ascii=False).encode()  # on one line: four times as fast
     # With "received" lie the bytes themselves: should a power failure bring "sent" back, they are found beside it.
-    write_bytes(attempt.path, said, sync_name=attempt.state != "received")
+    write_bytes(attempt.path, data, sync_name=attempt.state != "received")
     return attempt
 
 

@@ -1,4 +1,4 @@
-"""Upkeep of an archive: list, search, verify, export, prune. Nothing is removed but what is named."""
+"""Maintenance of an archive: list, search, verify, export, prune. No clip is removed but those that are named."""
 
 from __future__ import annotations
 
@@ -9,73 +9,70 @@ from typing import Any
 
 from ..errors import ArchiveError, InvalidRequest
 from ..files import sync_folder
+from ..folders import check_outside
 from ..receipt import Receipt
 from ..recipe import describe
 from ..request import VideoRequest
-from .archive import Archive, Entry, folder_name
+from .archive import Archive, Entry
 
 Row = dict[str, Any]
 
 
 def listing(archive: Archive) -> list[Row]:
-    """Every kept clip: its file, time, cost in US dollars and prompt; ``problem`` where it can't be read."""
+    """List every clip: its file, time, cost in US dollars and prompt; ``problem`` where it can't be read."""
     rows: list[Row] = []
     for entry in archive.entries():
         if isinstance(entry, ArchiveError):
             rows.append({"file": "", "problem": entry.message})
             continue
-        receipt, request = entry.facts["receipt"], entry.facts.get("request") or {}
+        receipt = entry.facts["receipt"]
         rows.append(
             {
                 "file": _name(entry),
                 "created_at": receipt.get("created_at"),
                 "cost_usd": receipt.get("cost_usd"),
-                "prompt": request.get("prompt"),
+                "prompt": entry.request.get("prompt"),
             }
         )
     return rows
 
 
 def nearest(archive: Archive, request: VideoRequest, *, engine: str) -> str:
-    """In words: which of an engine's kept requests comes closest to one that is not kept, and in what it differs."""
+    """Say which of an engine's requests comes closest to one that is not in the archive, and in what it differs."""
     wanted = describe(request)
     best: tuple[int, str] | None = None
-    for entry in archive.entries():
-        if isinstance(entry, ArchiveError) or entry.path.parent.name != folder_name(engine):
-            continue
-        said = entry.facts.get("request")
-        if isinstance(said, dict):
-            differing = [name for name in wanted if _comparable(said.get(name)) != _comparable(wanted[name])]
+    for entry in archive.entries(engine=engine):
+        if isinstance(entry, Entry) and (known := entry.request):
+            differing = [name for name in wanted if _comparable(known.get(name)) != _comparable(wanted[name])]
             if best is None or len(differing) < best[0]:
                 best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
     return f"nothing is kept for this request; the nearest is: {best[1]}" if best else "nothing is kept here"
 
 
 def verify(archive: Archive) -> list[Row]:
-    """Every kept clip's bytes against the hash they were kept with; ``problem`` is empty where they agree."""
-    rows: list[Row] = []
-    for entry in archive.entries():
-        if isinstance(entry, ArchiveError):
-            rows.append({"file": "", "problem": entry.message})
-            continue
-        problem = ""
-        try:
-            archive.open(entry)
-        except ArchiveError as error:
-            problem = error.message
-        rows.append({"file": _name(entry), "state": "damaged:" if problem else "ok", "problem": problem})
-    return rows
+    """Compare every clip's bytes with the hash they were stored with; ``problem`` is empty where they agree."""
+    return [_verified(archive, entry) for entry in archive.entries()]
+
+
+def _verified(archive: Archive, entry: Entry | ArchiveError) -> Row:
+    if isinstance(entry, ArchiveError):
+        return {"file": "", "problem": entry.message}
+    try:
+        archive.open(entry)
+    except ArchiveError as error:
+        return {"file": _name(entry), "state": "damaged", "problem": error.message}
+    return {"file": _name(entry), "state": "ok", "problem": ""}
 
 
 def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, references: bool = True) -> list[Row]:
-    """Copies of clips that carry their recipes, in another folder.
+    """Copy clips to another folder, with their recipes inside.
 
     Parameters
     ----------
     archive
         From where.
     folder
-        To where; made if missing.
+        To where; made if missing, and outside of every archive.
     names
         Clips as `listing` names them; all of them by default.
     references
@@ -83,9 +80,12 @@ def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, referen
 
     Raises
     ------
+    InvalidRequest
+        The folder is inside an archive, or a name is not in this one.
     ArchiveError
         One of them is damaged.
     """
+    check_outside(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for entry in _named(archive, names):
@@ -96,12 +96,14 @@ def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, referen
 
 
 def prune(archive: Archive, names: Sequence[str]) -> list[Row]:
-    """Remove the named clips with their papers; the journal keeps telling that they were paid for.
+    """Remove the named clips with their metadata; the journal still holds that they were paid for.
+
+    What killed processes left behind goes as well, see `Archive.tidy`.
 
     Raises
     ------
     InvalidRequest
-        No name, or one that is not kept.
+        No name, or one that is not in the archive.
     """
     if not names:
         raise InvalidRequest("names: name each clip to remove, as the list prints them", field="names")
@@ -111,20 +113,21 @@ def prune(archive: Archive, names: Sequence[str]) -> list[Row]:
         entry.path.unlink()
         sync_folder(entry.path.parent)
         rows.append({"file": _name(entry), "state": "removed"})
+    archive.tidy()
     return rows
 
 
 def _named(archive: Archive, names: Sequence[str]) -> Iterator[Entry]:
-    kept: dict[str, Entry] = {}
+    found: dict[str, Entry] = {}
     for entry in archive.entries():
         if isinstance(entry, Entry):
-            kept[_name(entry)] = entry
+            found[_name(entry)] = entry
         elif not names:  # all of them were asked for, and this is one
             raise entry
-    unknown = [name for name in names if name not in kept]
+    unknown = [name for name in names if name not in found]
     if unknown:
-        raise InvalidRequest(f"names: {unknown[0]!r} is not kept here; the list tells what is", field="names")
-    yield from (kept[name] for name in names or kept)
+        raise InvalidRequest(f"names: {unknown[0]!r} is not in this archive; list it first", field="names")
+    yield from (found[name] for name in names or found)
 
 
 def _name(entry: Entry) -> str:

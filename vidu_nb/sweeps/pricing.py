@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,15 +9,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..client.estimates import Estimate, recent_receipts
+from ..folders import KEY_DIGITS
 from ..request import VideoRequest
-from ..storage.archive import folder_name
 
 if TYPE_CHECKING:
     from ..client.client import Client
     from .plan import Plan
-
-#: How the archive names a kept clip: frame, seed, and the beginning of the request's key.
-_NAME = re.compile(r"_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +54,8 @@ def quote_plan(plan: Plan, client: Client, *, workers: int) -> Quote:
 def _kept(plan: Plan, client: Client) -> Iterator[int]:
     """The places of the requests that the archive answers; one look at its folder, and a key for each likely one."""
     known = defaultdict(set)
-    with contextlib.suppress(OSError):  # no folder, no clips
-        for name in os.listdir(client.archive.folder / folder_name(client.engine)):  # noqa: PTH208
-            if told := _NAME.search(name):
-                known[f"{told[1]}:{told[2]}", int(told[3])].add(told[4])
+    for one in client.archive.keys(client.engine):
+        known[one.aspect_ratio, one.seed].add(one.start)
     if not known:
         return
     likely: dict[str, set[Any]] = {"aspect_ratio": {ratio for ratio, _ in known}}
@@ -79,8 +71,10 @@ def _kept(plan: Plan, client: Client) -> Iterator[int]:
         found = known.get((said["aspect_ratio"], said["seed"]))
         if not found:
             continue
-        request = VideoRequest.model_construct(**said)  # its values were checked with the plan
-        if request.key(engine=client.engine, model=client.model)[:8] in found:
+        request = client.archive.recognise(
+            VideoRequest.model_construct(**said)
+        )  # its values were checked with the plan
+        if request.key(engine=client.engine, model=client.model)[:KEY_DIGITS] in found:
             yield index
 
 

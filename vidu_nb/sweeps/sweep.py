@@ -133,7 +133,7 @@ def _budget(given: float | Budget | None, plan: Plan, client: Client) -> Budget 
     """A number becomes a budget of this plan's own, in the archive: running it again spends from the same one."""
     if given is None or isinstance(given, Budget):
         return given
-    return Budget(given, client.archive.folder / "budgets" / f"{plan.digest(client)}.json")
+    return Budget(given, client.archive.budget_file(plan.digest(client)))
 
 
 def _ask_first(plan: Plan, budget: Budget | None, view: SweepView) -> None:

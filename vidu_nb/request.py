@@ -35,6 +35,7 @@ from .references.reference import MAX_REFERENCES, Reference, as_references
 MODEL = "vidu-q1-reference-to-video"
 DRAFT = f"{MODEL}-draft"  # the preview engine's quicker, smaller sibling; no other service has it
 PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
+PREVIEW_VERSION = 2  # of the local engine's clips: raised when they change, so that none of an older engine replays
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
 
 AspectRatio = Literal["16:9", "1:1", "9:16"]
@@ -192,7 +193,9 @@ class VideoRequest(BaseModel):
         return {"prompt": body.pop("prompt"), "image_urls": [reference.url for reference in self.references], **body}
 
     def key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
-        """What makes two requests the same: a hash over engine, model, parameters and the references' contents.
+        """Return what makes two requests the same: a hash of engine, model, parameters and the references' contents.
+
+        For the preview engine its version and the pictures' names count as well.
 
         Parameters
         ----------
@@ -216,6 +219,7 @@ class VideoRequest(BaseModel):
         }
         if engine == PREVIEW:
             said["names"] = [reference.name for reference in self.references]  # the preview engine reads them
+            said["engine_version"] = PREVIEW_VERSION
         canonical = json.dumps({"engine": engine, "model": model, "request": said, "version": 1}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -320,7 +320,7 @@ def test_a_request_made_elsewhere_comes_back_from_the_papers(client, photo):
 
 def test_the_key_is_told_by_no_part_of_the_client(client):
     """Neither the client, nor its parts, nor their variables show the key."""
-    shown = repr(client) + repr(vars(client)) + repr(vars(client._exchange)) + repr(client._exchange.engine)
+    shown = repr(client) + repr(vars(client)) + repr(vars(client._session)) + repr(client._session.engine)
     assert KEY not in shown
 
 
@@ -377,8 +377,8 @@ def test_siblings_know_one_balance(client):
     """What one was told of the account, the others tell in their journals: it is how a bill can be looked up later."""
     sibling = client.sibling()
     sibling.generate(asking())
-    assert client._exchange.balance is not None
-    assert client.sibling()._exchange.balance == client._exchange.balance
+    assert client._session.account.balance is not None
+    assert client.sibling()._session.account.balance == client._session.account.balance
 
 
 def test_an_interrupted_look_at_the_balance_speaks_of_no_bill(faults, monkeypatch):

@@ -36,7 +36,7 @@ from vidu_nb.animatic.server import PreviewServer
 from vidu_nb.animatic.story.storyboard import Shot, Storyboard, plan
 from vidu_nb.animatic.story.strip import strip_html
 from vidu_nb.client.client import Client
-from vidu_nb.client.polling import Ticket
+from vidu_nb.client.responses import Ticket
 from vidu_nb.commands.cli import main
 from vidu_nb.console import tell
 from vidu_nb.locks import hold

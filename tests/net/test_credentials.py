@@ -61,7 +61,7 @@ def test_the_order_of_sources(monkeypatch):
     assert find_key().reveal() == "from-environment"
     vidu.login("from-login")
     assert find_key().reveal() == "from-login"
-    assert vidu.Client("from-argument")._exchange.engine.key.reveal() == "from-argument"
+    assert vidu.Client("from-argument")._session.engine.key.reveal() == "from-argument"
 
 
 def test_login_keeps_the_key_in_the_keyring_only_on_request(monkeypatch):

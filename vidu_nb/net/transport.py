@@ -25,7 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from ..errors import ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable, ViduError
+from ..errors import ArchiveError, BudgetExceeded, CallInterrupted, OutcomeUnknown, Unreachable, ViduError
 from .credentials import KeyHeader
 
 MAX_ANSWER_BYTES = 256_000_000  # a 5 s clip in 1080p takes 5 to 30 MB
@@ -133,7 +133,7 @@ class Call:
         problem = ""
         try:
             return self._exchange(method, url, key or KeyHeader(None), body, dict(headers or {}), received)
-        except ArchiveError as error:  # from on_send
+        except (ArchiveError, BudgetExceeded, Unreachable) as error:  # from on_send
             own = error
         except _TROUBLES as error:
             problem = self._reason or _in_words(error)
@@ -241,6 +241,8 @@ class Call:
                 raise OSError(self._reason)
             if self.on_send:
                 self.on_send()
+            if self._reason:  # it may have waited for a disk or a lock
+                raise OSError(self._reason)
             self.sent = True
 
     def _watch(self, one: socket.socket) -> None:

@@ -199,7 +199,7 @@ class Archive:
     def find_journalled(self, key: str) -> Entry | None:
         """The same, of the clips that the journal knows: all but those brought here from elsewhere."""
         for attempt in reversed(self.journal.of(key)):
-            name = attempt.told("entry") if attempt.state == "stored" else None
+            name = attempt.latest("entry") if attempt.state == "stored" else None
             if isinstance(name, str) and _ENTRY.fullmatch(name) and (self.folder / name).is_file():
                 return self._read(self.folder / name)
         return None
@@ -363,9 +363,18 @@ def checked_hash(text: str) -> str:
     raise ArchiveError(f"{text[:80]!r} is not a SHA-256 hash; nothing was written")
 
 
+#: The folders that hold no engine's clips.
+FOLDERS = frozenset({"budgets", "drafts", "incoming", "journal", "locks", "quarantine", "references", "uploads"})
+
+
 def folder_name(engine: str) -> str:
-    """An engine's name as a folder's."""
-    return re.sub(r"[^a-z0-9.-]+", "-", engine.lower()).strip(".-") or "other"
+    """Return an engine's name as a folder's; an archive's own folders belong to no engine.
+
+    >>> folder_name("Api.Example:8000"), folder_name("journal")
+    ('api.example-8000', 'journal-host')
+    """
+    name = re.sub(r"[^a-z0-9.-]+", "-", engine.lower()).strip(".-") or "other"
+    return f"{name}-host" if name in FOLDERS else name
 
 
 def _modified(path: Path) -> float:

@@ -36,6 +36,7 @@ class Budget:
 
     >>> import tempfile
     >>> budget = Budget(1.0, Path(tempfile.mkdtemp()) / "class.json")
+    >>> budget.check(0.75)  # raises where less is left
     >>> budget.reserve("call-1", 0.75)
     >>> budget.left
     0.25
@@ -71,13 +72,18 @@ class Budget:
         """
         with self._lock():
             amounts = self._read()
-            left = self.limit_usd - sum(amounts.values())
-            if usd > left + _ROUNDING:
-                raise BudgetExceeded(
-                    f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
-                    remedy="Raise the budget if you want to go on.",
-                )
+            self._check(usd, amounts)
             self._write({**amounts, call: usd})
+
+    def check(self, usd: float) -> None:
+        """Look whether an amount is left, and set nothing aside: by the time of `reserve` another call may have it.
+
+        Raises
+        ------
+        BudgetExceeded, ArchiveError
+            As for `reserve`.
+        """
+        self._check(usd, self._read())
 
     def correct(self, call: str, usd: float) -> None:
         """Replace a call's reservation by what it cost; 0 gives it back. Calls of another budget change nothing.
@@ -116,6 +122,14 @@ class Budget:
             problem = error.strerror or type(error).__name__
         if problem:
             raise ArchiveError(f"the budget's {self.file} can't be written: {problem}", remedy="Free room, or move it.")
+
+    def _check(self, usd: float, amounts: dict[str, float]) -> None:
+        left = self.limit_usd - sum(amounts.values())
+        if usd > left + _ROUNDING:
+            raise BudgetExceeded(
+                f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
+                remedy="Raise the budget if you want to go on.",
+            )
 
     def _read(self) -> dict[str, float]:
         problem = ""

@@ -70,8 +70,8 @@ class Attempt:
         begun = datetime.fromisoformat(self.facts["events"][0]["at"])
         return max(0.0, (datetime.now(UTC) - begun).total_seconds())
 
-    def told(self, name: str) -> Any:
-        """The latest event's word on something, None where no event has one."""
+    def latest(self, name: str) -> Any:
+        """The latest event's value of a detail, None where no event has one."""
         return next((event[name] for event in reversed(self.facts["events"]) if name in event), None)
 
     def add(self, state: State, **details: Any) -> Attempt:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from faults import KEY
+from faults import KEY, clip
+from services import Service
 from torture import STEPS
 
 import vidu_nb as vidu
@@ -21,10 +24,132 @@ from vidu_nb.storage.budget import Budget
 
 FORK = multiprocessing.get_context("fork")
 CAT = "https://example.com/cat.png"
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
 def asking(fault="good", **changes):
     return vidu.VideoRequest(**{"prompt": f"A cat [fault:{fault}]", "references": CAT, **changes})
+
+
+# What is set aside, and what becomes of it.
+
+
+def test_a_budget_counts_unknown_outcomes_in_full(faults, tmp_path):
+    """An unknown call keeps its reservation, a refused one gives it back, a paid one is corrected by x-cost."""
+    budget = Budget(1.0, tmp_path / "budget.json")
+    client = Client(KEY, faults.root, price_usd=0.6, budget=budget, timeout=5)
+    with pytest.raises(errors.OutcomeUnknown):
+        client.generate(asking("reset_after_body"))
+    assert budget.spent == 0.6
+    with pytest.raises(errors.BudgetExceeded, match=r"\$0\.60, and \$0\.40 of \$1\.00 is left"):
+        client.generate(asking())
+    assert len(faults.posts()) == 1
+    client.settle(client.pending()[0], billed=False)
+    with pytest.raises(errors.APIError):
+        client.generate(asking("status_400"))
+    assert budget.spent == 0.0
+    client.generate(asking())
+    assert budget.spent == 0.5
+
+
+def test_a_used_up_budget_refuses_before_anybody_is_asked(faults, tmp_path):
+    """No connection, no journal, no reservation: the refusal costs nothing at all."""
+    budget = Budget(0.3, tmp_path / "budget.json")
+    client = Client(KEY, faults.root, price_usd=0.6, budget=budget)
+    with pytest.raises(errors.BudgetExceeded):
+        client.generate(asking())
+    assert faults.seen() == []
+    assert list(client.archive.journal) == []
+    assert not budget.file.exists()
+
+
+def test_what_another_call_took_meanwhile_is_not_spent_twice(faults, tmp_path):
+    """A budget that had enough before connecting and has not when the bytes are to leave: nothing is sent."""
+    both = [Budget(1.0, tmp_path / name) for name in ("client.json", "sweep.json")]
+    client = Client(KEY, faults.root, price_usd=0.6, budget=both[0], notify=len)
+    asked = client.sibling(budget=both[1])
+    with ThreadPoolExecutor(1) as pool:
+        with hold(both[0].file.with_suffix(".lock"), timeout=5):
+            call = pool.submit(asked.generate, asking())
+            wait_for(lambda: [attempt.state for attempt in client.archive.journal] == ["sent"])
+            both[1].reserve("another call", 0.6)
+        with pytest.raises(errors.BudgetExceeded):
+            call.result(timeout=20)
+    assert faults.posts() == []
+    assert ([one.spent for one in both], client.pending()) == ([0.0, 0.6], [])
+    assert [attempt.state for attempt in client.archive.journal] == ["not charged"]
+
+
+def test_a_call_that_is_late_before_it_begins_is_not_sent(faults, tmp_path):
+    """Its deadline passes while another holds the budget: nothing left, so nothing can have been billed."""
+    budget = Budget(5, tmp_path / "class.json")
+    client = Client(KEY, faults.root, budget=budget, timeout=0.5, notify=len)
+    with ThreadPoolExecutor(1) as pool:
+        with hold(budget.file.with_suffix(".lock"), timeout=5):
+            call = pool.submit(client.generate, asking())
+            faults.wait(lambda seen: seen and seen[0].ended)  # it hung up
+        with pytest.raises(errors.Unreachable) as caught:
+            call.result(timeout=20)
+    assert caught.value.billed == "no"
+    assert (faults.posts(), budget.spent, client.pending()) == ([], 0.0, [])
+
+
+def test_a_budget_that_is_named_twice_is_asked_once(faults, tmp_path):
+    """A sweep may be given the client's own: a call is no dearer for that."""
+    budget = Budget(0.5, tmp_path / "class.json")
+    client = Client(KEY, faults.root, budget=budget, price_usd=0.5)
+    client.sibling(budget=Budget(0.5, tmp_path / "class.json")).generate(asking())
+    assert budget.spent == 0.5
+
+
+def test_a_price_of_nothing_hides_no_cost_from_a_budget(faults, tmp_path):
+    """Somebody who says that clips are free still sees in the budget what the service took for one."""
+    budget = Budget(1.0, tmp_path / "budget.json")
+    video = Client(KEY, faults.root, price_usd=0, budget=budget, timeout=5).generate(asking())
+    assert budget.spent == video.receipt.cost_usd > 0
+
+
+def test_a_budget_holds_its_own_calls_only(faults, tmp_path):
+    """What another client left open is brought in, and this one's budget has no part in it."""
+    with pytest.raises(errors.OutcomeUnknown):
+        Client(KEY, faults.url("link_500"), timeout=5).generate(asking("link_500"))
+    budget = Budget(1.0, tmp_path / "budget.json")
+    other = Client(KEY, faults.root, timeout=5, budget=budget, notify=len)
+    other.resume()
+    budget.correct("a call of another budget", 0.9)
+    assert budget.spent == 0.0
+
+
+@pytest.mark.parametrize("content", ["half a li", "[]", '{"amounts": 3}', '{"limit_usd": 1}', None])
+def test_a_budget_that_can_not_be_read_spends_nothing(faults, tmp_path, content):
+    """Whatever stands in its file, it is no reason to believe that nothing was spent."""
+    file = tmp_path / "class.json"
+    file.write_text(content) if content else file.mkdir()
+    with pytest.raises(errors.ArchiveError, match=r"class\.json can't be read: .*Mend or move it"):
+        Client(KEY, faults.root, budget=Budget(5, file)).generate(asking())
+    assert faults.seen() == []
+
+
+def test_a_clip_that_is_fetched_later_corrects_the_sweeps_budget():
+    """What it really cost replaces what was reserved, whoever brings it in."""
+    status = [404]
+
+    def answer(call):
+        if call.command == "POST":
+            call.say(json.dumps({"video": {"url": f"{service.url}/clip.mp4"}}).encode(), cost=0.25)
+        else:
+            call.say(clip("whole"), status=status[0])
+
+    with Service(answer) as service:
+        swept = vidu.sweep("A cat", CAT, client=Client(KEY, service.url, price_usd=0.5, notify=len), budget_usd=1)
+        assert (swept.budget.spent, len(swept.failed)) == (0.5, 1)
+        status[0] = 200
+        assert len(Client(KEY, service.url).resume()) == 1
+        assert swept.budget.spent == 0.25
+        assert len(service.posts) == 1
+
+
+# A kernel that is killed.
 
 
 def ask(url, folder, purse, *, timeout=20):

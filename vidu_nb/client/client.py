@@ -308,7 +308,7 @@ class Client:
         # Others who ask the same wait for this call's clip; other takes run side by side.
         lock = key if replays else f"{key}-{secrets.token_hex(4)}"
         with session.holding(lock, check):
-            if replays and (video := session.find(key, request)):
+            if replays and (video := session.find_journalled(key, request)):
                 return video  # somebody else's call, meanwhile
             if video := self._recovery.look_at_earlier(request, key, lock, check, again=again):
                 return video

@@ -54,14 +54,15 @@ class Collection:
             The clip can't be written; ``.data`` holds it.
         """
         data = self._received()
-        match self.attempt.state:
-            case "linked":
-                clip = self._fetched(data)
-            case "queued":
-                clip = self._polled(data)
-            case _:  # "received"; or "sent", where the process died before the journal could say so
-                clip = self._answered(data)
-        return self._store(clip, request)
+        if what_is_wrong(data):  # a whole clip is what was paid for, wherever the journal stands
+            match self.attempt.state:
+                case "linked":
+                    data = self._fetched()
+                case "queued":
+                    data = self._polled(data)
+                case _:  # "received"; or "sent", where the process died before the journal could say so
+                    data = self._answered(data)
+        return self._store(data, request)
 
     def _received(self) -> bytes:
         try:
@@ -74,7 +75,7 @@ class Collection:
             ) from error
 
     def _answered(self, data: bytes) -> bytes:
-        """From the answer to the POST: it is the clip, or leads to it."""
+        """From the answer to the POST, which leads to the clip: by a ticket or by a link."""
         ticket = Ticket.from_json(as_json(data), base_url=self.session.engine.base_url)
         if ticket is None or link_in(data):
             return self._resulting(data)
@@ -83,7 +84,7 @@ class Collection:
 
     def _polled(self, data: bytes) -> bytes:
         """From the ticket to the job's result; it was paid for, and is never sent again whatever goes wrong here."""
-        if not (link_in(data) or not what_is_wrong(data)):  # else the result came, and the process died
+        if not link_in(data):  # else the result had come when the process died
             data = self._await_job()
         return self._resulting(data)
 
@@ -94,17 +95,16 @@ class Collection:
             return data
         if link:
             self._note("linked", link=link)
-            return self._fetched(data)
+            return self._fetched()
         where = self.session.put_aside(self.attempt, data)
         self._note("unknown", reason=f"the answer is no whole clip: {problem}", quarantine=where)
         raise self._no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}")
 
-    def _fetched(self, data: bytes) -> bytes:
+    def _fetched(self) -> bytes:
         """From the journal's link to the clip behind it."""
-        if what_is_wrong(data):  # else it was fetched, and the process died
-            data = self._fetch(str(self.attempt.latest("link")))
-            self.session.archive.receive(self.attempt, data)
-        return data
+        clip = self._fetch(str(self.attempt.latest("link")))
+        self.session.archive.receive(self.attempt, clip)
+        return clip
 
     def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
         headers: Mapping[str, str] = self.attempt.latest("headers") or {}

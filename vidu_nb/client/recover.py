@@ -192,7 +192,8 @@ class Recovery:
             attempt = self.archive.journal.read_again(attempt)
             if self._is_fetchable(attempt):
                 return Collection(self.session, attempt, check).run(request)
-        return self.session.find(str(attempt.facts["key"]), request) if attempt.state == "stored" else None
+        key = str(attempt.facts["key"])
+        return self.session.find_journalled(key, request) if attempt.state == "stored" else None
 
     def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
         lock = _lock_of(attempt)

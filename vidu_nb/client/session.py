@@ -16,7 +16,7 @@ from ..net.credentials import KeyHeader
 from ..net.retry import Pause, asked_wait
 from ..net.transport import Answer, Call, Interrupted
 from ..request import PREVIEW, VideoRequest
-from ..storage.archive import Archive
+from ..storage.archive import Archive, Entry
 from ..storage.budget import Budget
 from ..storage.journal import Attempt, State
 from ..video import Video
@@ -205,8 +205,15 @@ class Session:
         ArchiveError
             Something is cached and can't be used.
         """
+        return self._open(request, lambda: self.archive.find(key, engine=self.engine.name))
+
+    def find_journalled(self, key: str, request: VideoRequest | None) -> Video | None:
+        """Find among the clips that the journal knows, as another call of this archive may have brought one since."""
+        return self._open(request, lambda: self.archive.find_journalled(key))
+
+    def _open(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
         try:
-            entry = self.archive.find(key, engine=self.engine.name)
+            entry = find()
             return self.archive.open(entry, request=request) if entry else None
         except ArchiveError:
             if self.engine.is_free:

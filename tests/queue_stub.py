@@ -23,6 +23,7 @@ class QueueStub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.clip, self.looks, self.result = clip, list(looks), result
+        self.ticket = None  # what a job is answered with, instead of its ticket
         self.strangers = ""  # the host that the ticket's addresses lead to, instead of our own
         self.jobs = {}  # request id: looks so far
         self.keys = []  # (path, whether a key came)
@@ -63,8 +64,8 @@ class Handler(BaseHTTPRequestHandler):
             name = f"job-{len(stub.jobs) + 1}"
             stub.jobs[name] = 0
         root = f"{stub.strangers or stub.url}/v2/requests/{name}"
-        told = {"request_id": name, "status": "QUEUED", "poll_url": root}
-        self.say(200, {**told, "status_url": f"{root}/status", "response_url": root})
+        ticket = {"request_id": name, "status": "QUEUED", "poll_url": root, "status_url": f"{root}/status"}
+        self.say(200, stub.ticket or {**ticket, "response_url": root})
 
     def do_GET(self):
         """Tell about a job, or hand out its clip."""

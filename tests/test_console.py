@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
 import vidu_nb as vidu
 from vidu_nb import media
 from vidu_nb.commands.cli import main
-from vidu_nb.console import printable, write
+from vidu_nb.console import print_line, printable, write
 from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
 
 #: Texts that a terminal would act on, or that hide what stands there.
@@ -103,3 +105,11 @@ def test_a_stream_without_an_encoding_is_written_to():
     """A file object of any kind will do."""
     write("a\x1b\n\tb", stream := io.StringIO())
     assert stream.getvalue() == "a\\x1b\n\tb\n"
+
+
+def test_a_module_that_another_thread_is_importing_harms_no_line(monkeypatch):
+    """IPython is asked only once it is whole: before that, this is no notebook."""
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        print_line("a line for a person")
+    assert printed.getvalue() == "a line for a person\n"

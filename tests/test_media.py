@@ -7,10 +7,12 @@ import re
 import struct
 import subprocess
 
+import av
 import numpy as np
 import pytest
 
-from vidu_nb import consistency, media, reproduces
+import vidu_nb as vidu
+from vidu_nb import consistency, errors, media, reproduces
 from vidu_nb.errors import ViduError
 
 
@@ -172,3 +174,33 @@ def test_the_last_box_of_a_name_counts(small_clip, tmp_path):
     assert media.read_box(path, b"c" * 16) is None
     assert media.what_is_wrong(path.read_bytes()) == ""
     assert media.probe(path).frames == 24
+
+
+def test_a_file_without_pictures_is_told(tmp_path, small_clip):
+    """Sound alone is no video, and a clip that lost the frame that the others build on has no poster."""
+    sound, headless = tmp_path / "sound.mp4", tmp_path / "headless.mp4"
+    with av.open(str(small_clip)) as whole, av.open(str(sound), "w") as one, av.open(str(headless), "w") as other:
+        heard, seen = (file.add_stream_from_template(stream) for file, stream in zip(
+            (one, other), (whole.streams.audio[0], whole.streams.video[0]), strict=True))  # fmt: skip
+        for packet in whole.demux():
+            if packet.dts is not None and not (packet.stream.type == "video" and packet.is_keyframe):
+                packet.stream = heard if packet.stream.type == "audio" else seen
+                packet.stream.container.mux(packet)
+    with pytest.raises(errors.ViduError, match=r"sound\.mp4 holds no video"):
+        vidu.load(sound)
+    with pytest.raises(errors.ViduError, match=r"headless\.mp4 holds no picture"):
+        media.poster(headless)
+
+
+def test_a_small_copy_that_can_not_be_small_enough_is_told(small_clip):
+    """Where no bit rate brings a clip below the limit, there is a word in place of a copy that swells the notebook."""
+    with pytest.raises(errors.ViduError, match=r"small\.mp4 can't be brought below 1000 bytes"):
+        media.proxy(small_clip, max_bytes=1000)
+
+
+def test_a_last_box_that_reaches_to_the_end_is_whole(small_clip):
+    """Recorders that don't know the length beforehand write 0 for it."""
+    data = small_clip.read_bytes()
+    at = data.index(b"mdat") - 4
+    assert struct.unpack(">I", data[at : at + 4])[0] == len(data) - at
+    assert media.what_is_wrong(data[:at] + bytes(4) + data[at + 4 :]) == ""

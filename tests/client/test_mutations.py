@@ -14,29 +14,40 @@ from common import ROOT
 SYNC = """        with part.open("rb+") as file:
             os.fsync(file.fileno())
 """
+RESERVE = "        call = session.call("
+RESERVE_EARLY = f"        session.reserve(attempt)\n{RESERVE}"
 RESERVED = "            self._write({**amounts, call: usd})\n"
 UNDER_LOCK = "        with self._lock():\n            amounts"
+CRASH = "storage/test_crash.py::test"
 GUARDS = {
-    "sync": "test_crash.py::test_every_file_is_on_the_disk_before_it_gets_its_name",
-    "rename": "test_crash.py::test_a_disk_that_fails_at_any_step_leaves_the_old_or_the_new_state[write-good-once]",
-    "lock": "test_crash.py::test_two_kernels_on_one_folder_pay_once",
-    "budget": "test_crash.py::test_threads_cannot_spend_a_budget_twice",
-    "redirect": "test_transport.py::test_redirects_are_answers_and_nothing_goes_there[redirect_307_port]",
+    "sync": f"{CRASH}_every_file_is_on_the_disk_before_it_gets_its_name",
+    "rename": f"{CRASH}_a_disk_that_fails_at_any_step_leaves_the_old_or_the_new_state[write-good-once]",
+    "lock": f"{CRASH}_two_kernels_on_one_folder_pay_once",
+    "budget": f"{CRASH}_threads_cannot_spend_a_budget_twice",
+    "redirect": "net/test_transport.py::test_redirects_are_answers_and_nothing_goes_there[redirect_307_port]",
+    "order": "client/test_budgets.py::test_a_kernel_that_is_killed_while_it_connects_leaves_the_budget_whole",
+    "verdict": "client/test_recover.py::test_whether_a_request_may_be_sent_again[sent]",
 }
 #: What is taken out: the file, its text, what stands there instead, and the test that must notice.
 MUTATIONS = {
     "no fsync": ("files.py", SYNC, "", "sync"),
     "plain write": ("files.py", "part.replace(target)", "target.write_bytes(part.read_bytes())", "rename"),
     "no lock": ("locks.py", "            lock.acquire(timeout=0)\n", "            pass\n", "lock"),
-    "check, then spend": ("budget.py", UNDER_LOCK, UNDER_LOCK.replace("with self._lock()", "if True"), "budget"),
-    "no reservation": ("budget.py", RESERVED, "", "budget"),
-    "redirects followed": ("transport.py", "allow_redirects=False", "allow_redirects=True", "redirect"),
-}  # fmt: skip
-
-
-NEEDED = ("common.py", "faults.py", "torture.py", "test_crash.py", "test_transport.py")
+    "check, then spend": (
+        "storage/budget.py",
+        UNDER_LOCK,
+        UNDER_LOCK.replace("with self._lock()", "if True"),
+        "budget",
+    ),
+    "no reservation": ("storage/budget.py", RESERVED, "", "budget"),
+    "redirects followed": ("net/transport.py", "allow_redirects=False", "allow_redirects=True", "redirect"),
+    "reserved before it leaves": ("client/submit.py", RESERVE, RESERVE_EARLY, "order"),
+    "sent again after a crash": ("client/recover.py", "if again or free else Action.REFUSE", "", "verdict"),
+}
+NEEDED = {"common.py", "faults.py", "services.py", "torture.py", *(name.partition("::")[0] for name in GUARDS.values())}
 WHERE = """
 from pathlib import Path
+from common import ROOT
 import vidu_nb
 
 def test_this_copy_is_what_is_tested():
@@ -49,9 +60,9 @@ def copy(tmp_path):
     """A copy of the package and of the tests that guard it, to be spoilt."""
     folder = tmp_path / "copy"
     shutil.copytree(ROOT / "vidu_nb", folder / "vidu_nb", ignore=shutil.ignore_patterns("__pycache__", "notebooks"))
-    (folder / "tests").mkdir()
     for name in NEEDED:
-        shutil.copy(ROOT / "tests" / name, folder / "tests")
+        (folder / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     (folder / "tests" / "test_where.py").write_text(WHERE)
@@ -88,7 +99,7 @@ def test_the_guards_are_green_without_a_mutation(copy):
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_taking_a_safeguard_out_turns_a_test_red(copy, name):
-    """fsync, rename, lock, reservation, refused redirects: without any one of them its guard fails, and only that."""
+    """Whichever safeguard of the table goes, its guard fails, and only that."""
     file, text, instead, guard = MUTATIONS[name]
     path = copy / "vidu_nb" / file
     before = path.read_text()

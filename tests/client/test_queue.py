@@ -13,7 +13,7 @@ import pytest
 from queue_stub import QueueStub
 
 from vidu_nb.client.client import Client
-from vidu_nb.errors import InvalidRequest, JobFailed, OutcomeUnknown
+from vidu_nb.errors import JobFailed, OutcomeUnknown
 from vidu_nb.request import VideoRequest
 from vidu_nb.storage.budget import Budget
 
@@ -57,12 +57,6 @@ def test_the_key_goes_to_the_service_and_nowhere_else(client, stub):
     assert client().generate(REQUEST).bytes == stub.clip
     assert [has_key for path, has_key in stub.keys if path == "/clip.mp4"] == [False]
     assert all(has_key for path, has_key in stub.keys if path.startswith("/v2/"))
-
-
-def test_an_unknown_mode_is_refused_with_the_ones_there_are():
-    """The error names the field and both modes."""
-    with pytest.raises(InvalidRequest, match="mode: 'async' is none of sync, queue"):
-        Client(mode="async")
 
 
 TROUBLE = [
@@ -173,9 +167,9 @@ def test_a_clip_that_can_not_be_fetched_yet_is_fetched_later(client, stub, small
 @pytest.mark.parametrize(
     "said", [{"request_id": "job-1"}, {"status_url": "x"}, [1], "QUEUED", {"request_id": 5, "status_url": ""}]
 )
-def test_an_answer_that_is_no_ticket_is_kept_for_a_person(client, stub, said, monkeypatch):
+def test_an_answer_that_is_no_ticket_is_kept_for_a_person(client, stub, said):
     """It may have been billed: nothing is submitted again by itself, and its bytes are kept."""
-    monkeypatch.setattr("queue_stub.Handler.do_POST", lambda self: (self.server.jobs.update(a=0), self.say(200, said)))
+    stub.ticket = said
     with pytest.raises(OutcomeUnknown, match="no whole clip") as caught:
         client().generate(REQUEST)
     assert caught.value.billed == "yes"

@@ -6,10 +6,10 @@ import base64
 import re
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from common import ROOT
 from torture import FORMS, STEPS, Needles, what_is_torn
 
 KEY = "SG_0123456789+/~abcdefghijklm"
@@ -21,7 +21,7 @@ MUST_BE_ZERO = (
 
 def test_a_minute_of_torture_leaves_a_clean_ledger():
     """No unconsented POST, no lost result, no torn file, no key; and the run was no empty one."""
-    torture = Path(__file__).with_name("torture.py")
+    torture = ROOT / "tests" / "torture.py"
     done = subprocess.run([sys.executable, torture, *SHORT], capture_output=True, text=True, timeout=240, check=False)
     ledger = dict(re.findall(r"^([a-z ]+?) {2,}(\d+)$", done.stdout, re.MULTILINE))
     figures = {name: int(value) for name, value in ledger.items()}

@@ -110,6 +110,7 @@ def test_no_picture_is_published_for_a_call_that_is_not_made(client, storage, en
     [
         ((401, {"error": "bad key"}), Unauthorized), ((503, b""), ViduError), ((200, b"<html>"), ViduError),
         ((200, {"urls": []}), ViduError), ((200, {"urls": ["javascript:alert(1)"]}), ViduError),
+        ((200, {"urls": ["http://[oops"]}), ViduError),
     ],
     ids=str,
 )  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb.commands.cli import main
 
+CAT = "https://example.com/cat.png"
 RUN = [sys.executable, "-m", "vidu_nb"]
 
 
@@ -228,3 +232,86 @@ def test_open_calls_are_listed_fetched_and_settled(tmp_path: Path, picture: str)
         assert ask("calls", "settle", call["id"], "--billed", "no").stdout == ""
         assert json.loads(ask("calls", "--json").stdout) == []
         assert len(service.posts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["archive", "export"], 2, "--to: name the folder to export to"),
+        (["sweep", "A cat", "-r", CAT, "--bgm", "maybe"], 2, "'maybe' is neither on nor off"),
+        (["credits"], 0, "$10000.00 left ($10000.00 paid, $0.00 free)"),
+        (["generate", "A cat", "-r", "moving.gif"], 0, "note: moving.gif: only the first frame of the animation is"),
+    ],
+)
+@pytest.mark.usefixtures("paid")
+def test_what_a_command_has_to_say_is_one_line(tmp_path, capsys, words, status, said):
+    """A missing folder, a word that is no switch, a balance, and what was done to a picture."""
+    frames = [Image.new("RGB", (200, 200), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    try:
+        ended = main(words)
+    except SystemExit as error:
+        ended = error.code
+    assert ended == status
+    assert said in "".join(capsys.readouterr())
+
+
+def test_a_reader_who_leaves_is_no_error(monkeypatch, capsys):
+    """Where nobody reads what is printed, the status is 0, and nothing complains, then or when the rest is flushed."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as left:
+        monkeypatch.setattr(sys, "stdout", left)
+        assert main(["archive", "list", "--json"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupted_sweep_ends_with_130_and_the_way_on(paid, capsys):
+    """Ctrl-C: the paid call in flight is waited for, the rest is not asked for, and the same command goes on."""
+
+    def interrupt():
+        paid.wait(lambda seen: any(one.reached == "body" for one in seen))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    words = ["sweep", "A cat [fault:good_slow]", "-r", CAT, "--seed", "1", "2", "3", "--max-workers", "1", "--yes"]
+    assert main(words) == 130
+    assert "1 of 3 clips" in (said := capsys.readouterr().err)
+    assert "Run the same sweep again to go on" in said
+    assert len(paid.posts()) == 1
+
+
+@pytest.fixture
+def _handlers():
+    """`serve` takes the process's signals: they are given back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_serve_tells_a_random_key_and_a_port_that_is_taken(monkeypatch, capsys):
+    """The key on standard error opens the server; a second one on its port is told why there is none, status 1."""
+    read, write = os.pipe()
+    answers, told = [], io.StringIO()  # capsys would lose what is written while another thread reads
+
+    def call():
+        try:
+            with os.fdopen(read) as lines:
+                url = lines.readline().split()[1]
+            key = told.getvalue().removeprefix("x-api-key: ").strip()
+            answers.append(requests.get(f"{url}/v1/get-user-credits", headers={"x-api-key": key}, timeout=10))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with os.fdopen(write, "w") as out, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", out)
+        patched.setattr(sys, "stderr", told)
+        threading.Thread(target=call).start()
+        assert main(["serve"]) == 0
+    assert [answer.status_code for answer in answers] == [200]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+    assert f"port {port} can't be used: Address already in use" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def test_the_order_of_sources(monkeypatch):
     assert find_key().reveal() == "from-environment"
     vidu.login("from-login")
     assert find_key().reveal() == "from-login"
-    assert vidu.Client("from-argument")._exchange.engine.key.reveal() == "from-argument"
+    assert vidu.Client("from-argument")._session.engine.key.reveal() == "from-argument"
 
 
 def test_login_keeps_the_key_in_the_keyring_only_on_request(monkeypatch):
@@ -74,3 +74,33 @@ def test_what_a_service_echoes_is_blotted_out():
     """Every copy of the key goes from what is shown or kept; a key of a letter or two would take the text with it."""
     assert Secret(KEY).scrub(f"bad key {KEY}: {KEY}".encode()) == b"bad key ***: ***"
     assert Secret("k").scrub(b"kept") == b"kept"
+
+
+def refuses(*words):
+    raise LookupError(f"denied: {words}")
+
+
+@pytest.mark.parametrize(("get", "found"), [(lambda _: KEY, KEY), (lambda _: None, None), (refuses, None)])
+def test_colabs_secrets_are_asked_and_may_refuse(monkeypatch, get, found):
+    """On Colab the secret is the key; where it is missing, or access was not granted, there is none."""
+    colab = types.ModuleType("google.colab")
+    colab.userdata = types.SimpleNamespace(get=get)
+    monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    key = find_key()
+    assert (key and key.reveal()) == found
+    assert vidu.Client(key or "another", timeout=12).timeout == 12
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_keyring_that_fails_keeps_and_gives_no_key(monkeypatch, installed):
+    """`login` says that the key was not kept and never shows it; without a working keyring no key is found."""
+    fake = types.ModuleType("keyring")
+    fake.get_password = fake.set_password = refuses
+    fake.__spec__ = types.SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "keyring", fake if installed else None)
+    problem = "LookupError" if installed else "the keyring package is not installed.*pip install keyring"
+    with pytest.raises(errors.ViduError, match=f"the key was not kept: {problem}") as caught:
+        vidu.login(KEY, keyring=True)
+    assert KEY not in str(caught.value)
+    assert find_key() is None

@@ -14,10 +14,13 @@ from pydantic import Field
 
 import vidu_nb as vidu
 from vidu_nb import errors
-from vidu_nb.client.client import Client
+from vidu_nb.client.client import Client, client_of
+from vidu_nb.client.engines import Engine
+from vidu_nb.net.credentials import Secret
 from vidu_nb.panels.panel import Panel
 from vidu_nb.request import VideoRequest
 from vidu_nb.samples import STARTERS
+from vidu_nb.storage.archive import Archive
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>'
 
@@ -218,9 +221,7 @@ def test_a_kept_clip_costs_nothing_and_says_so(asked, paid):
 
 def test_a_kept_clip_shows_without_a_key(asked, faults):
     """What was paid for with a key is shown to people who have none."""
-    given = Client(KEY, faults.root)
-    engine = given._exchange.engine
-    hosted = Client(engine=type(engine)("segmind", engine.base_url, engine.key))
+    hosted = client_of(Engine("segmind", faults.root, Secret.from_text(KEY)), archive=Archive())
     hosted.generate(VideoRequest(**asked))
     panel = press(vidu.panel(**asked), "Generate (kept")
     assert panel.video.receipt.engine == "segmind"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 
@@ -236,3 +237,10 @@ def test_odd_exif_is_passed_over_in_silence():
     """Broken EXIF costs the orientation at most; the picture is taken and no warning is printed."""
     data = save(four_corners(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\xff\xff\xff\xff")
     assert Reference(data).size == (320, 160)
+
+
+def test_damaged_exif_spoils_no_picture(encoded):
+    """What the camera wrote can't be read; the picture can."""
+    data = encoded(kind="WEBP", exif=b"rubbish, and more of it")
+    made = Reference.from_wire(f"data:image/webp;base64,{base64.b64encode(data).decode()}")
+    assert (made.size, made.open().size) == ((200, 160), (200, 160))

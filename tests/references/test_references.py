@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import time
 import zlib
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vidu_nb import errors
 from vidu_nb.errors import InvalidRequest, Unreachable
 from vidu_nb.references.reference import (
     Reference,
@@ -27,6 +29,8 @@ from vidu_nb.references.reference import (
     image_urls_to_base64,
 )
 from vidu_nb.references.sources import is_png
+
+HUGE = 50_000_001  # bytes; one more than a picture's file may have
 
 
 @pytest.fixture
@@ -291,3 +295,40 @@ def test_how_a_picture_is_sent_is_told_without_decoding_it(shape):
     made = Reference(np.zeros(shape, np.uint8))
     assert is_png(made.url) == made.bytes.startswith(b"\x89PNG")
     assert not is_png("https://e.com/cat.png")
+
+
+def sparse(path):
+    """A file of many zeros that takes no room."""
+    with path.open("wb") as file:
+        file.truncate(HUGE)
+    return path
+
+
+def oversized(bomb, width, height):
+    """A PNG's bytes whose header says so."""
+    head = b"IHDR" + struct.pack(">II", width, height) + bomb[24:29]
+    return bomb[:12] + head + struct.pack(">I", zlib.crc32(head)) + bomb[33:]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda *_: bytes(HUGE), "larger than 50 MB: shrink it"),
+        (lambda *_: "data:image/png;base64," + "A" * (HUGE // 3 * 4 + 8), "larger than 50 MB: shrink it"),
+        (lambda folder, _: sparse(folder / "huge.png"), "huge.png' is larger than 50 MB"),
+        (lambda folder, _: folder / "gone.png", "gone.png' does not exist: check the path"),
+        (lambda *_: Path("/dev/null/cat.png"), "can't be read (Not a directory)"),
+        (lambda _, bomb: oversized(bomb, 12_000, 9_000), "12000x9000 is more than 100 megapixels"),
+    ],
+    ids=["bytes", "data", "file", "gone", "no-folder", "pixels"],
+)
+def test_what_can_be_no_reference_is_refused_by_its_reason(tmp_path, bomb, make, said):
+    """Too many bytes, whichever way they come; too many pixels; a file that is not there or can't be."""
+    with pytest.raises(errors.InvalidRequest, match=re.escape(said)):
+        Reference(make(tmp_path, bomb))
+
+
+def test_a_picture_behind_a_url_is_not_read_beyond_the_limit(web):
+    """The download ends where it is too large, with a word."""
+    with pytest.raises(errors.Unreachable, match="larger than 50 MB"):
+        image_url_to_base64(web.url("/huge.png", bytes(HUGE + 10_000_000)))

@@ -1,41 +1,66 @@
-"""What an account tells: its balance, and the calls that are not closed."""
+"""What is known of an account: its balance, and the calls that are not closed."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from ..receipt import number
 from ..storage.journal import Attempt
 from .responses import as_json
 
 
-class Credits(float):
-    """US dollars left on the account; `.paid` and `.free` tell the two parts.
+@functools.total_ordering
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Credits:
+    """US dollars left on the account. Compares and formats like its total, and ``float()`` gives that.
 
-    >>> Credits(2.0, 0.5)
-    Credits(2.50 USD: 2.00 paid, 0.50 free)
+    Attributes
+    ----------
+    paid, free : float
+        The two parts: bought, and given by the service.
+
+    >>> credits = Credits(2.0, 0.5)
+    >>> credits, credits.total, float(credits)
+    (Credits(2.50 USD: 2.00 paid, 0.50 free), 2.5, 2.5)
+    >>> credits > 0.5, credits == 2.5, f"{credits:.2f}"
+    (True, True, '2.50')
     """
 
     paid: float
-    free: float
-
-    def __new__(cls, paid: float, free: float = 0.0) -> Self:
-        """Make the sum of both parts."""
-        self = super().__new__(cls, paid + free)
-        self.paid, self.free = paid, free
-        return self
+    free: float = 0.0
 
     @classmethod
     def from_answer(cls, body: bytes) -> Credits | None:
-        """The balance in an answer's body, None where it names none."""
-        said = as_json(body)
-        said = said if isinstance(said, dict) else {}
-        paid, free = number(said.get("credits")), number(said.get("free-credits"))
+        """Read the balance from an answer's body, None where it names none."""
+        payload = as_json(body)
+        payload = payload if isinstance(payload, dict) else {}
+        paid, free = number(payload.get("credits")), number(payload.get("free-credits"))
         return None if paid is None and free is None else cls(paid or 0.0, free or 0.0)
 
+    @property
+    def total(self) -> float:
+        """Both parts together."""
+        return self.paid + self.free
+
+    def __float__(self) -> float:
+        return self.total
+
+    def __eq__(self, other: object) -> bool:
+        return self.total == float(other) if isinstance(other, Credits | int | float) else NotImplemented
+
+    def __lt__(self, other: Credits | float) -> bool:
+        return self.total < float(other) if isinstance(other, Credits | int | float) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.total)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.total, spec) if spec else repr(self)
+
     def __repr__(self) -> str:
-        return f"Credits({float(self):.2f} USD: {self.paid:.2f} paid, {self.free:.2f} free)"
+        return f"Credits({self.total:.2f} USD: {self.paid:.2f} paid, {self.free:.2f} free)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +103,17 @@ class Pending:
 
     @classmethod
     def from_attempt(cls, attempt: Attempt, *, fetchable: bool, credits_now: float | None) -> Pending:
-        """What the journal tells of an attempt."""
-        said: dict[str, Any] = attempt.facts["request"]
+        """Make the entry for an attempt in the journal."""
+        request: dict[str, Any] = attempt.facts["request"]
         return cls(
             id=attempt.id,
             state="fetchable" if fetchable else "unknown",
-            prompt=str(said["prompt"]),
-            seed=int(said["seed"]),
+            prompt=str(request["prompt"]),
+            seed=int(request["seed"]),
             engine=str(attempt.facts["engine"]),
             since=str(attempt.facts["events"][0]["at"]),
             price_usd=float(attempt.facts["price_usd"]),
             credits_before=attempt.facts.get("credits_before"),
             credits_now=credits_now,
-            reason=str(attempt.told("reason") or "the process ended before an answer came"),
+            reason=str(attempt.latest("reason") or "the process ended before an answer came"),
         )

@@ -1,30 +1,30 @@
-"""The client: asks once, keeps what comes, replays what is kept, and never pays twice behind anybody's back."""
+"""The client: asks once, keeps what comes, replays what is cached, and never pays twice behind anybody's back."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 from ..console import print_line, print_once
 from ..environment import setting
-from ..errors import InvalidRequest, NotKept, ViduError
+from ..errors import InvalidRequest, NotKept
 from ..net.credentials import hide
 from ..net.transport import NewTransport
 from ..receipt import number
-from ..request import DRAFT, MODEL, PREVIEW, Quality, VideoRequest
+from ..request import DRAFT, MODEL, Quality, VideoRequest
 from ..storage.archive import Archive
 from ..storage.budget import Budget
 from ..storage.maintenance import nearest
 from ..video import Video
 from .account import Credits, Pending
+from .collect import Collection
 from .engines import Engine, choose_engine, preview_engine
-from .recover import Unfinished
-from .session import Exchange, Mode, Uploads
-from .submit import ask
+from .recover import Recovery
+from .session import Mode, Session, Uploads
+from .submit import Submission
 
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth
@@ -50,18 +50,16 @@ class Client:
         Seconds for one call, from connecting to the last byte.
     model
         The model's name in the URL.
-    engine
-        In place of the key, the base URL and the model.
     budget
         What the paid calls may cost together; None for no limit.
     mode
         ``"sync"`` (v1) holds one connection until the clip is made; ``"queue"`` (v2) takes a ticket, keeps it on disk
-        and asks for the clip: a process that dies meanwhile picks the paid job up at its next call.
+        and polls for the clip: a process that dies meanwhile picks the paid job up at its next call.
     uploads
         ``"inline"`` sends local pictures inside the request, ``"storage"`` puts them into the service's storage first
         (public: whoever has a link sees them) and sends links; each picture is uploaded at most once a day.
     progress
-        Gets the part of a queued clip that is made, 0 to 1, where the service tells it.
+        Gets the part of a queued clip that is made, 0 to 1, where the service reports it.
     notify
         Gets a line when something takes its time (a rate limit, another kernel's call); defaults to printing it.
 
@@ -89,8 +87,8 @@ class Client:
     >>> paying.pending(), paying.resume()  # calls of unknown outcome; clips that were paid for and not fetched
     ([], [])
     >>> quiet = paying.sibling(notify=lambda line: None)
-    >>> quiet.asks_as(paying), quiet.asks_as(client)
-    (True, False)
+    >>> quiet.engine, quiet.price_usd
+    ('segmind', 0.45)
     >>> quiet.cancel()  # its calls alone; another thread's, say
     """
 
@@ -103,7 +101,6 @@ class Client:
         timeout: float = TIMEOUT,
         model: str = MODEL,
         *,
-        engine: Engine | None = None,
         budget: Budget | None = None,
         mode: Mode = "sync",
         uploads: Uploads = "inline",
@@ -111,58 +108,74 @@ class Client:
         notify: Callable[[str], object] | None = None,
     ) -> None:
         secret, api_key = hide(api_key), None  # first of all: a traceback shows each frame's arguments
-        _check_choice("mode", mode, get_args(Mode))
-        _check_choice("uploads", uploads, get_args(Uploads))
-        self._use(
-            Exchange(
-                engine or choose_engine(secret, base_url, model=model),
-                archive if isinstance(archive, Archive) else Archive(archive),
-                price_usd=_price(setting(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
-                timeout=timeout,
-                budgets=(budget,) if budget else (),
-                notify=notify or print_line,
-                mode=mode,
-                uploads=uploads,
-                progress=progress or _ignore,
-            )
-        )
-
-    def _use(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._unfinished = Unfinished(exchange)
+        engine = choose_engine(secret, base_url, model=model)
+        self._use(_session(engine, archive, price_usd, timeout, budget, mode, uploads, progress, notify))
 
     @classmethod
-    def from_env(cls, **settings: Any) -> Client:
-        """A client from the environment alone: the hosted service with a key, the free local preview engine without.
+    def from_env(
+        cls,
+        *,
+        archive: str | os.PathLike[str] | Archive | None = None,
+        price_usd: float | None = None,
+        timeout: float = TIMEOUT,
+        model: str = MODEL,
+        budget: Budget | None = None,
+        mode: Mode = "sync",
+        uploads: Uploads = "inline",
+        progress: Callable[[float], object] | None = None,
+        notify: Callable[[str], object] | None = None,
+    ) -> Client:
+        """Make a client from the environment: the hosted service with a key, the free local preview engine without.
 
-        Says so once when it is the preview engine.
+        Prints a line, once, when it is the preview engine. Parameters are those of the class.
 
         >>> Client.from_env(timeout=60).engine
         'preview'
         """
-        _hide_key(settings)
-        client = cls(**settings)
-        if client.engine == PREVIEW:
+        client = cls(
+            archive=archive,
+            price_usd=price_usd,
+            timeout=timeout,
+            model=model,
+            budget=budget,
+            mode=mode,
+            uploads=uploads,
+            progress=progress,
+            notify=notify,
+        )
+        if client.is_free:
             print_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
         return client
 
     @classmethod
-    def preview(cls, *, quality: Quality = "full", **settings: Any) -> Client:
-        """A client of the free local preview engine, whatever the environment says.
+    def preview(
+        cls,
+        *,
+        quality: Quality = "full",
+        archive: str | os.PathLike[str] | Archive | None = None,
+        price_usd: float | None = None,
+        timeout: float = TIMEOUT,
+        budget: Budget | None = None,
+        mode: Mode = "sync",
+        uploads: Uploads = "inline",
+        progress: Callable[[float], object] | None = None,
+        notify: Callable[[str], object] | None = None,
+    ) -> Client:
+        """Make a client of the free local preview engine, whatever the environment says.
 
         Parameters
         ----------
         quality
             ``"full"`` (1080p), or ``"draft"``: 960 pixels on the long side, the same plan and timing, much sooner.
-        **settings
-            As for the class.
+        archive, price_usd, timeout, budget, mode, uploads, progress, notify
+            As for the class; nothing is paid for, and nothing is uploaded.
 
         >>> Client.preview(quality="draft").model
         'vidu-q1-reference-to-video-draft'
         """
-        _hide_key(settings)
         _check_choice("quality", quality, get_args(Quality))
-        return cls(engine=preview_engine(model=DRAFT if quality == "draft" else MODEL), **settings)
+        engine = preview_engine(model=DRAFT if quality == "draft" else MODEL)
+        return cls._over(_session(engine, archive, price_usd, timeout, budget, mode, uploads, progress, notify))
 
     def sibling(
         self,
@@ -172,7 +185,7 @@ class Client:
         progress: Callable[[float], object] | None = None,
         call: NewTransport | None = None,
     ) -> Client:
-        """A client of the same engine, archive and price, whose calls are told, limited and cancelled apart.
+        """Make a client of the same engine, archive and price, whose calls are reported, limited and cancelled apart.
 
         Parameters
         ----------
@@ -183,55 +196,61 @@ class Client:
         call
             Makes what carries a request for a clip, in place of `transport.Call`.
         """
-        ours, other = self._exchange, copy(self)
-        theirs = replace(
-            ours,
-            notify=notify or ours.notify,
-            budgets=ours.budgets if budget is None else (*ours.budgets, budget),
-            progress=progress or ours.progress,
-            call=call or ours.call,
+        session = self._session
+        return self._over(
+            replace(
+                session,
+                notify=notify or session.notify,
+                budgets=session.budgets if budget is None else (*session.budgets, budget),
+                progress=progress or session.progress,
+                call=call or session.call,
+            )
         )
-        other._use(theirs)  # noqa: SLF001 - one of our own kind
-        return other
 
-    def asks_as(self, other: Client) -> bool:
-        """Whether both ask the same service with the same key."""
-        return self._exchange.engine == other._exchange.engine
+    @classmethod
+    def _over(cls, session: Session) -> Client:
+        client = cls.__new__(cls)
+        client._use(session)  # noqa: SLF001 - one of our own kind
+        return client
+
+    def _use(self, session: Session) -> None:
+        self._session = session
+        self._recovery = Recovery(session)
 
     @property
     def engine(self) -> str:
         """Who answers: ``"segmind"``, ``"preview"``, or another service's host."""
-        return self._exchange.engine.name
+        return self._session.engine.name
 
     @property
     def base_url(self) -> str:
         """The service's root."""
-        return self._exchange.engine.base_url
+        return self._session.engine.base_url
 
     @property
     def model(self) -> str:
         """The model's name in the URL."""
-        return self._exchange.engine.model
+        return self._session.engine.model
 
     @property
     def archive(self) -> Archive:
         """Where clips are kept."""
-        return self._exchange.archive
+        return self._session.archive
 
     @property
     def price_usd(self) -> float:
         """Expected US dollars a clip."""
-        return self._exchange.price_usd
+        return self._session.price_usd
 
     @property
     def timeout(self) -> float:
         """Seconds for one call."""
-        return self._exchange.timeout
+        return self._session.timeout
 
     @property
     def is_free(self) -> bool:
         """True for the local preview engine, whose calls cost nothing."""
-        return self._exchange.engine.is_free
+        return self._session.engine.is_free
 
     def generate(
         self, request: VideoRequest, *, fresh: bool = False, again: bool = False, offline: bool = False
@@ -243,7 +262,7 @@ class Client:
         request
             What to make.
         fresh
-            Pay for another take, though one may be kept; both are kept then.
+            Pay for another take, though one may be cached; both are kept then.
         again
             Pay again, though an earlier call of the same request has an unknown outcome and may have been billed.
         offline
@@ -252,10 +271,12 @@ class Client:
         Returns
         -------
         Video
-            Kept in the archive before this returns; ``.receipt.replayed`` tells a replay.
+            In the archive before this returns; ``.receipt.replayed`` tells a replay.
 
         Raises
         ------
+        InvalidRequest
+            `fresh` and `offline` contradict each other.
         Unreachable
             Nothing was sent (after three tries), nothing is billed.
         APIError
@@ -265,32 +286,38 @@ class Client:
         BudgetExceeded
             The budget holds less than the price; nothing was sent.
         ArchiveError
-            Something kept can't be read, or there is no room to keep the result (nothing was sent), or it came and
-            could not be kept (``.data`` has it).
+            Something kept can't be read, or there is no disk space for the result (nothing was sent), or it came and
+            could not be written (``.data`` has it).
         NotKept
-            `offline`, and nothing is kept for this request.
+            `offline`, and nothing is cached for this request.
         """
-        check = self._exchange.patience()
+        if fresh and offline:
+            raise InvalidRequest(
+                "offline: fresh=True pays for another take, and offline=True never calls out: pass one of the two",
+                field="offline",
+            )
+        session, check = self._session, self._session.cancellation_check()
         request = self.archive.recognise(request)
         key = request.key(engine=self.engine, model=self.model)
         replays = not fresh and (request.seed != 0 or offline)
-        if replays and (kept := self._unfinished.kept(request, lambda: self.archive.find(key, engine=self.engine))):
-            return kept
+        if replays and (video := session.find(key, request)):
+            return video
         if offline:
             raise NotKept(
                 nearest(self.archive, request, engine=self.engine), remedy="Ask without offline=True to make it."
             )
-        alone = replays  # others who ask the same wait for this call's clip; other takes run side by side
-        lock = key if alone else f"{key}-{secrets.token_hex(4)}"
-        with self._unfinished.holding(lock, check):
-            if replays and (kept := self._unfinished.kept(request, lambda: self.archive.find_journalled(key))):
-                return kept  # somebody else's call, meanwhile
-            if finished := self._unfinished.look_at_earlier(key, lock, request, again=again):
-                return finished
-            return ask(self._exchange, request, key, lock, check=check)
+        # Others who ask the same wait for this call's clip; other takes run side by side.
+        lock = key if replays else f"{key}-{secrets.token_hex(4)}"
+        with session.holding(lock, check):
+            if replays and (video := session.find_journalled(key, request)):
+                return video  # somebody else's call, meanwhile
+            if video := self._recovery.look_at_earlier(request, key, lock, check, again=again):
+                return video
+            attempt = Submission(session, request, key, lock, check).run()
+            return Collection(session, attempt, check).run(request)
 
     def credits(self) -> Credits:
-        """The account's balance in US dollars; a free call.
+        """Ask for the account's balance in US dollars; a free call.
 
         Raises
         ------
@@ -300,18 +327,11 @@ class Client:
         >>> Client.preview().credits()  # of play money, which nothing is taken from
         Credits(100.00 USD: 100.00 paid, 0.00 free)
         """
-        answer = self._exchange.free_call("GET", self._exchange.engine.credits_url)
-        if answer.status != 200:
-            raise self._exchange.refusal(answer)
-        found = Credits.from_answer(answer.body)
-        if found is None:
-            raise ViduError("the balance's answer names no credits", remedy="Look in the Segmind console.")
-        self._exchange.balance = float(found)
-        return found
+        return self._session.credits()
 
     def pending(self) -> list[Pending]:
-        """Paid calls that are not closed: of unknown outcome, or paid and not fetched yet."""
-        return self._unfinished.pending(self.credits)
+        """List the paid calls that are not closed: of unknown outcome, or paid and not fetched yet."""
+        return self._recovery.pending()
 
     def settle(self, call: Pending | str, *, billed: bool) -> None:
         """Close a call of unknown outcome, after a look at the service's bill.
@@ -332,31 +352,59 @@ class Client:
         >>> for call in client.pending():
         ...     client.settle(call, billed=False)  # the bill does not name it
         """
-        self._unfinished.settle(call.id if isinstance(call, Pending) else call, billed=billed)
+        self._recovery.settle(call.id if isinstance(call, Pending) else call, billed=billed)
 
     def resume(self) -> list[Video]:
-        """Bring in every clip that was paid for and not kept yet; costs nothing.
+        """Fetch every clip that was paid for and is not in the archive yet; costs nothing.
 
         Returns
         -------
         list of Video
             What could be had. The others stay in `pending`.
         """
-        return self._unfinished.resume()
+        return self._recovery.resume()
 
     def cancel(self) -> None:
         """End every call of this client, at once: one that had been sent raises OutcomeUnknown, others Unreachable."""
-        self._exchange.cancel()
+        self._session.cancel()
 
     def __repr__(self) -> str:
-        key = "set" if self._exchange.engine.key else "none"
+        if "_session" not in vars(self):
+            return "Client(not made: its arguments were refused)"  # as a traceback's variables show it
+        key = "set" if self._session.engine.key else "none"
         return f"Client(engine={self.engine!r}, base_url={self.base_url!r}, key={key})"
 
 
-def _hide_key(settings: dict[str, Any]) -> None:
-    """Wrap the key in settings that are passed on: a traceback shows each frame's arguments."""
-    if "api_key" in settings:
-        settings["api_key"] = hide(settings["api_key"])
+def client_of(engine: Engine, *, archive: Archive) -> Client:
+    """Make a client of an engine that was chosen already."""
+    return Client._over(_session(engine, archive, None, TIMEOUT, None, "sync", "inline", None, None))  # noqa: SLF001
+
+
+def _session(
+    engine: Engine,
+    archive: str | os.PathLike[str] | Archive | None,
+    price_usd: float | None,
+    timeout: float,
+    budget: Budget | None,
+    mode: Mode,
+    uploads: Uploads,
+    progress: Callable[[float], object] | None,
+    notify: Callable[[str], object] | None,
+) -> Session:
+    """What a client is made of, with its arguments checked and its defaults filled in."""
+    _check_choice("mode", mode, get_args(Mode))
+    _check_choice("uploads", uploads, get_args(Uploads))
+    return Session(
+        engine,
+        archive if isinstance(archive, Archive) else Archive(archive),
+        price_usd=_price(setting(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
+        timeout=timeout,
+        budgets=(budget,) if budget else (),
+        notify=notify or print_line,
+        mode=mode,
+        uploads=uploads,
+        progress=progress or _ignore,
+    )
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -365,11 +413,11 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _ignore(_: object) -> None:
-    """What becomes of progress that nobody asked for."""
+    """Take progress that nobody asked for."""
 
 
-def _price(said: object) -> float:
-    price = number(said)
+def _price(value: object) -> float:
+    price = number(value)
     if price is None:
-        raise InvalidRequest(f"price_usd: {said!r} is not a price: pass US dollars such as 0.5", field="price_usd")
+        raise InvalidRequest(f"price_usd: {value!r} is not a price: pass US dollars such as 0.5", field="price_usd")
     return price

@@ -1,147 +1,225 @@
-"""From an answer on disk to a kept clip: wait for a job, fetch a link, store."""
+"""`Collection`: from an answer's bytes on disk to a cached clip: poll a job, fetch a link, store.
+
+The steps are those of the journal's states, and each may be done again after anything that happened in between. Where a
+process died after bytes came and before the journal could say so, the bytes count: they are newer.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..errors import APIError, CallInterrupted, OutcomeUnknown, Unreachable
+from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
 from ..net.transport import Answer, Call, Interrupted
 from ..receipt import Receipt, number
 from ..request import PREVIEW, VideoRequest
-from ..storage.journal import Attempt
+from ..storage.journal import Attempt, State
 from ..video import Video
-from .polling import Ticket, await_job, metrics_in
-from .responses import as_json, link_in, what_is_wrong
-from .session import Exchange, uninterrupted
+from .polling import JobStatus, await_job
+from .responses import Ticket, as_json, link_in, metrics_in, what_is_wrong
+from .session import Session, uninterrupted
 
 
-def finish(
-    exchange: Exchange,
-    attempt: Attempt,
-    request: VideoRequest | None,
-    body: bytes | None = None,
-    *,
-    check: Callable[[], None] | None = None,
-) -> Video:
-    """From bytes on disk to a kept clip; may be done again after anything that happened in between."""
-    data = exchange.archive.received(attempt) if body is None else body
-    data = data or b""
-    problem, link = what_is_wrong(data), str(attempt.told("link") or link_in(data))
-    if problem and not link and (ticket := _ticket(exchange, attempt.told("ticket") or as_json(data))):
-        attempt, data = _wait(exchange, attempt, ticket, check)
-        problem, link = what_is_wrong(data), link_in(data)
-    if problem and link:
-        attempt = exchange.note(attempt, "linked", link=link)
-        data = _fetch(exchange, link, attempt)
-        exchange.archive.receive(attempt, data)
-    elif problem:
-        where = exchange.put_aside(attempt, data)
-        exchange.note(attempt, "unknown", reason=f"the answer is no whole clip: {problem}", quarantine=where)
-        raise _no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}", exchange, attempt)
-    headers: Mapping[str, str] = attempt.told("headers") or {}
-    receipt = Receipt.from_headers(
-        headers,
-        engine=_who_answered(attempt, headers),
-        model=str(attempt.facts["model"]),
-        elapsed_s=float(attempt.told("elapsed_s") or 0.0),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    entry = exchange.archive.store(attempt, data, receipt)
-    if receipt.cost_usd is not None:
-        exchange.correct(attempt, receipt.cost_usd)
-    exchange.balance = receipt.credits_remaining
-    return Video(entry.clip, request or exchange.archive.request_of(entry), receipt)
+@dataclass(slots=True)
+class Collection:
+    """An attempt whose answer came, on its way to a cached clip.
 
+    Parameters
+    ----------
+    session
+        Whose archive and budgets.
+    attempt
+        From `Submission.run` or from the journal; moves on with each step.
+    check
+        Called while a job is waited for; what it raises ends the wait.
+    """
 
-def _wait(
-    exchange: Exchange, attempt: Attempt, ticket: Ticket, check: Callable[[], None] | None
-) -> tuple[Attempt, bytes]:
-    """Until a queued job's result is on disk. It was paid for: whatever goes wrong here, it is never sent again."""
-    if attempt.state != "queued":
-        attempt = exchange.note(attempt, "queued", ticket=ticket.to_dict())
-    word, answer = await_job(
-        ticket,
-        partial(exchange.free_call, "GET"),
-        seconds=exchange.timeout,
-        check=check or exchange.patience(),
-        progress=exchange.progress,
-    )
-    if word == "completed" and answer:
-        headers = {**(attempt.told("headers") or {}), "x-request-id": ticket.request_id, **metrics_in(answer.body)}
-        with uninterrupted():
-            exchange.archive.receive(attempt, answer.body)
-            return exchange.note(attempt, "received", headers=headers, elapsed_s=round(attempt.age_s, 3)), answer.body
-    if word == "failed" and answer:
-        raise _failed(exchange, attempt, answer)
-    if word == "expired":
-        gone = f"the service no longer knows the job {ticket.request_id}: it keeps them for about an hour"
-        exchange.note(attempt, "not charged" if exchange.engine.is_free else "unknown", reason=gone)
-        raise _no_clip(gone, exchange, attempt)
-    reasons = {
-        "refused": "the service won't tell what became of the job: check the key",
-        "late": f"the job is not done after {exchange.timeout:g} s, and goes on",
-        "cancelled": "the wait was cancelled; the job goes on",
-    }
-    raise _no_clip(reasons[word], exchange, attempt, fetchable=True)
+    session: Session
+    attempt: Attempt
+    check: Callable[[], None]
 
+    def run(self, request: VideoRequest | None) -> Video:
+        """Bring the clip into the archive; `request` is the one that it answers, where it is at hand.
 
-def _failed(exchange: Exchange, attempt: Attempt, answer: Answer) -> APIError:
-    """A job that failed costs nothing, unless the service itself names a cost."""
-    error = exchange.refusal(replace(answer, status=422))
-    cost = number(metrics_in(answer.body).get("x-cost")) or 0.0
-    error.billed = "yes" if cost else "no"
-    exchange.note(attempt, "settled" if cost else "not charged", reason=error.message, billed=bool(cost))
-    exchange.correct(attempt, cost)
-    return error
+        Raises
+        ------
+        OutcomeUnknown
+            There is no clip, or not yet: ``.fetchable`` tells the two apart.
+        JobFailed
+            The service took the job, and it failed.
+        ArchiveError
+            The clip can't be written; ``.data`` holds it.
+        """
+        data = self._received()
+        if what_is_wrong(data):  # a whole clip is what was paid for, wherever the journal stands
+            match self.attempt.state:
+                case "linked":
+                    data = self._fetched()
+                case "queued":
+                    data = self._polled(data)
+                case _:  # "received"; or "sent", where the process died before the journal could say so
+                    data = self._answered(data)
+        return self._store(data, request)
 
-
-def _ticket(exchange: Exchange, said: Any) -> Ticket | None:
-    return Ticket.from_json(said, base_url=exchange.engine.base_url)
-
-
-def is_useful(exchange: Exchange, body: bytes) -> bool:
-    """Whether an answer's bytes hold a clip, or a ticket for one."""
-    return not what_is_wrong(body) or bool(_ticket(exchange, as_json(body)))
-
-
-def _fetch(exchange: Exchange, link: str, attempt: Attempt) -> bytes:
-    """The clip behind the answer's URL. No key goes there: it is public storage, often another company's."""
-    call = Call(timeout=exchange.timeout)
-    status, body, problem, stopped = 0, b"", "", False
-    with exchange.in_flight(call):
+    def _received(self) -> bytes:
         try:
-            answer = call.request("GET", link)
-            status, body = answer.status, answer.body
-        except (Unreachable, Interrupted) as error:
-            problem = error.message
-            if isinstance(error, Interrupted) and error.answer:
-                status, body = error.answer.status, error.answer.body
+            return self.session.archive.received(self.attempt) or b""
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+            raise ArchiveError(
+                f"what came of call {self.attempt.id} can't be read ({problem})",
+                remedy="It was paid for: once the disk can be read, client.resume() brings it in.",
+            ) from error
+
+    def _answered(self, data: bytes) -> bytes:
+        """From the answer to the POST, which leads to the clip: by a ticket or by a link."""
+        ticket = Ticket.from_json(as_json(data), base_url=self.session.engine.base_url)
+        if ticket is None or link_in(data):
+            return self._resulting(data)
+        self._note("queued", ticket=ticket.to_dict())
+        return self._polled(data)
+
+    def _polled(self, data: bytes) -> bytes:
+        """From the ticket to the job's result; it was paid for, and is never sent again whatever goes wrong here."""
+        if not link_in(data):  # else the result had come when the process died
+            data = self._await_job()
+        return self._resulting(data)
+
+    def _resulting(self, data: bytes) -> bytes:
+        """From a result to the clip: it is the clip, or names its URL."""
+        problem, link = what_is_wrong(data), link_in(data)
+        if not problem:
+            return data
+        if link:
+            self._note("linked", link=link)
+            return self._fetched()
+        where = self.session.put_aside(self.attempt, data)
+        self._note("unknown", reason=f"the answer is no whole clip: {problem}", quarantine=where)
+        raise self._no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}")
+
+    def _fetched(self) -> bytes:
+        """From the journal's link to the clip behind it."""
+        clip = self._fetch(str(self.attempt.latest("link")))
+        self.session.archive.receive(self.attempt, clip)
+        return clip
+
+    def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
+        headers: Mapping[str, str] = self.attempt.latest("headers") or {}
+        receipt = Receipt.from_headers(
+            headers,
+            engine=_who_answered(self.attempt, headers),
+            model=str(self.attempt.facts["model"]),
+            elapsed_s=float(self.attempt.latest("elapsed_s") or 0.0),
+            sha256=hashlib.sha256(clip).hexdigest(),
+        )
+        entry = self.session.archive.store(self.attempt, clip, receipt)
+        if receipt.cost_usd is not None:
+            self.session.correct(self.attempt, receipt.cost_usd)
+        if receipt.credits_remaining is not None:
+            self.session.account.balance = receipt.credits_remaining
+        return Video(entry.clip, request or self.session.archive.request_of(entry), receipt)
+
+    # Asking the service: all of it is free.
+
+    def _await_job(self) -> bytes:
+        """Poll the job of the journal's ticket until its result is on disk."""
+        session, asked = self.session, self.attempt.facts["engine"]
+        if asked != session.engine.name:  # which knows nothing of the job, and has another key
+            raise self._no_clip(
+                f"the job is one of {asked}: only a client of that service can ask for it", fetchable=True
+            )
+        ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=session.engine.base_url)
+        if ticket is None:
+            raise self._expired("the journal names no job")
+        status, answer = await_job(
+            ticket,
+            partial(session.free_call, "GET"),
+            seconds=session.timeout,
+            check=self.check,
+            progress=session.progress,
+        )
+        match status:
+            case "completed" if answer:
+                return self._receive(answer, ticket)
+            case "failed" if answer:
+                raise self._failed(answer)
+            case "expired":
+                raise self._expired(
+                    f"the service no longer knows the job {ticket.request_id}: it keeps them for about an hour"
+                )
+            case _:
+                raise self._no_clip(self._why_not_yet(status), fetchable=True)
+
+    def _receive(self, answer: Answer, ticket: Ticket) -> bytes:
+        headers = {**(self.attempt.latest("headers") or {}), "x-request-id": ticket.request_id}
+        with uninterrupted():
+            self.session.archive.receive(self.attempt, answer.body)
+            elapsed = round(self.attempt.age_s, 3)
+            self._note("received", headers={**headers, **metrics_in(answer.body)}, elapsed_s=elapsed)
+        return answer.body
+
+    def _fetch(self, link: str) -> bytes:
+        """GET the clip behind a link. No key goes there: it is public storage, often another company's."""
+        call = Call(timeout=self.session.timeout)
+        try:
+            with self.session.in_flight(call):
+                answer = call.request("GET", link)
+        except Unreachable as error:
+            raise self._not_fetched(error.message) from None
+        except Interrupted as error:
+            if error.answer and error.answer.status == 200 and not what_is_wrong(error.answer.body):
+                return error.answer.body
+            raise self._not_fetched(error.message) from None
         except CallInterrupted:
-            stopped = True
-    if stopped:
-        raise KeyboardInterrupt  # the link is in the journal: the same call again fetches it
-    wrong = what_is_wrong(body)
-    if status == 200 and not wrong:
-        return body
-    problem = problem or (f"its URL answered {status}" if status != 200 else wrong)
-    raise _no_clip(f"the clip is made, but it could not be fetched: {problem}", exchange, attempt, fetchable=True)
+            raise KeyboardInterrupt from None  # the link is in the journal: the same call again fetches it
+        if answer.status != 200:
+            raise self._not_fetched(f"its URL answered {answer.status}")
+        if problem := what_is_wrong(answer.body):
+            raise self._not_fetched(problem)
+        return answer.body
 
+    # What goes wrong.
 
-def _no_clip(message: str, exchange: Exchange, attempt: Attempt, *, fetchable: bool = False) -> OutcomeUnknown:
-    headers = attempt.told("headers") or {}
-    if exchange.engine.is_free:
-        return OutcomeUnknown(message, billed="no", remedy="It was a free preview: call again.")
-    remedy = (
-        "client.resume() or the same call again fetches it at no cost; do so soon: it is kept for a while only."
-        if fetchable
-        else "Check the credit balance before asking again: a second call may be a second bill."
-    )
-    told = headers.get("x-request-id")
-    return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=told, fetchable=fetchable)
+    def _note(self, state: State, **details: Any) -> None:
+        self.attempt = self.session.note(self.attempt, state, **details)
+
+    def _failed(self, answer: Answer) -> APIError:
+        """A job that failed costs nothing, unless the service itself names a cost."""
+        error = self.session.refusal(replace(answer, status=422))
+        cost = number(metrics_in(answer.body).get("x-cost")) or 0.0
+        error.billed = "yes" if cost else "no"
+        self._note("settled" if cost else "not charged", reason=error.message, billed=bool(cost))
+        self.session.correct(self.attempt, cost)
+        return error
+
+    def _expired(self, reason: str) -> OutcomeUnknown:
+        self._note("not charged" if self.attempt.facts["engine"] == PREVIEW else "unknown", reason=reason)
+        return self._no_clip(reason)
+
+    def _why_not_yet(self, status: JobStatus) -> str:
+        reasons: dict[JobStatus, str] = {
+            "refused": "the service refused to report on the job: check the key",
+            "late": f"the job is not done after {self.session.timeout:g} s, and goes on",
+            "cancelled": "the wait was cancelled; the job goes on",
+        }
+        return reasons[status]
+
+    def _not_fetched(self, problem: str) -> OutcomeUnknown:
+        return self._no_clip(f"the clip is made, but it could not be fetched: {problem}", fetchable=True)
+
+    def _no_clip(self, message: str, *, fetchable: bool = False) -> OutcomeUnknown:
+        if self.attempt.facts["engine"] == PREVIEW:
+            return OutcomeUnknown(message, billed="no", remedy="It was a free preview: call again.")
+        remedy = (
+            "client.resume() or the same call again fetches it at no cost; do so soon: it is kept for a while only."
+            if fetchable
+            else "Check the credit balance before asking again: a second call may be a second bill."
+        )
+        request_id = (self.attempt.latest("headers") or {}).get("x-request-id")
+        return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=request_id, fetchable=fetchable)
 
 
 def _who_answered(attempt: Attempt, headers: Mapping[str, str]) -> str:

@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 from ..environment import setting
 from ..errors import InvalidRequest
+from ..folders import folder_name
 from ..net.credentials import Secret, find_key
 from ..net.transport import is_loopback
 from ..request import MODEL, PREVIEW
 
+HOSTED = "segmind"  # the hosted service's name in keys, receipts and the archive
 BASE_URL = "https://api.segmind.com"
 UPLOADS_URL = "https://workflows-api.segmind.com"  # the hosted service's storage has a host of its own
 ENV_BASE_URL = "SEGMIND_BASE_URL"
@@ -31,42 +33,40 @@ class Engine:
     key : Secret or None
     model : str
         The model's name in the URL.
+    is_free : bool
+        True for the process's own preview server alone: nothing that a URL spells makes calls free.
     """
 
     name: str
     base_url: str
     key: Secret | None
     model: str = MODEL
-
-    @property
-    def is_free(self) -> bool:
-        """True for the local preview engine, whose calls cost nothing."""
-        return self.name == PREVIEW
+    is_free: bool = False
 
     @property
     def generate_url(self) -> str:
-        """Where a clip is asked for."""
+        """The address for a clip that is waited for in the call."""
         return f"{self.base_url}/v1/{self.model}"
 
     @property
     def queue_url(self) -> str:
-        """Where a clip is asked for, to be fetched later."""
+        """The address for a clip that is fetched later."""
         return f"{self.base_url}/v2/{self.model}"
 
     @property
     def upload_url(self) -> str:
-        """Where pictures are put into the service's storage."""
+        """The address of the service's storage for pictures."""
         root = UPLOADS_URL if self.base_url == BASE_URL else self.base_url
         return f"{root}/upload-asset"
 
     @property
     def credits_url(self) -> str:
-        """Where the balance is told."""
+        """The address of the account's balance."""
         return f"{self.base_url}/v1/get-user-credits"
 
 
 def choose_engine(key: Secret | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine:
-    """The engine that arguments and environment name: with neither a key nor a base URL, the local preview engine.
+    """Choose the engine that arguments and environment name: with neither key nor base URL, the local preview engine.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def choose_engine(key: Secret | None = None, base_url: str | None = None, *, mod
 
 
 def named_engine(key: Secret | None = None, base_url: str | None = None, *, model: str = MODEL) -> Engine | None:
-    """The same, None with neither a key nor a base URL; starts nothing.
+    """Choose the same, None with neither a key nor a base URL; starts nothing.
 
     Raises
     ------
@@ -93,16 +93,23 @@ def named_engine(key: Secret | None = None, base_url: str | None = None, *, mode
 
 
 def preview_engine(*, model: str = MODEL) -> Engine:
-    """The process's own preview server, started at the first call."""
+    """Return the process's own preview server, started at the first call."""
     from ..animatic.server.server import embedded
 
     server = embedded()
-    return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model)
+    return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model, is_free=True)
 
 
 def _name_of(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    return "segmind" if host == "segmind.com" or host.endswith(".segmind.com") else urlsplit(url).netloc
+    """The name in keys, receipts and folders: a service's host.
+
+    One that is called like an engine of ours is named by its root's URL, which no host can be called.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "segmind.com" or host.endswith(".segmind.com"):
+        return HOSTED
+    return f"{parts.scheme}://{parts.netloc}" if folder_name(parts.netloc) in (HOSTED, PREVIEW) else parts.netloc
 
 
 def _checked_base(url: str, *, has_key: bool) -> str:

@@ -1,49 +1,87 @@
-"""Calls that are not closed: finished where that costs nothing, closed by a person's word, never repeated."""
+"""Calls that are not closed: collected where that costs nothing, closed by a person, never repeated."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from enum import Enum
 
 from ..errors import ArchiveError, InvalidRequest, OutcomeUnknown, ViduError
 from ..locks import is_held
 from ..request import PREVIEW, VideoRequest
-from ..storage.archive import Entry
-from ..storage.journal import Attempt, State
+from ..storage.journal import CLOSED, Attempt, State
 from ..video import Video
-from .account import Credits, Pending
-from .collect import finish
-from .session import Exchange
+from .account import Pending
+from .collect import Collection
+from .session import Session
 
 
-class Unfinished:
-    """The open calls in an exchange's journal.
+class Action(Enum):
+    """What to do about an earlier attempt at a request before the same is sent again."""
+
+    IGNORE = "it is closed, or another thread or kernel makes it and takes care of it"
+    WAIT = "its clip is being brought in by another: soon more is known"
+    COLLECT = "it was paid for, and its clip can be had at no cost"
+    REFUSE = "it may have been billed, and nobody has agreed to pay again"
+    GO_ON = "it brought nothing, and costs nothing or somebody has agreed to pay again"
+
+
+def verdict(state: State, *, fetchable: bool, running: bool, again: bool, free: bool) -> Action:
+    """Decide whether a request may be sent again, or must not be, after an attempt at it.
 
     Parameters
     ----------
-    exchange
+    state
+        Where the attempt stands in the journal.
+    fetchable
+        Whether its clip can be had at no cost: its bytes, its ticket or its link are at hand.
+    running
+        Whether another thread or process holds its lock.
+    again
+        Whether a person has agreed to pay again.
+    free
+        Whether calls cost nothing.
+
+    >>> verdict("sent", fetchable=False, running=False, again=False, free=False)  # the process died, it may be billed
+    <Action.REFUSE: ...>
+    """
+    if state in CLOSED:
+        return Action.IGNORE
+    if running and state != "unknown":  # nobody makes that one any more, whoever has its lock
+        return Action.WAIT if state in ("received", "linked") else Action.IGNORE
+    if fetchable:
+        return Action.COLLECT
+    return Action.GO_ON if again or free else Action.REFUSE
+
+
+class Recovery:
+    """The attempts in a session's journal that are not closed.
+
+    Parameters
+    ----------
+    session
         Who was asked, and where everything is kept.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self.archive = exchange.archive
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.archive = session.archive
 
-    def pending(self, balance: Callable[[], Credits]) -> list[Pending]:
-        """Paid calls that are of unknown outcome, or paid and not fetched yet; `balance` is asked where it helps."""
-        open_ones = list(self._open_ones())
-        ours = self.exchange.engine.name
-        now: float | None = None
-        if any(attempt.facts["engine"] == ours for attempt in open_ones):
+    def pending(self) -> list[Pending]:
+        """List the paid calls that are of unknown outcome, or paid and not fetched yet."""
+        left_open = list(self._left_open())
+        ours = self.session.engine.name
+        balance: float | None = None
+        if any(attempt.facts["engine"] == ours for attempt in left_open):
             with contextlib.suppress(ViduError):
-                now = float(balance())
+                balance = self.session.credits().total
         return [
             Pending.from_attempt(
                 attempt,
                 fetchable=self._is_fetchable(attempt),
-                credits_now=now if attempt.facts["engine"] == ours else None,
+                credits_now=balance if attempt.facts["engine"] == ours else None,
             )
-            for attempt in open_ones
+            for attempt in left_open
         ]
 
     def settle(self, name: str, *, billed: bool) -> None:
@@ -56,56 +94,82 @@ class Unfinished:
         ArchiveError
             The journal can't be written.
         """
-        for attempt in self._open_ones():
+        for attempt in self._left_open():
             if attempt.id == name:
-                with self.holding(str(attempt.facts["lock"])):
+                with self.session.holding(_lock_of(attempt)):
                     now = self.archive.journal.read_again(attempt)
                     if not now.is_open:  # its clip came in meanwhile
                         break
-                    self.exchange.note(now, "settled", must=True, billed=billed)
+                    self.session.record(now, "settled", billed=billed)
                 if not billed:
-                    self.exchange.correct(attempt, 0.0)
+                    self.session.correct(attempt, 0.0)
                 return
         raise InvalidRequest(f"call: {name!r} is not an open call; client.pending() lists them", field="call")
 
     def resume(self) -> list[Video]:
-        """Bring in every clip that was paid for and not kept yet; costs nothing."""
+        """Collect every clip that was paid for and is not in the archive yet; costs nothing."""
         found = []
-        for attempt in self._open_ones():
+        check = self.session.cancellation_check()
+        for attempt in self._left_open():
             if self._is_fetchable(attempt):
                 try:
-                    found.append(self._bring_in(attempt, None))
+                    found.append(self._collect(attempt, None, "", check))
                 except (ViduError, OSError) as error:
-                    self.exchange.notify(f"{attempt.id}: {error}")
+                    self.session.notify(f"{attempt.id}: {error}")
         return [video for video in found if video]
 
-    def look_at_earlier(self, key: str, lock: str, request: VideoRequest, *, again: bool) -> Video | None:
-        """Finish an earlier call that brought a clip; refuse where one of unknown outcome stands in the way.
+    def look_at_earlier(
+        self, request: VideoRequest, key: str, lock: str, check: Callable[[], None], *, again: bool
+    ) -> Video | None:
+        """Look at the earlier attempts at a request: the clip of one that can be had, None where a new one may be sent.
+
+        Parameters
+        ----------
+        request, key
+            What is asked, and its identity.
+        lock
+            The lock that the caller holds for it.
+        check
+            Called while waiting; what it raises ends the wait.
+        again
+            Whether to pay again, though an earlier attempt may have been billed.
 
         Raises
         ------
         OutcomeUnknown
-            An earlier call may have been billed, and `again` doesn't say to go on.
+            An earlier attempt may have been billed, and `again` doesn't say to go on.
         """
-        free = self.exchange.engine.is_free
         for attempt in self.archive.journal.attempts_for(key):
-            if attempt.state in ("received", "linked") and self._is_running(attempt, lock):
-                with self.holding(str(attempt.facts["lock"])):  # its clip is being fetched: soon more is known
-                    attempt = self.archive.journal.read_again(attempt)  # noqa: PLW2901
-            if not attempt.is_open or self._is_running(attempt, lock):
-                continue
-            if self._is_fetchable(attempt):
+            if video := self._look_at(attempt, request, lock, check, again=again):
+                return video
+        return None
+
+    def _look_at(
+        self, attempt: Attempt, request: VideoRequest, lock: str, check: Callable[[], None], *, again: bool
+    ) -> Video | None:
+        free = self.session.engine.is_free
+        running = self._is_running(attempt, held_by_us=lock)
+        if not running:  # whoever made it may have ended since the journal was read
+            attempt = self.archive.journal.read_again(attempt)
+        match verdict(attempt.state, fetchable=self._is_fetchable(attempt), running=running, again=again, free=free):
+            case Action.IGNORE:
+                return None
+            case Action.WAIT:
+                with self.session.holding(_lock_of(attempt), check):
+                    now = self.archive.journal.read_again(attempt)
+                return self._look_at(now, request, lock, check, again=again)
+            case Action.COLLECT:
                 try:
-                    if video := self._bring_in(attempt, request, lock):
-                        return video
+                    return self._collect(attempt, request, lock, check)
                 except OutcomeUnknown:
-                    if not (again or free):
-                        raise
-                continue
-            if attempt.state == "sent":
-                state: State = "not charged" if free else "unknown"
-                self.exchange.note(attempt, state, must=True, reason="the process ended before an answer came")
-            if not again and not free:
+                    if again or free:
+                        return None
+                    raise
+            case Action.GO_ON:
+                self._write_off(attempt)
+                return None
+            case Action.REFUSE:
+                self._write_off(attempt)
                 raise OutcomeUnknown(
                     f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
                     remedy=(
@@ -113,60 +177,33 @@ class Unfinished:
                         f"again=True to pay again, or close it with client.settle({attempt.id!r}, billed=...)."
                     ),
                 )
-        return None
 
-    def kept(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
-        """What the archive finds; a damaged preview counts as none, since it is simply made again."""
-        try:
-            entry = find()
-            return self.archive.open(entry, request=request) if entry else None
-        except ArchiveError:
-            if self.exchange.engine.is_free:
-                return None
-            raise
+    def _write_off(self, attempt: Attempt) -> None:
+        if attempt.state == "sent":
+            state: State = "not charged" if self.session.engine.is_free else "unknown"
+            self.session.record(attempt, state, reason="the process ended before an answer came")
 
-    @contextlib.contextmanager
-    def holding(self, lock: str, check: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold a request's lock; one who waits for another's call is told so, and may be called off by `check`."""
-        told = iter(["The same request is being made by another thread or kernel; waiting for its clip."])
-        problem = ""
-
-        def waiting() -> None:
-            for line in told:  # once
-                self.exchange.notify(line)
-            check()
-
-        path = self.archive.lock_path(lock)
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(self.archive.lock(lock, timeout=2 * self.exchange.timeout, waiting=waiting))
-            except TimeoutError:
-                problem = "another thread or kernel has been making the same request for too long"
-            except OSError as error:
-                problem = f"{path} can't be locked ({error.strerror})"
-            if problem:
-                raise ArchiveError(f"nothing was sent: {problem}", remedy="End the other kernel, then ask again.")
-            yield
-
-    def _bring_in(self, attempt: Attempt, request: VideoRequest | None, held: str = "") -> Video | None:
-        """Finish an attempt under its lock, or show what somebody else made of it meanwhile."""
-        lock = str(attempt.facts["lock"])
-        with contextlib.nullcontext() if lock == held else self.holding(lock):
+    def _collect(
+        self, attempt: Attempt, request: VideoRequest | None, held: str, check: Callable[[], None]
+    ) -> Video | None:
+        """Collect an attempt's clip under its lock, or find what another made of it meanwhile."""
+        lock = _lock_of(attempt)
+        with contextlib.nullcontext() if lock == held else self.session.holding(lock, check):
             attempt = self.archive.journal.read_again(attempt)
             if self._is_fetchable(attempt):
-                return finish(self.exchange, attempt, request)
+                return Collection(self.session, attempt, check).run(request)
         key = str(attempt.facts["key"])
-        return self.kept(request, lambda: self.archive.find_journalled(key)) if attempt.state == "stored" else None
+        return self.session.find_journalled(key, request) if attempt.state == "stored" else None
 
     def _is_running(self, attempt: Attempt, held_by_us: str = "") -> bool:
-        lock = str(attempt.facts["lock"])
+        lock = _lock_of(attempt)
         return lock != held_by_us and is_held(self.archive.lock_path(lock))
 
-    def _open_ones(self) -> Iterator[Attempt]:
-        """Go through the journal's open calls; a file of it that can't be read is told of, and hides no other."""
+    def _left_open(self) -> Iterator[Attempt]:
+        """Go through the journal's open calls; a file of it that can't be read is reported, and hides no other."""
         for attempt in self.archive.journal:
             if isinstance(attempt, ArchiveError):
-                self.exchange.notify(str(attempt))
+                self.session.notify(str(attempt))
             elif self._is_left_open(attempt):
                 yield attempt
 
@@ -177,3 +214,7 @@ class Unfinished:
         return attempt.state in ("queued", "linked") or (
             attempt.state in ("sent", "received") and self.archive.has_received(attempt)
         )
+
+
+def _lock_of(attempt: Attempt) -> str:
+    return str(attempt.facts["lock"])

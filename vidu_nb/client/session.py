@@ -1,23 +1,25 @@
-"""One engine, and what every step of a call needs: the journal, the budget, the connections in flight."""
+"""`Session`: one engine with its archive and budgets, and what every step of a call needs of them."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
 
-from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, api_error
+from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, ViduError, api_error
 from ..net.credentials import KeyHeader
 from ..net.retry import Pause, asked_wait
 from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport
-from ..request import PREVIEW
-from ..storage.archive import Archive
+from ..request import PREVIEW, VideoRequest
+from ..storage.archive import Archive, Entry
 from ..storage.budget import Budget
 from ..storage.journal import Attempt, State
+from ..video import Video
+from .account import Credits
 from .engines import Engine
 from .responses import error_text, what_is_wrong
 
@@ -26,9 +28,25 @@ Uploads = Literal["inline", "storage"]
 _FREE_CALL_TIMEOUT = 30.0  # s
 
 
-@dataclass(eq=False)
-class Exchange:
-    """Calls one engine and keeps what comes.
+@dataclass(eq=False, slots=True)
+class Account:
+    """What all clients of one account share.
+
+    Attributes
+    ----------
+    pause : Pause
+        Until when the service asked all of them to wait.
+    balance : float or None
+        US dollars, as last reported to any of them.
+    """
+
+    pause: Pause = field(default_factory=Pause)
+    balance: float | None = None
+
+
+@dataclass(eq=False, repr=False)
+class Session:
+    """Calls one engine, and keeps the journal and the budgets of these calls.
 
     Parameters
     ----------
@@ -45,15 +63,15 @@ class Exchange:
     notify
         Gets a line when something takes its time.
     mode
-        ``"sync"`` waits in the call itself (v1), ``"queue"`` takes a ticket and asks for the clip (v2).
+        ``"sync"`` waits in the call itself (v1), ``"queue"`` takes a ticket and polls for the clip (v2).
     uploads
         ``"inline"`` sends pictures inside the request, ``"storage"`` puts them into the service's storage first.
     progress
-        Gets the part of a queued clip that is made, 0 to 1, where the service tells it.
+        Gets the part of a queued clip that is made, 0 to 1, where the service reports it.
     call
         Makes what carries a request for a clip to the engine and brings its answer: a `transport.Call`, or its like.
-    pause
-        When the service may be asked again; those who ask it together share one.
+    account
+        What is shared with other sessions of the same account.
     """
 
     engine: Engine
@@ -66,40 +84,75 @@ class Exchange:
     uploads: Uploads = "inline"
     progress: Callable[[float], object] = lambda _: None
     call: NewTransport = Call
-    pause: Pause = field(default_factory=Pause)
-    told: dict[str, float] = field(default_factory=dict)  # the balance in US dollars; siblings share it
+    account: Account = field(default_factory=Account)
     _calls: set[Transport] = field(default_factory=set, init=False)
     _cancels: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    @property
-    def balance(self) -> float | None:
-        """US dollars on the account, as last told to this client or a sibling."""
-        return self.told.get("balance")
+    # Calls in flight.
 
-    @balance.setter
-    def balance(self, usd: float | None) -> None:
-        if usd is not None:
-            self.told["balance"] = usd
+    def send(
+        self,
+        call: Transport,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Carry a request with the key, within reach of `cancel`; the answer comes without the key, should it echo it.
 
-    def patience(self) -> Callable[[], None]:
-        """Something to call while waiting before a call: it raises once `cancel` was called.
+        Raises
+        ------
+        Unreachable, Interrupted, CallInterrupted
+            As `Call.request` does; what had arrived is without the key as well.
+        """
+        with self.in_flight(call):
+            try:
+                # Scrubbed at once, and never a variable before: tracebacks show each frame's variables.
+                return self._scrubbed(
+                    call.request(method, url, key=KeyHeader(self.engine.key), body=body, headers=headers)
+                )
+            except (Interrupted, CallInterrupted) as error:
+                if error.answer:
+                    error.answer = self._scrubbed(error.answer)
+                raise error.with_traceback(None)  # noqa: B904 - the same error, without the frames that held the answer
+
+    def free_call(
+        self, method: str, url: str, body: bytes | None = None, *, timeout: float = _FREE_CALL_TIMEOUT
+    ) -> Answer:
+        """Carry a request with the key that is never billed; `timeout` in seconds.
 
         Raises
         ------
         Unreachable
-            By what is returned: nothing was sent.
+            No whole answer came.
         """
-        seen = self._cancels
+        try:
+            return self.send(Call(timeout=timeout), method, url, body)
+        except Interrupted as error:
+            raise Unreachable(error.message, remedy="This call is free: ask again.") from None
+        except CallInterrupted:
+            raise KeyboardInterrupt from None  # the other one speaks of a bill
 
-        def check() -> None:
-            if self._cancels != seen:
-                raise Unreachable("cancelled before it was sent")
+    def credits(self) -> Credits:
+        """Ask for the account's balance.
 
-        return check
+        Raises
+        ------
+        Unreachable, APIError
+            No usable answer came.
+        """
+        answer = self.free_call("GET", self.engine.credits_url)
+        if answer.status != 200:
+            raise self.refusal(answer)
+        found = Credits.from_answer(answer.body)
+        if found is None:
+            raise ViduError("the balance's answer names no credits", remedy="Look in the Segmind console.")
+        self.account.balance = found.total
+        return found
 
     def refusal(self, answer: Answer) -> APIError:
-        """The error for an answer whose status is not 200."""
+        """Make the error for an answer whose status is not 200."""
         return api_error(
             answer.status,
             error_text(answer.body),
@@ -107,97 +160,15 @@ class Exchange:
             retry_after=asked_wait(answer.headers),
         )
 
-    # Small things around a call.
+    def cancellation_check(self) -> Callable[[], None]:
+        """Return what to call while waiting before a call: it raises Unreachable once `cancel` was called."""
+        before = self._cancels
 
-    def free_call(
-        self, method: str, url: str, body: bytes | None = None, *, timeout: float = _FREE_CALL_TIMEOUT
-    ) -> Answer:
-        """A call with the key that is never billed; `timeout` in seconds.
+        def check() -> None:
+            if self._cancels != before:
+                raise Unreachable("cancelled before it was sent")
 
-        Raises
-        ------
-        Unreachable
-            No whole answer came.
-        """
-        call = Call(timeout=timeout)
-        problem, stopped = "", False
-        with self.in_flight(call):
-            try:
-                return self.scrubbed(call.request(method, url, key=KeyHeader(self.engine.key), body=body))
-            except Interrupted as error:
-                problem = error.message
-            except CallInterrupted:  # which speaks of a bill
-                stopped = True
-        if stopped:
-            raise KeyboardInterrupt
-        raise Unreachable(problem, remedy="This call is free: ask again.")
-
-    def _scrub(self, said: bytes) -> bytes:
-        return self.engine.key.scrub(said) if self.engine.key and what_is_wrong(said) else said
-
-    def scrubbed(self, answer: Answer) -> Answer:
-        """The answer without the key, should the service echo it; a clip's bytes are never touched."""
-        headers = {name.lower(): self._scrub(value.encode()).decode() for name, value in answer.headers.items()}
-        return Answer(answer.status, headers, self._scrub(answer.body), answer.elapsed_s)
-
-    def note(self, attempt: Attempt, state: State, *, must: bool = False, **details: Any) -> Attempt:
-        """Journal a step. Once bytes have left, a full disk must not hide what happened: "sent" says enough.
-
-        Raises
-        ------
-        ArchiveError
-            The journal can't be written, and bytes have not left, or the step is one that `must` be on disk.
-        """
-        problem = ""
-        try:
-            return attempt.add(state, **details)
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        if must or state == "sent":
-            raise ArchiveError(f"nothing was sent: the journal can't be written ({problem})", remedy="Free room.")
-        return attempt
-
-    def close(self, attempt: Attempt, state: State, **details: Any) -> None:
-        """Journal that nothing was billed, and give the reservation back."""
-        self.note(attempt, state, **details)
-        self.correct(attempt, 0.0)
-
-    def reserve(self, attempt: Attempt, usd: float) -> None:
-        """Set a call's price aside in every budget, or in none.
-
-        Raises
-        ------
-        BudgetExceeded, ArchiveError
-            One of them refused; what the others had set aside is given back.
-        """
-        for budget in {budget.file: budget for budget in self.budgets}.values():
-            try:
-                budget.reserve(attempt.id, usd)
-            except BaseException:
-                self.correct(attempt, 0.0)
-                raise
-
-    def correct(self, attempt: Attempt, usd: float) -> None:
-        """Tell what a call cost: to this exchange's budgets, and to the sweeps', one of which may have begun it.
-
-        Where that fails, the reservation stands and nothing is hidden.
-        """
-        if attempt.facts["engine"] == PREVIEW:
-            return
-        budgets = {budget.file: budget for budget in Budget.kept_in(self.archive.budgets)}
-        budgets |= {budget.file: budget for budget in self.budgets}
-        for budget in budgets.values():
-            try:
-                budget.correct(attempt.id, usd)
-            except ArchiveError as error:
-                self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
-
-    def put_aside(self, attempt: Attempt, data: bytes) -> str:
-        """Keep an answer that is no clip; tells where."""
-        try:
-            return str(self.archive.quarantine(attempt, data))
-        except OSError:
-            return "nowhere: the disk refused"
+        return check
 
     def cancel(self) -> None:
         """End every call that is in flight, or waits before one, at once."""
@@ -217,6 +188,156 @@ class Exchange:
         finally:
             with self._lock:
                 self._calls.discard(call)
+
+    def _scrubbed(self, answer: Answer) -> Answer:
+        """The answer without the key; a clip's bytes are never touched."""
+        headers = {name.lower(): self._scrub(value.encode()).decode() for name, value in answer.headers.items()}
+        return Answer(answer.status, headers, self._scrub(answer.body), answer.elapsed_s)
+
+    def _scrub(self, data: bytes) -> bytes:
+        return self.engine.key.scrub(data) if self.engine.key and what_is_wrong(data) else data
+
+    # The archive and its journal.
+
+    def find(self, key: str, request: VideoRequest | None) -> Video | None:
+        """Return the cached clip for a request's key, None where there is none.
+
+        A damaged preview counts as none, since it is simply made again.
+
+        Raises
+        ------
+        ArchiveError
+            Something is cached and can't be used.
+        """
+        return self._open(request, lambda: self.archive.find(key, engine=self.engine.name))
+
+    def find_journalled(self, key: str, request: VideoRequest | None) -> Video | None:
+        """Find among the clips that the journal knows, as another call of this archive may have brought one since."""
+        return self._open(request, lambda: self.archive.find_journalled(key))
+
+    def _open(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
+        try:
+            entry = find()
+            return self.archive.open(entry, request=request) if entry else None
+        except ArchiveError:
+            if self.engine.is_free:
+                return None
+            raise
+
+    @contextlib.contextmanager
+    def holding(self, lock: str, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold a request's lock; whoever waits for another's call is notified once, and `check` may end the wait.
+
+        Raises
+        ------
+        ArchiveError
+            It can't be had; nothing was sent.
+        """
+        lines = iter(["The same request is being made by another thread or kernel; waiting for its clip."])
+
+        def waiting() -> None:
+            for line in lines:  # once
+                self.notify(line)
+            check()
+
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self.archive.lock(lock, timeout=2 * self.timeout, waiting=waiting))
+            except TimeoutError:
+                raise ArchiveError(
+                    "nothing was sent: another thread or kernel has been making the same request for too long",
+                    remedy="End the other kernel, then ask again.",
+                ) from None
+            except OSError as error:
+                raise ArchiveError(
+                    f"nothing was sent: {self.archive.lock_path(lock)} can't be locked ({error.strerror})",
+                    remedy="Set another archive folder.",
+                ) from error
+            yield
+
+    def record(self, attempt: Attempt, state: State, **details: Any) -> Attempt:
+        """Journal a step that has to be on disk before the next one is taken.
+
+        Raises
+        ------
+        ArchiveError
+            The journal can't be written.
+        """
+        try:
+            return attempt.add(state, **details)
+        except OSError as error:
+            raise ArchiveError(
+                f"nothing was sent: the journal can't be written ({error.strerror or type(error).__name__})",
+                remedy="Free disk space.",
+            ) from error
+
+    def note(self, attempt: Attempt, state: State, **details: Any) -> Attempt:
+        """Journal a step as far as the disk permits: once bytes have left, a full disk must not hide what happened.
+
+        Where it does not, the state before stands in the journal, which promises less.
+        """
+        with contextlib.suppress(OSError):
+            return attempt.add(state, **details)
+        return attempt
+
+    def close(self, attempt: Attempt, **details: Any) -> None:
+        """Journal that nothing was billed, and give the reservation back."""
+        try:
+            attempt.add("not charged", **details)
+        except OSError:
+            with contextlib.suppress(OSError):
+                attempt.path.unlink()  # which a full disk permits; else it would stand for a call that may be billed
+        self.correct(attempt, 0.0)
+
+    def put_aside(self, attempt: Attempt, data: bytes) -> str:
+        """Keep an answer that is no clip for a person to look at; returns where."""
+        try:
+            return str(self.archive.quarantine(attempt, data))
+        except OSError:
+            return "nowhere: the disk refused"
+
+    # Budgets.
+
+    def check_budgets(self) -> None:
+        """Look whether a call fits into every budget, before anything is done for it; only `reserve` decides.
+
+        Raises
+        ------
+        BudgetExceeded, ArchiveError
+            One of them refuses.
+        """
+        for budget in () if self.engine.is_free else self.budgets:
+            budget.check(self.price_usd)
+
+    def reserve(self, attempt: Attempt) -> None:
+        """Set a call's price aside in every budget; `close` gives back what was set aside before one of them refused.
+
+        Raises
+        ------
+        BudgetExceeded, ArchiveError
+            One of them refuses.
+        """
+        for budget in () if self.engine.is_free else _distinct(self.budgets):
+            budget.reserve(attempt.id, attempt.facts["price_usd"])
+
+    def correct(self, attempt: Attempt, usd: float) -> None:
+        """Book what a call cost: in this session's budgets, and in the sweeps', one of which may have begun it.
+
+        Where that fails, the reservation stands and nothing is hidden.
+        """
+        if attempt.facts["engine"] == PREVIEW:
+            return
+        sweeps = Budget.kept_in(self.archive.budgets)
+        for budget in _distinct((*sweeps, *self.budgets)):
+            try:
+                budget.correct(attempt.id, usd)
+            except ArchiveError as error:
+                self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
+
+
+def _distinct(budgets: Iterable[Budget]) -> Iterable[Budget]:
+    """Each once, though several name one file."""
+    return {budget.file: budget for budget in budgets}.values()
 
 
 @contextlib.contextmanager

@@ -1,172 +1,177 @@
-"""One call: every step is on disk before the next one is taken.
+"""`Submission`: from a request to the answer's bytes on disk; every step is on disk before the next one is taken.
 
-    room on disk, budget reserved
-      ► connect ► journal "sent" ► POST
-      ► bytes on disk ► journal "received" ► parse (► journal "queued" ► wait) (► journal "linked" ► fetch)
-      ► stored ► journal "stored"
+    disk space ► a look at the budgets ► pictures uploaded, where asked for
+      ► connect ► journal "sent" ► price reserved ► POST
+      ► bytes on disk ► journal "received"; from there on `collect` goes on
 
-A process may die at any arrow: the journal's last word tells whether there is something to fetch, something that may
-have been billed, or nothing.
+A process may die at any arrow: the journal's last event tells whether there is something to fetch, something that may
+have been billed, or nothing. An interrupt leaves what had arrived on disk.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..errors import ArchiveError, CallInterrupted, RateLimited, Unreachable
-from ..net.credentials import KeyHeader
-from ..net.retry import Pause, decide
+from ..errors import APIError, ArchiveError, CallInterrupted, RateLimited, Unreachable
+from ..net.retry import Decision, Pause, decide
 from ..net.transport import Answer, Interrupted
 from ..recipe import describe
 from ..request import NAMES_HEADER, VideoRequest
 from ..storage.journal import Attempt
-from ..video import Video
-from .collect import finish, is_useful
-from .responses import what_is_wrong
-from .session import Exchange, uninterrupted
+from .responses import counts_though_broken, holds_result
+from .session import Session, uninterrupted
 from .uploads import stored_links
 
 #: The answer's headers that are kept; never a request's.
 _KEPT_HEADERS = ("x-request-id", "x-cost", "x-remaining-credits", "x-generation-time", "x-seed-value", "x-vidu-engine")
 
 
-def ask(exchange: Exchange, request: VideoRequest, key: str, lock: str, *, check: Callable[[], None]) -> Video:
-    """Call until there is an answer, as far as the retry rule allows and `check` raises nothing."""
-    tries = 0
-    while True:
-        tries += 1
-        exchange.pause.wait(check)
-        error: Unreachable | RateLimited
-        try:
-            return _attempt(exchange, request, key, lock, check)
-        except Unreachable as refused:
-            error, decision = refused, decide(sent=False, transient=refused.transient, tries=tries)
-        except RateLimited as refused:
-            asked = {} if refused.retry_after is None else {"retry-after": str(refused.retry_after)}
-            error, decision = refused, decide(sent=True, status=429, headers=asked, tries=tries)
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A request that is asked of a session's engine.
+
+    Parameters
+    ----------
+    session
+        Whose engine, archive and budgets.
+    request
+        What is asked.
+    key, lock
+        The request's identity, and the lock that the caller holds for it: both stand in the journal.
+    check
+        Called while waiting and before the first byte leaves; what it raises ends the call, and nothing is sent.
+    """
+
+    session: Session
+    request: VideoRequest
+    key: str
+    lock: str
+    check: Callable[[], None]
+
+    def run(self) -> Attempt:
+        """Send until there is an answer, as far as the retry rule allows; returns the attempt, state ``received``.
+
+        Raises
+        ------
+        Unreachable, APIError, OutcomeUnknown, BudgetExceeded, ArchiveError
+            As for `Client.generate`.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            self.session.account.pause.wait(self.check)
+            try:
+                return self._send()
+            except (Unreachable, RateLimited) as error:
+                pause = self._pause_after(error, tries)
+            pause.wait(self.check)
+
+    def _pause_after(self, error: Unreachable | RateLimited, tries: int) -> Pause:
+        """Until when the next try has to wait; the error itself where there is none."""
+        decision = _decide(error, tries)
         if decision.again != "yes":
             raise error
-        exchange.notify(f"{error.message}. Nothing was billed; the next try is in {decision.after_s:.0f} s.")
-        if isinstance(error, RateLimited):
-            exchange.pause.extend(decision.after_s)
-        else:
-            Pause(decision.after_s).wait(check)
+        self.session.notify(f"{error.message}. Nothing was billed; the next try is in {decision.after_s:.0f} s.")
+        if isinstance(error, Unreachable):
+            return Pause(decision.after_s)
+        self.session.account.pause.extend(decision.after_s)  # the service asks all of the account's clients to wait
+        return self.session.account.pause
 
+    def _send(self) -> Attempt:
+        """Send once."""
+        session, attempt = self.session, self._prepare()
 
-def _attempt(exchange: Exchange, request: VideoRequest, key: str, lock: str, check: Callable[[], None]) -> Video:
-    """One POST, journalled at each step."""
-    attempt = _prepare(exchange, request, key, lock)
-    try:
-        body = _body(exchange, request)
-    except BaseException as error:
-        exchange.close(attempt, "not charged", reason=type(error).__name__)
-        raise
+        def leaving() -> None:
+            """Connected: what comes next is the first byte."""
+            nonlocal attempt
+            attempt = session.record(attempt, "sent")
+            session.reserve(attempt)
+            self.check()  # the budget's lock may have been waited for
 
-    def leaving() -> None:
-        nonlocal attempt
-        attempt = exchange.note(attempt, "sent")
-
-    call = exchange.call(timeout=exchange.timeout, on_send=leaving)
-    names = {NAMES_HEADER: quote("/".join(one.name.replace("/", " ")[:80] for one in request.references), safe="/")}
-    with exchange.in_flight(call):
+        call = session.call(timeout=session.timeout, on_send=leaving)
+        url = session.engine.queue_url if session.mode == "queue" else session.engine.generate_url
+        answer: Answer | None
+        interrupted = False
         try:
-            check()  # whoever cancels from here on finds the call in flight
-            answer = exchange.scrubbed(  # at once: tracebacks show each frame's variables
-                call.request(
-                    "POST",
-                    exchange.engine.queue_url if exchange.mode == "queue" else exchange.engine.generate_url,
-                    key=KeyHeader(exchange.engine.key),
-                    body=body,
-                    headers=names if exchange.engine.is_free else None,
-                )
-            )
-        except Interrupted as error:
-            answer = _whole_after_all(exchange, attempt, error)
-        except CallInterrupted as error:
-            answer = _whole_after_all(exchange, attempt, error)
-            attempt = _receive(exchange, attempt, answer)
-            if not what_is_wrong(answer.body):
-                finish(exchange, attempt, request, answer.body)
-            raise KeyboardInterrupt from None  # what had just arrived is kept; the wish to stop counts
+            answer = session.send(call, "POST", url, self._body(), self._headers())
+        except (Interrupted, CallInterrupted) as error:
+            answer, interrupted = error.answer, isinstance(error, KeyboardInterrupt)
+            if not answer or not counts_though_broken(answer, session.engine.base_url, interrupted=interrupted):
+                self._lose(attempt, error)
+                raise
         except BaseException as error:
-            if not call.sent:
-                exchange.close(attempt, "not charged", reason=type(error).__name__)
+            if attempt.state == "sent" and not call.sent:
+                session.close(attempt, reason=type(error).__name__)
             raise
-    return _take(exchange, attempt, answer, request, check)
+        if answer.status != 200 and not holds_result(answer, session.engine.base_url):
+            raise self._refused(attempt, answer)
+        attempt = self._receive(attempt, answer)
+        if interrupted:
+            raise KeyboardInterrupt  # what had just arrived is on disk; the wish to stop counts
+        return attempt
 
-
-def _body(exchange: Exchange, request: VideoRequest) -> bytes:
-    payload = request.payload()
-    if exchange.uploads == "storage" and not exchange.engine.is_free:  # previews stay on this machine anyway
-        payload["image_urls"] = stored_links(exchange, request)
-    return json.dumps(payload).encode()
-
-
-def _prepare(exchange: Exchange, request: VideoRequest, key: str, lock: str) -> Attempt:
-    """Everything that can fail for nothing fails here, before the call."""
-    exchange.archive.check_disk_space()
-    price = 0.0 if exchange.engine.is_free else exchange.price_usd
-    problem = ""
-    try:
-        exchange.archive.keep_references(request)
-        attempt = exchange.archive.journal.open(
-            key,
-            engine=exchange.engine.name,
-            model=exchange.engine.model,
-            lock=lock,
-            price_usd=price,
-            credits_before=exchange.balance,
-            request=describe(request),
-        )
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-    if problem:
-        raise ArchiveError(f"nothing was sent: {exchange.archive.folder} can't be written ({problem})")
-    if not exchange.engine.is_free:
+    def _prepare(self) -> Attempt:
+        """Fail here where it is certain, before anything leaves; the attempt is on disk from "sent" on."""
+        archive, engine = self.session.archive, self.session.engine
+        archive.check_disk_space()
+        self.session.check_budgets()
         try:
-            exchange.reserve(attempt, price)
-        except BaseException:
-            exchange.close(attempt, "not charged", reason="the budget refused")
-            raise
-    return attempt
+            archive.keep_references(self.request)
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+            raise ArchiveError(f"nothing was sent: {archive.folder} can't be written ({problem})") from error
+        return archive.journal.open(
+            self.key,
+            engine=engine.name,
+            model=engine.model,
+            lock=self.lock,
+            price_usd=0.0 if engine.is_free else self.session.price_usd,
+            credits_before=self.session.account.balance,
+            request=describe(self.request),
+        )
 
+    def _body(self) -> bytes:
+        payload = self.request.payload()
+        if self.session.uploads == "storage" and not self.session.engine.is_free:  # previews stay on this machine
+            payload["image_urls"] = stored_links(self.session, self.request)
+        return json.dumps(payload).encode()
 
-def _whole_after_all(exchange: Exchange, attempt: Attempt, error: Interrupted | CallInterrupted) -> Answer:
-    """The answer of a call that broke off with a whole clip or ticket in hand; else the error, journalled."""
-    broken = error.answer = exchange.scrubbed(error.answer) if error.answer else None
-    if broken and broken.status // 100 == 2 and is_useful(exchange, broken.body):
-        return broken
-    if broken and broken.status >= 300 and broken.status != 429 and isinstance(error, Interrupted):
-        return broken  # its status was told, whatever became of its words; no 429: a cancelled call must not wait
-    if exchange.engine.is_free:
-        error.billed, error.remedy = "no", "It was a free preview: call again."
-    details: dict[str, Any] = {"reason": error.message}
-    if broken and broken.body:
-        details["quarantine"] = exchange.put_aside(attempt, broken.body)
-    exchange.note(attempt, "unknown", **details)
-    raise error.with_traceback(None)
+    def _headers(self) -> dict[str, str]:
+        if not self.session.engine.is_free:
+            return {}
+        names = "/".join(one.name.replace("/", " ")[:80] for one in self.request.references)
+        return {NAMES_HEADER: quote(names, safe="/")}
 
+    def _lose(self, attempt: Attempt, error: Interrupted | CallInterrupted) -> None:
+        """Journal that no usable answer came; what had arrived of one is kept for a person to look at."""
+        details = {"reason": error.message}
+        if error.answer and error.answer.body:
+            details["quarantine"] = self.session.put_aside(attempt, error.answer.body)
+        self.session.note(attempt, "unknown", **details)
+        if self.session.engine.is_free:
+            error.billed, error.remedy = "no", "It was a free preview: call again."
 
-def _take(
-    exchange: Exchange, attempt: Attempt, answer: Answer, request: VideoRequest, check: Callable[[], None]
-) -> Video:
-    """From a whole answer to a kept clip."""
-    if answer.status != 200 and (answer.status // 100 != 2 or not is_useful(exchange, answer.body)):
-        error = exchange.refusal(answer)
+    def _refused(self, attempt: Attempt, answer: Answer) -> APIError:
+        """Journal an answer that brings no clip, by whether it may have been billed; returns its error."""
+        error = self.session.refusal(answer)
         if error.billed == "unknown":
-            exchange.note(attempt, "unknown", reason=error.message, status=answer.status)
+            self.session.note(attempt, "unknown", reason=error.message, status=answer.status)
         else:
-            exchange.close(attempt, "not charged", reason=error.message, status=answer.status)
-        raise error
-    attempt = _receive(exchange, attempt, answer)
-    return finish(exchange, attempt, request, answer.body, check=check)
+            self.session.close(attempt, reason=error.message, status=answer.status)
+        return error
+
+    def _receive(self, attempt: Attempt, answer: Answer) -> Attempt:
+        headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+        with uninterrupted():
+            self.session.archive.receive(attempt, answer.body)
+            return self.session.note(attempt, "received", headers=headers, elapsed_s=round(answer.elapsed_s, 3))
 
 
-def _receive(exchange: Exchange, attempt: Attempt, answer: Answer) -> Attempt:
-    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-    with uninterrupted():
-        exchange.archive.receive(attempt, answer.body)
-        return exchange.note(attempt, "received", headers=headers, elapsed_s=round(answer.elapsed_s, 3))
+def _decide(error: Unreachable | RateLimited, tries: int) -> Decision:
+    if isinstance(error, Unreachable):
+        return decide(sent=False, transient=error.transient, tries=tries)
+    asked = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return decide(sent=True, status=429, headers=asked, tries=tries)

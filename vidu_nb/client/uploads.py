@@ -1,4 +1,4 @@
-"""Pictures in the service's public storage, so that a request carries links in place of megabytes."""
+"""Upload pictures to the service's public storage, so that a request carries links in place of megabytes."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import contextlib
 import json
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ..errors import ViduError
 from ..files import write_bytes
 from ..folders import checked_hash, folder_name
 from ..request import VideoRequest
-from .responses import as_json
-from .session import Exchange
+from .responses import as_json, is_link
+from .session import Session
 
 TRUSTED = 86_400.0  # s for which a link counts as good; how long the storage keeps pictures is not documented
 
 
-def stored_links(exchange: Exchange, request: VideoRequest) -> list[str]:
-    """A link for each reference: its own where it is one, else to the storage, where each picture is put once a day.
+def stored_links(session: Session, request: VideoRequest) -> list[str]:
+    """Return a link for each reference: its own where it is one, else to the storage.
+
+    Each picture is uploaded once a day.
 
     Raises
     ------
@@ -27,50 +28,44 @@ def stored_links(exchange: Exchange, request: VideoRequest) -> list[str]:
         The storage can't be reached or refuses; nothing was asked of the model, nothing was billed.
     """
     texts: list[str] = request.payload()["image_urls"]
-    folder = exchange.archive.uploads / folder_name(exchange.engine.name)
+    folder = session.archive.uploads / folder_name(session.engine.name)
     files = {one.sha256: folder / f"{checked_hash(one.sha256)}.json" for one in request.references if not one.is_url}
-    known = {sha: link for sha, file in files.items() if (link := _remembered(file))}
+    links = {sha: link for sha, file in files.items() if (link := _remembered(file))}
     new = {
         one.sha256: text
         for one, text in zip(request.references, texts, strict=True)
-        if not one.is_url and one.sha256 not in known
+        if not one.is_url and one.sha256 not in links
     }
     if new:
         if not folder.exists():
-            exchange.notify(
+            session.notify(
                 "Reference pictures are put into the service's storage, which is public: whoever has a link sees them."
             )
-        for sha, link in zip(new, _upload(exchange, list(new.values())), strict=True):
-            known[sha] = link
+        for sha, link in zip(new, _upload(session, list(new.values())), strict=True):
+            links[sha] = link
             with contextlib.suppress(OSError):  # not remembered: uploaded again the next time
                 write_bytes(files[sha], json.dumps({"url": link, "at": time.time()}).encode())
-    return [text if one.is_url else known[one.sha256] for one, text in zip(request.references, texts, strict=True)]
+    return [text if one.is_url else links[one.sha256] for one, text in zip(request.references, texts, strict=True)]
 
 
-def _upload(exchange: Exchange, data_uris: list[str]) -> list[str]:
+def _upload(session: Session, data_uris: list[str]) -> list[str]:
     body = json.dumps({"data_urls": data_uris}).encode()
-    answer = exchange.free_call("POST", exchange.engine.upload_url, body, timeout=exchange.timeout)
+    answer = session.free_call("POST", session.engine.upload_url, body, timeout=session.timeout)
     if answer.status // 100 != 2:
-        refused = exchange.refusal(answer)
+        refused = session.refusal(answer)
         refused.billed = "no"
         raise refused
-    said = as_json(answer.body)
-    said = said if isinstance(said, dict) else {}
-    links = said.get("urls") or said.get("file_urls")  # the documentation's name, and the official SDK's
-    if not isinstance(links, list) or len(links) != len(data_uris) or not all(map(_is_link, links)):
+    payload = as_json(answer.body)
+    payload = payload if isinstance(payload, dict) else {}
+    links = payload.get("urls") or payload.get("file_urls")  # the documentation's name, and the official SDK's
+    if not isinstance(links, list) or len(links) != len(data_uris) or not all(map(is_link, links)):
         raise ViduError("the storage named no links for the pictures", remedy="Leave uploads at its default.")
     return links
 
 
-def _is_link(text: object) -> bool:
-    with contextlib.suppress(ValueError):
-        return isinstance(text, str) and urlsplit(text).scheme in ("http", "https") and bool(urlsplit(text).hostname)
-    return False
-
-
 def _remembered(file: Path) -> str:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        said = json.loads(file.read_text())
-        if 0 <= time.time() - said["at"] < TRUSTED and _is_link(said["url"]):
-            return str(said["url"])
+        entry = json.loads(file.read_text())
+        if 0 <= time.time() - entry["at"] < TRUSTED and is_link(entry["url"]):
+            return str(entry["url"])
     return ""

@@ -100,6 +100,8 @@ class Wire:
             except BaseException as error:
                 self.refusal = error
                 raise WireError("nothing may be sent") from None  # urllib3 would ignore a BrokenPipeError
+            if self.reason:  # it may have waited for a disk or a lock
+                raise WireError(self.reason)
         self.sent = True
 
     def connect(self, host: str, port: int) -> socket.socket:

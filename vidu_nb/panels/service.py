@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from ..client.client import Client
+from ..client.client import Client, client_of
 from ..client.engines import BASE_URL, Engine, named_engine
 from ..client.estimates import Estimate, recent_receipts
 from ..errors import ArchiveError, InvalidRequest
@@ -52,6 +52,7 @@ class Service:
         self._given = client
         self.archive = client.archive if client else Archive()
         self.problem = ""
+        self._engine: Engine | None = None
         self._payee, self.can_pay = self._find()
         self._credits: float | None = None
         self.estimate = self._what_it_takes()
@@ -63,9 +64,9 @@ class Service:
 
     def look_again(self) -> bool:
         """Whether a key is set by now; the one that was set last counts."""
-        before = self._payee
+        before = self._engine
         self._payee, self.can_pay = self._find()
-        if not before.asks_as(self._payee):
+        if before != self._engine:
             self._credits, self.estimate = None, self._what_it_takes()  # another account's
         return self.can_pay
 
@@ -133,4 +134,5 @@ class Service:
             engine = None if self._given else named_engine()
         except InvalidRequest as error:
             self.problem = str(error)
-        return Client(engine=engine or Engine("segmind", BASE_URL, None), archive=self.archive), engine is not None
+        self._engine = engine
+        return client_of(engine or Engine("segmind", BASE_URL, None), archive=self.archive), engine is not None

@@ -333,7 +333,7 @@ class Archive:
     def find_journalled(self, key: str) -> Entry | None:
         """Find among the clips that the journal knows: all but those brought here from elsewhere."""
         for attempt in reversed(self.journal.attempts_for(key)):
-            name = attempt.told("entry") if attempt.state == "stored" else None
+            name = attempt.latest("entry") if attempt.state == "stored" else None
             if isinstance(name, str) and is_entry(name) and os.path.lexists(self.folder / name):
                 entry = self._read(self.folder / name)
                 if entry.facts["key"] == key:

@@ -37,6 +37,7 @@ class Budget:
 
     >>> import tempfile
     >>> budget = Budget(1.0, Path(tempfile.mkdtemp()) / "class.json")
+    >>> budget.check(0.75)  # raises where less is left
     >>> budget.reserve("call-1", 0.75)
     >>> budget.left
     0.25
@@ -72,13 +73,18 @@ class Budget:
         """
         with self._lock():
             amounts = self._read()
-            left = self.limit_usd - sum(amounts.values())
-            if usd > left + _ROUNDING:
-                raise BudgetExceeded(
-                    f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
-                    remedy="Raise the budget if you want to go on.",
-                )
+            self._check(usd, amounts)
             self._write({**amounts, call: usd})
+
+    def check(self, usd: float) -> None:
+        """Look whether an amount is left, and set nothing aside: by the time of `reserve` another call may have it.
+
+        Raises
+        ------
+        BudgetExceeded, ArchiveError
+            As for `reserve`.
+        """
+        self._check(usd, self._read())
 
     def correct(self, call: str, usd: float) -> None:
         """Replace a call's reservation by what it cost; 0 gives it back. Calls of another budget change nothing.
@@ -115,6 +121,14 @@ class Budget:
             raise ArchiveError(
                 f"the budget's {self.file} can't be written: {problem}", remedy="Free disk space, or move the file."
             ) from error
+
+    def _check(self, usd: float, amounts: dict[str, float]) -> None:
+        left = self.limit_usd - sum(amounts.values())
+        if usd > left + _ROUNDING:
+            raise BudgetExceeded(
+                f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
+                remedy="Raise the budget if you want to go on.",
+            )
 
     def _read(self) -> dict[str, float]:
         try:

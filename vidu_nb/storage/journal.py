@@ -73,7 +73,7 @@ class Attempt:
         begun = datetime.fromisoformat(self.facts["events"][0]["at"])
         return max(0.0, (datetime.now(UTC) - begun).total_seconds())
 
-    def told(self, name: str) -> Any:
+    def latest(self, name: str) -> Any:
         """Return the latest event's value of a name, None where no event has one."""
         return next((event[name] for event in reversed(self.facts["events"]) if name in event), None)
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from common import ROOT
@@ -314,3 +315,24 @@ def test_an_unknown_move_is_refused_by_name():
     """The message shows the bad value and the known ones."""
     with pytest.raises(ValueError, match="move='wobble' is none of static, push in"):
         Shot(0, 24, 0, "wobble", "wide", "")
+
+
+SHOT = Shot(0, 24, 0, "static", "wide", "")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: replace(SHOT, size="huge"), "size='huge' is none of wide"),
+        (lambda: replace(SHOT, frames=0), "a shot of 0 frames: it needs at least one"),
+        (lambda: Storyboard((SHOT, replace(SHOT, start=30)), 320, 180, 54, 1, "auto", False, ""),
+         "starts at frame 30: it should follow the last one at 24"),
+        (lambda: plan("A cat", [], width=320, height=180, duration=5, seed=1, movement_amplitude="auto", bgm=False),
+         "needs at least one picture"),
+    ],
+    ids=["size", "frames", "gap", "pictures"],
+)  # fmt: skip
+def test_a_storyboard_that_can_not_be_filmed_is_refused_with_the_value(make, said):
+    """Made by hand, it is checked like one that was read from a prompt."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        make()

@@ -14,7 +14,7 @@ from PIL import Image
 from vidu_nb.animatic.film.render import render
 from vidu_nb.animatic.story.moves import MOVES
 from vidu_nb.animatic.story.storyboard import plan_of
-from vidu_nb.animatic.story.strip import arrowed
+from vidu_nb.animatic.story.strip import arrowed, strip_html
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
 from vidu_nb.request import VideoRequest
@@ -101,3 +101,10 @@ def test_moves_have_arrows_of_their_own(move):
         np.asarray(arrowed(Image.new("L", (208, 117)).convert("RGB"), f"pan {way}"), int) for way in ("left", "right")
     )
     assert np.array_equal(left[:, ::-1], right) or np.abs(left[:, ::-1] - right).mean() < 3
+
+
+def test_a_strip_of_a_clip_that_is_too_short_shows_its_last_frame(small_clip):
+    """A file that was cut after it was planned still gives every shot its frame."""
+    html = strip_html(small_clip, [(0.0, "static", "first"), (3.0, "static", "second"), (4.0, "static", "third")])
+    first, second, third = re.findall(r'src="([^"]+)"', html)
+    assert second == third != first

@@ -126,7 +126,6 @@ def from_colab(patch, text, settings):
 WAYS = {
     "Client": given(lambda text, settings: vidu.Client(text, **settings)),
     "Client, by name": given(lambda text, settings: vidu.Client(api_key=text, **settings)),
-    "Client.from_env, by name": given(lambda text, settings: vidu.Client.from_env(api_key=text, **settings)),
     "login": logged_in,
     "login, typed": typed,
     "environment": from_environment,
@@ -187,14 +186,6 @@ def test_no_malformed_key_is_shown(way, malformed, monkeypatch):
     ) as caught:
         WAYS[way](monkeypatch, text, {})
     assert "\n" not in str(caught.value)
-    assert_unseen(caught.value)
-
-
-@pytest.mark.parametrize("setting", [{"mode": "quue"}, {"quality": "best"}])
-def test_a_preview_client_shows_no_key_either(setting):
-    """It needs none; one that was given is held back all the same."""
-    with pytest.raises(errors.InvalidRequest) as caught:
-        vidu.Client.preview(api_key=KEY, **setting)
     assert_unseen(caught.value)
 
 

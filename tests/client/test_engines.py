@@ -10,7 +10,7 @@ from faults import KEY
 import vidu_nb as vidu
 from vidu_nb.client.client import Client
 from vidu_nb.errors import BudgetExceeded, ConfirmationNeeded, InvalidRequest
-from vidu_nb.storage.archive import FOLDERS, folder_name
+from vidu_nb.folders import FOLDERS, folder_name
 from vidu_nb.storage.budget import Budget
 
 

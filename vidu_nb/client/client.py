@@ -115,6 +115,7 @@ class Client:
     def from_env(
         cls,
         *,
+        base_url: str | None = None,
         archive: str | os.PathLike[str] | Archive | None = None,
         price_usd: float | None = None,
         timeout: float = TIMEOUT,
@@ -133,6 +134,7 @@ class Client:
         'preview'
         """
         client = cls(
+            base_url=base_url,
             archive=archive,
             price_usd=price_usd,
             timeout=timeout,

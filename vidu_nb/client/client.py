@@ -115,6 +115,8 @@ class Client:
     def from_env(
         cls,
         *,
+        api_key: str | None = None,
+        base_url: str | None = None,
         archive: str | os.PathLike[str] | Archive | None = None,
         price_usd: float | None = None,
         timeout: float = TIMEOUT,
@@ -132,20 +134,12 @@ class Client:
         >>> Client.from_env(timeout=60).engine
         'preview'
         """
-        client = cls(
-            archive=archive,
-            price_usd=price_usd,
-            timeout=timeout,
-            model=model,
-            budget=budget,
-            mode=mode,
-            uploads=uploads,
-            progress=progress,
-            notify=notify,
-        )
-        if client.is_free:
+        key = None if api_key is None else Secret(api_key)
+        del api_key
+        engine = choose_engine(key, base_url, model=model)
+        if engine.is_free:
             say_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
-        return client
+        return cls._over(_session(engine, archive, price_usd, timeout, budget, mode, uploads, progress, notify))
 
     @classmethod
     def preview(

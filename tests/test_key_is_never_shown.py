@@ -126,6 +126,7 @@ def from_colab(patch, text, settings):
 WAYS = {
     "Client": given(lambda text, settings: vidu.Client(text, **settings)),
     "Client, by name": given(lambda text, settings: vidu.Client(api_key=text, **settings)),
+    "Client.from_env, by name": given(lambda text, settings: vidu.Client.from_env(api_key=text, **settings)),
     "login": logged_in,
     "login, typed": typed,
     "environment": from_environment,

@@ -193,7 +193,7 @@ class VideoRequest(BaseModel):
         return {"prompt": body.pop("prompt"), "image_urls": [reference.url for reference in self.references], **body}
 
     def key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
-        """Return what makes two requests the same: a hash of engine, model, parameters and the references' contents.
+        """Return what makes two requests the same: a hash over engine, model, parameters and the references' contents.
 
         For the preview engine its version and the pictures' names count as well.
 

@@ -115,6 +115,7 @@ class Client:
     def from_env(
         cls,
         *,
+        api_key: str | None = None,
         base_url: str | None = None,
         archive: str | os.PathLike[str] | Archive | None = None,
         price_usd: float | None = None,
@@ -133,21 +134,11 @@ class Client:
         >>> Client.from_env(timeout=60).engine
         'preview'
         """
-        client = cls(
-            base_url=base_url,
-            archive=archive,
-            price_usd=price_usd,
-            timeout=timeout,
-            model=model,
-            budget=budget,
-            mode=mode,
-            uploads=uploads,
-            progress=progress,
-            notify=notify,
-        )
-        if client.is_free:
+        secret, api_key = hide(api_key), None  # as above
+        engine = choose_engine(secret, base_url, model=model)
+        if engine.is_free:
             print_once("No SEGMIND_API_KEY: the free local preview engine answers (vidu.login() sets a key).")
-        return client
+        return cls._over(_session(engine, archive, price_usd, timeout, budget, mode, uploads, progress, notify))
 
     @classmethod
     def preview(

@@ -98,6 +98,7 @@ DAMAGE = {
     "a number as lock": changed(lock=7),
     "a price that is none": changed(price_usd="much"),
     "an endless price": changed(price_usd=float("inf")),
+    "a price beyond all measure": changed(price_usd=10**400),
     "no price": without("price_usd"),
     "an odd engine": changed(engine={"name": "segmind"}),
     "no request": without("request"),

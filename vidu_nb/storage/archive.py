@@ -414,7 +414,7 @@ class Archive:
 
     def _named_like(self, key: str, engine: str) -> list[Path]:
         folder, part = self.folder / folder_name(engine), f"_{key[:KEY_DIGITS]}"
-        return [folder / name for name in sorted(_listed(folder)) if part in name and name.endswith(".json")]
+        return [folder / name for name in sorted(n for n in _listed(folder) if part in n and n.endswith(".json"))]
 
     def _is_being_stored(self, entry: Entry, attempts: list[Attempt]) -> bool:
         """Return whether `store` is between its two steps: the metadata has its place, the clip is still incoming."""

@@ -179,7 +179,7 @@ def _read(path: Path) -> Attempt:
         _check(path, facts)
     except OSError as error:
         raise _unusable(path, f"can't be read ({reason(error)})") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise _unusable(path, "is damaged") from error
     return Attempt(path, facts)
 
@@ -196,7 +196,7 @@ def _check(path: Path, facts: dict[str, Any]) -> None:
     figures = [facts["price_usd"], request["seed"], *(event.get("elapsed_s", 0) for event in events)]
     is_whole = (
         all(isinstance(text, str) for text in texts)
-        and all(isinstance(figure, int | float) and 0 <= figure < math.inf for figure in figures)
+        and all(math.isfinite(figure) and figure >= 0 for figure in figures)
         and path.name == f"{facts['key']}.{facts['id']}.json"
         and _LOCK.fullmatch(facts["lock"])
         and facts["engine"]

@@ -1,4 +1,4 @@
-"""A run as it is watched: in a notebook a bar, a grid and a button; in a terminal a bar."""
+"""A run as it is watched: in a notebook a bar and a grid, in a terminal a bar."""
 
 from __future__ import annotations
 
@@ -87,19 +87,18 @@ class TerminalView:
 
 
 class NotebookView:
-    """The plan, a line that tells how far it is, a button that stops it, and the grid, in a cell's ordinary output.
+    """The plan, a line that tells how far it is, and the grid, in a cell's ordinary output.
 
     Ordinary, since links to clips play nowhere else, and so that a saved notebook shows them without a kernel. What is
     updated meanwhile ends as empty as it began: tools that compare outputs see no updates.
     """
 
     def __init__(self) -> None:
-        self._ids = {name: f"vidu-{name}-{os.urandom(8).hex()}" for name in ("plan", "line", "stop", "grid")}
+        self._ids = {name: f"vidu-{name}-{os.urandom(8).hex()}" for name in ("plan", "line", "grid")}
         self._note = ""
         self._clips: dict[int, str] = {}
         self._shown: object = None
         self._drawn = 0.0
-        self._stopper: Any = None
 
     def ask(self, plan: Plan) -> None:
         """Show the plan with its price."""
@@ -109,15 +108,11 @@ class NotebookView:
 
     def begin(self, plan: Plan) -> None:
         """Open a place for each, and show the plan."""
-        from IPython.display import display, update_display
-
-        from ..widgets.stopper import Stopper
+        from IPython.display import display
 
         for name in self._ids.values():
             display(_html(_EMPTY), raw=True, display_id=name)
-        self._stopper = Stopper()
         self._put("plan", plan_html(plan))
-        update_display(self._stopper, display_id=self._ids["stop"])
 
     def update(self, run: Run) -> None:
         """Show the line, and the grid where something has changed."""
@@ -133,12 +128,11 @@ class NotebookView:
         self._note = text
 
     def end(self, run: Run, headline: str) -> None:
-        """Leave what it came to, which is the same whenever it is run: no price that is past, no times, no button."""
+        """Leave what it came to, which is the same whenever it is run: no price that is past, no times."""
         from IPython.display import display
 
         for name in self._ids:
             self._put(name, _EMPTY)
-        self._stopper.close()
         display(replace(run.plan, quote=None))
         display(Grid(run.plan, run.results, headline=headline, clips=self._clips))
 

@@ -161,7 +161,7 @@ def at_frame(bar, frame):
     """Wait until the bar says a frame."""
     told = re.compile(rf"^\d\.\d\d s, frame {frame} of 120$")
     expect(bar.get_by_label("Timeline")).to_have_attribute("aria-valuetext", told)
-    expect(bar.locator(".vidu-sync-told")).to_have_text(f"{frame / 24:.3f} s · frame {frame:\u2007>3}")
+    expect(bar.locator(".vidu-sync-position")).to_have_text(f"{frame / 24:.3f} s · frame {frame:\u2007>3}")
 
 
 def test_clips_play_in_step(notebook, bar):

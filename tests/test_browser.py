@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import PLAYS, command, jupyter_lab, open_notebook, write_notebook
+from browser import PLAYS, jupyter_lab
 from nbclient import NotebookClient
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 import vidu_nb as vidu
 from vidu_nb.player import Player
@@ -132,23 +132,3 @@ def test_a_notebook_that_is_not_trusted_shows_a_storyboard(page: Page, lab: str,
     text = page.locator(".jp-OutputArea").inner_text()
     assert "whip pan right (fast)" in text
     assert "<img src=x onerror=alert(1)> & the rocket" in text
-
-
-def test_the_button_of_a_running_sweep_stops_it(page: Page, lab: str, place: Path):
-    """It interrupts the kernel: no more is asked for, what has landed is kept, and the button goes."""
-    lines = [
-        "import vidu_nb as vidu",
-        "from vidu_nb.samples import sample_references",
-        "pictures = sample_references()[:1]",
-        "try:",
-        "    vidu.sweep('A wall.', pictures, seed=range(1, 1000), aspect_ratio='1:1', bgm=False, quality='draft')",
-        "except vidu.errors.SweepInterrupted as error:",
-        "    print(0 < len(error.sweep.videos) < 999, error.sweep.stopped)",
-    ]
-    write_notebook(place / "sweep.ipynb", "\n".join(lines))
-    open_notebook(page, lab, "sweep.ipynb")
-    command(page, "notebook:run-all-cells")
-    page.locator(".jp-OutputArea video").first.wait_for(timeout=30_000)
-    page.get_by_role("button", name="Stop").click()
-    expect(page.locator(".jp-OutputArea", has_text="True interrupted").first).to_be_visible(timeout=10_000)
-    expect(page.get_by_role("button", name="Stop")).to_have_count(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets
 import pytest
 from faults import clip
-from panels import button, control, find, is_visible, keep, part, press, shown, text
+from panels import button, find, is_visible, keep, part, press, shown, text
 
 import vidu_nb as vidu
 from vidu_nb.panels.snippets import as_curl, as_python, as_requests
@@ -57,20 +57,21 @@ def test_code_is_written_when_it_is_asked_for(panel):
     snippet, [picture] = part(panel, "vidu-snippet"), panel.request.references
     path = f"archive/references/{picture.sha256}.png"
     for language, make in {"Python": as_python, "curl": as_curl, "requests": as_requests}.items():
-        control(panel, "Copy as").value = language
+        button(panel, f"Copy as {language}").click()
         assert is_visible(snippet)
+        assert snippet.description == f"As {language}: select all and copy"
         assert snippet.value == make(panel.video.request, lambda _: path)
         assert path in snippet.value
 
 
 def test_the_code_of_one_clip_is_not_left_beside_another(panel, asked):
     """The next clip's code is written when it is asked for, too."""
-    control(panel, "Copy as").value = "curl"
+    button(panel, "Copy as curl").click()
     keep(VideoRequest(**asked, seed=7), clip("another"))
     panel.fill(seed=7)
     panel.preview()
     snippet = part(panel, "vidu-snippet")
-    assert (control(panel, "Copy as").value, snippet.value) == ("choose ...", "")
+    assert snippet.value == ""
     assert not is_visible(snippet)
 
 

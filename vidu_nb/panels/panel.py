@@ -68,6 +68,8 @@ class Panel(widgets.VBox):
     Video(1:1 · 5 s · seed 7 · preview, ...)
     >>> asyncio.run(panel.run("preview"))  # in a notebook: await panel.run()
     Video(1:1 · 5 s · seed 7 · preview, ...)
+    >>> panel.wait(), panel.state, panel.message  # also for a call that a button began
+    (True, 'done', 'Here it is: 1:1 · 5 s · seed 7 · preview, free')
     """
 
     request = traitlets.Any(None, allow_none=True)

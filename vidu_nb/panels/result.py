@@ -27,7 +27,6 @@ _SNIPPETS: dict[str, Callable[[VideoRequest, PicturePath], str]] = {
     "curl": as_curl,
     "requests": as_requests,
 }
-_NO_SNIPPET = "choose ..."
 
 
 class ResultView:
@@ -96,17 +95,14 @@ class ClipTools:
         self._video: Video | None = None
         self._same = _button("Use this seed", "lock", "Put this clip's seed into the form", self._same_seed)
         self._next = _button("Next seed", "forward", "Put the seed after this clip's into the form", self._next_seed)
-        self._language = widgets.Dropdown(
-            description="Copy as", options=[_NO_SNIPPET, *_SNIPPETS], tooltip="The same call for elsewhere"
-        )
-        self._language.observe(self._show_snippet, "value")
-        self._snippet = widgets.Textarea(description="Select all and copy", rows=12)
+        self._copies = [self._copy_button(language) for language in _SNIPPETS]
+        self._snippet = widgets.Textarea(rows=12)
         self._snippet.add_class("vidu-snippet")
         self._save = _button("Save a copy", "save", "Save the MP4 with its recipe inside", self._save_copy)
         self._name = widgets.Text(description="Save as", placeholder="clip.mp4")
         self._name.add_class("vidu-save-name")
         self._saved = widgets.HTML()
-        seeds = widgets.HBox([self._same, self._next, self._language])
+        seeds = widgets.HBox([self._same, self._next, *self._copies])
         saving = widgets.HBox([self._name, self._save, self._saved])
         for row in (seeds, saving):
             row.add_class("vidu-row")
@@ -120,17 +116,22 @@ class ClipTools:
         self._same.disabled = self._next.disabled = video.seed is None
         self._name.value = video.path.name
         self._saved.value = ""
-        self._language.disabled = video.request is None
-        self._language.value = _NO_SNIPPET
-        self._show_snippet()
+        for button in self._copies:
+            button.disabled = video.request is None
+        self._snippet.value, self._snippet.layout.display = "", "none"
         self.box.layout.display = ""
 
-    def _show_snippet(self, _: object = None) -> None:
-        """Write the code once it is asked for: it takes a look at every picture."""
-        make = _SNIPPETS.get(self._language.value)
-        request = self._video.request if self._video else None
-        self._snippet.value = make(request, self._picture_path) if make and request else ""
-        self._snippet.layout.display = "" if self._snippet.value else "none"
+    def _copy_button(self, language: str) -> Any:
+        tooltip = "Show the same call as code for elsewhere"
+        return _button(f"Copy as {language}", "copy", tooltip, lambda: self._show_snippet(language))
+
+    def _show_snippet(self, language: str) -> None:
+        """Write the code, now that it is asked for: it takes a look at every picture."""
+        if self._video and self._video.request:
+            self._snippet.value = _SNIPPETS[language](self._video.request, self._picture_path)
+            self._snippet.description = f"As {language}: select all and copy"
+            self._snippet.layout.display = ""
+            self._snippet.focus()
 
     def _picture_path(self, reference: Reference) -> str:
         kind = "png" if reference.bytes.startswith(b"\x89PNG") else "jpg"

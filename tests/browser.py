@@ -39,7 +39,7 @@ PLAYS = """async video => {
     await video.play();
     const from = video.currentTime;
     await new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 10000);
+        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 30000);
         video.addEventListener('timeupdate', () => {
             if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
         });

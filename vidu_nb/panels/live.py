@@ -94,7 +94,7 @@ class LiveDraft:
             draft = make_draft(request, cancelled=is_given_up)
             with self._lock:
                 if not is_given_up():
-                    self._result.show_alone(draft)
+                    self._result.show_bundle(draft)
         except Exception as error:  # whatever one draft meets, the next change gets another
             if not is_given_up():
                 self._say(f"No draft: {error}")

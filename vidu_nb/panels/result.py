@@ -62,7 +62,7 @@ class ResultView:
         player = Player(videos, labels=[short_label(video) for video in videos] if many else None)
         self._put(player.bundle(), bar=[Synchroniser.from_player(player)] if many else [])
 
-    def show_alone(self, bundle: Mapping[str, str]) -> None:
+    def show_bundle(self, bundle: Mapping[str, str]) -> None:
         """Show a MIME bundle in place of the clips before."""
         self._put(bundle, bar=[])
 

@@ -22,7 +22,7 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
     },
     "What comes back": {vidu.Video: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None, vidu.load: None},
     "Showing": {
-        vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "cancel"),
+        vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "wait", "cancel"),
         vidu.show: None, vidu.Player: (),
     },
     "Measuring": {

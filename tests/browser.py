@@ -17,7 +17,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=30_000)  # ms; a busy machine takes its time
 
 FLAGS = [
     "--headless=new",
@@ -37,7 +39,7 @@ PLAYS = """async video => {
     await video.play();
     const from = video.currentTime;
     await new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 10000);
+        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 30000);
         video.addEventListener('timeupdate', () => {
             if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
         });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -95,7 +96,7 @@ def voila(folder: Path, *options: str) -> contextlib.AbstractContextManager[str]
 
 
 def preview_by_hand(page: Page) -> Locator:
-    """Take the sample pictures, type a prompt key by key, ask for a preview; gives its player."""
+    """Take the sample pictures, type a prompt key by key, ask for a preview and its code; gives its player."""
     panel = page.locator(".vidu-panel")
     panel.get_by_role("button", name="Sample pictures").click(timeout=60_000)
     expect(page.locator(".vidu-tray-card")).to_have_count(3)
@@ -103,9 +104,12 @@ def preview_by_hand(page: Page) -> Locator:
     expect(page.locator(".vidu-counter")).to_have_text(f"{len(PROMPT)} / 1,500")  # the last key, too, has arrived
     panel.get_by_role("button", name="Preview (free)").click()
     player = page.locator(".vidu-player")
-    player.wait_for(timeout=30_000)
+    player.wait_for()
     expect(page.locator(".vidu-card")).to_have_count(1)
     expect(player).to_contain_text(PROMPT)
+    panel.get_by_role("button", name="Copy as curl").press("Enter")
+    expect(page.get_by_label("As curl: select all and copy")).to_be_focused()
+    expect(page.get_by_label("As curl: select all and copy")).to_have_value(re.compile(PROMPT))
     return player
 
 
@@ -149,11 +153,3 @@ def test_voila_shows_the_panel_and_plays_its_clip(page: Page, tmp_path: Path, op
         assert (told["width"], told["height"]) == (1920, 1080)
         assert page.locator(".vidu-panel .vidu-player").count() == 1
         fits(page)
-
-
-def test_voila_gives_out_no_clips_until_it_is_told_to(tmp_path: Path):
-    """Its own list of files has no mp4 on it, which is why the list has to be given."""
-    (tmp_path / "clip.mp4").write_bytes(b"a clip")
-    write_notebook(tmp_path / "panel.ipynb", PANEL)
-    with voila(tmp_path, "panel.ipynb") as url, pytest.raises(HTTPError, match="403"):
-        urlopen(f"{url}clip.mp4", timeout=10)

@@ -1,349 +1,87 @@
-"""Promises of the panel, without a browser: what its controls say, what its buttons do, and what they never do."""
+"""Promises of the panel's calls: what they report, what stops them, and what they never do."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import threading
-import time
 
 import ipywidgets
 import pytest
-from faults import KEY
-from panels import WAIT, button, fault, text, walk
-from pydantic import Field
+from faults import clip
+from panels import (
+    WAIT,
+    Page,
+    button,
+    cards,
+    ended,
+    fault,
+    is_offered,
+    keep,
+    open_archive,
+    part,
+    press,
+    shown,
+    text,
+    wait_until,
+)
 
 import vidu_nb as vidu
 from vidu_nb import errors
-from vidu_nb.client.client import Client, client_of
-from vidu_nb.client.engines import Engine
-from vidu_nb.net.credentials import Secret
-from vidu_nb.panels.panel import Panel
+from vidu_nb.client.client import Client
+from vidu_nb.locks import hold
+from vidu_nb.panels.background import BackgroundCall
 from vidu_nb.request import VideoRequest
-from vidu_nb.samples import STARTERS
 from vidu_nb.storage.archive import Archive
+from vidu_nb.storage.budget import Budget
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>'
 
 
-def settled(panel):
-    """Wait until the panel's call has ended."""
-    assert panel._job.wait(WAIT), "the call did not end"
-    return panel
+def refuse(change):
+    """A person's observer with a mistake in it."""
+    raise RuntimeError(f"a mistake in an observer of {change['name']}")
 
 
-def press(panel, name):
-    """Click a button and wait for what comes of it."""
-    button(panel, name).click()
-    return settled(panel)
+def sent(service, prompt):
+    """Wait until a request has left whole, and stays without an answer."""
+    service.wait(lambda seen: any(one.reached == "body" and one.prompt == prompt for one in seen))
 
 
-# The controls.
+# From code.
 
 
-def test_every_parameter_has_a_control_that_says_its_name():
-    """Labels, defaults and choices come from the request model."""
-    panel = vidu.panel()
-    labels = {one.description for one in walk(panel) if hasattr(one, "description")}
-    for name, info in VideoRequest.model_fields.items():
-        assert name == "references" or info.title in labels
-        if not info.is_required():
-            assert panel._form.fields[name].value == info.default
-
-
-def test_a_new_parameter_appears_by_itself():
-    """A parameter that is added to the model gets a control, a value and a place in the request."""
-
-    class Longer(VideoRequest):
-        fade_in: bool = Field(default=False, title="Fade in", description="Begin in black.")
-        style_weight: int = Field(default=3, ge=0, le=9, description="How much style.")
-
-    panel = Panel({"prompt": "A cat", "references": "https://example.com/cat.png"}, model=Longer)
-    panel.fill(fade_in=True, style_weight=5)
-    assert (panel.request.fade_in, panel.request.style_weight) == (True, 5)
-    assert "Begin in black." in text(panel)
-    assert any(getattr(one, "description", "") == "Style weight" for one in walk(panel))
-
-
-def test_the_panel_says_what_is_missing_until_nothing_is(photo):
-    """Disabled buttons come with a reason in words; a person is not told off for fields they have not come to."""
-    panel = vidu.panel()
-    assert panel.request is None
-    assert button(panel, "Preview").disabled
-    assert button(panel, "Generate").disabled
-    assert "Say what happens in the clip. Add at least one picture." in text(panel)
-    assert "vidu-problem" not in text(panel)
-    panel.fill(prompt="A wave", references=photo)
-    assert not button(panel, "Preview").disabled
-    assert panel.problems == ()
-    assert panel.request == VideoRequest(prompt="A wave", references=photo)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("prompt", "x" * 1501, "Has 1,501 characters: the limit is 1,500"),
-        ("prompt", "   ", "Is empty: say what happens in the clip"),
-        ("seed", -1, "-1 is out of range: pass a whole number from 0 to 999999"),
-        ("seed", 1_000_000, "1000000 is out of range"),
-    ],
-)
-def test_what_is_wrong_is_told_beside_its_control(asked, name, value, words):
-    """A value that a person typed and that the model refuses is told in words, and the last request is gone."""
+def test_code_does_what_the_buttons_do(asked):
+    """`preview` returns the clip, which is also the panel's; traits tell what happens, the state last."""
     panel = vidu.panel(**asked)
-    panel._form.fields[name].control.value = value
-    assert words in panel._form.fields[name].line.value
-    assert panel.request is None
-    assert panel.problems[0][0] == name
-
-
-def test_ten_seconds_come_with_a_word_of_warning(asked):
-    """The duration that the service's own list lacks is offered, with a note, and without a warning in the notebook."""
-    panel = vidu.panel(**asked, duration=10)
-    assert panel.request.duration == 10
-    assert "it may refuse this" in panel._form.fields["duration"].line.value
-
-
-def test_a_value_that_no_control_can_show_is_refused():
-    """A ratio that is not offered is an error where it is written, and changes nothing in a panel that is there."""
-    with pytest.raises(errors.InvalidRequest, match="4:3"):
-        vidu.panel(aspect_ratio="4:3")
-    panel = vidu.panel(seed=5)
-    with pytest.raises(errors.InvalidRequest):
-        panel.fill(seed=6, aspect_ratio="4:3")
-    assert panel._form.values()["seed"] == 5
-
-
-def test_the_seed_can_be_drawn_kept_and_varied(asked):
-    """Dice draws another; unlocked, each fresh clip is followed by another seed, a replay is not."""
-    panel = vidu.panel(**asked)
-    button(panel, "Dice").click()
-    first = panel.request.seed
-    assert 1 <= first <= 999_999
-    panel.preview()
-    assert panel.request.seed == first
-    lock = panel._form._lock
-    lock.value = False
-    assert (lock.description, lock.icon) == ("Vary", "unlock")
-    panel.preview()
-    assert panel.request.seed == first, "a replay draws no seed"
-    panel.fill(seed=first % 999_999 + 1)
-    panel.preview()
-    assert panel.request.seed != first % 999_999 + 1
-
-
-def test_a_starting_point_can_be_taken_back(asked):
-    """An idea fills prompt and parameters and leaves the pictures; the first choice brings back what was typed."""
-    panel = vidu.panel(**asked)
-    before = panel.request
-    ideas = next(one for one in walk(panel) if isinstance(one, ipywidgets.Dropdown))
-    for name, parameters in STARTERS.items():
-        ideas.value = name
-        assert panel.request.prompt == parameters["prompt"]
-        assert panel.request.references == before.references
-    ideas.value = ideas.options[0]
-    assert panel.request == before
-
-
-# Calls.
-
-
-def test_the_twin_does_from_code_what_the_buttons_do(asked):
-    """`preview` returns the clip, which is also the panel's; traits tell what happens."""
-    panel = vidu.panel(**asked)
-    states = []
-    panel.observe(lambda change: states.append(change["new"]), "state")
+    changes = []
+    panel.observe(lambda change: changes.append((change["name"], change["new"])), ["state", "stage", "message"])
     video = panel.preview()
     assert video.is_preview
     assert panel.video == video
     assert panel.history == (video,)
-    assert states == ["running", "done"]
     assert panel.error is None
+    assert changes[:2] == [("state", "running"), ("stage", "Starting")]
+    assert ("stage", "Rendering the preview") in changes
+    assert changes[-3:] == [("stage", ""), ("message", f"Here it is: {video.caption}"), ("state", "done")]
 
 
-def test_a_request_from_elsewhere_fills_the_controls(asked):
-    """`panel.request = video.request` brings a clip's parameters back."""
-    panel, request = vidu.panel(), VideoRequest(**asked, seed=77)
-    panel.request = request
-    assert panel._form.values()["seed"] == 77
-    assert panel.request == request
+def test_progress_is_what_the_service_reports(asked):
+    """While a preview is made `progress` grows to what its bar shows; afterwards it is 0 again."""
+    panel, seen = vidu.panel(**asked), []
+    panel.observe(lambda change: seen.append(change["new"]), "progress")
+    button(panel, "Preview").click()
+    wait_until(panel, "progress", lambda share: f'value="{share:.3f}"' in text(panel) and '"Progress"' in text(panel))
+    ended(panel)
+    assert panel.progress == 0 == seen[-1]
+    assert 0 < max(seen) < 1
 
 
 def test_an_unfinished_form_is_no_call():
     """From code, a form that lacks something is an error that names it."""
     with pytest.raises(errors.InvalidRequest, match="references"):
         vidu.panel("A cat").preview()
-
-
-def test_without_a_key_generate_explains_and_asks_for_none(asked):
-    """The button tells how to set a key and takes none; once one is set, it says what a click costs before it pays."""
-    panel = vidu.panel(**asked)
-    generate = button(panel, "Generate (needs a key)")
-    generate.click()
-    assert "vidu.login()" in text(panel)
-    assert panel.state == "ready"
-    assert not any(isinstance(one, ipywidgets.Password) for one in walk(panel))
-    vidu.login(KEY)
-    try:
-        generate.click()
-        assert panel.state == "ready"
-        assert "press Generate again" in text(panel)
-        assert generate.description == "Generate (about $0.50, about 2 min)"
-    finally:
-        vidu.logout()
-
-
-def test_from_code_and_without_a_key_the_preview_engine_answers(asked):
-    """`panel.generate()` does what `vidu.generate` does."""
-    assert vidu.panel(**asked).generate().is_preview
-
-
-def test_a_key_that_can_not_be_used_is_told_and_never_shown(asked, monkeypatch):
-    """A malformed key in the environment stops nothing but the paying."""
-    monkeypatch.setenv("SEGMIND_API_KEY", "SG_two words")
-    panel = vidu.panel(**asked)
-    button(panel, "Generate").click()
-    assert "two words" not in text(panel)
-    assert "key" in text(panel)
-    assert panel.preview().is_preview
-
-
-def test_a_kept_clip_costs_nothing_and_says_so(asked, paid):
-    """After one paid call the button says that the clip is kept; a click replays it, even when the key is gone."""
-    panel = vidu.panel(**asked)
-    press(panel, "Generate (about $0.50")
-    assert panel.state == "done"
-    posts = len(paid.posts())
-    press(panel, "Generate (kept: shows at no cost)")
-    assert panel.video.receipt.replayed
-    assert len(paid.posts()) == posts
-    assert len(panel.history) == 1
-
-
-def test_a_kept_clip_shows_without_a_key(asked, faults):
-    """What was paid for with a key is shown to people who have none."""
-    hosted = client_of(Engine("segmind", faults.root, Secret.from_text(KEY)), archive=Archive())
-    hosted.generate(VideoRequest(**asked))
-    panel = press(vidu.panel(**asked), "Generate (kept")
-    assert panel.video.receipt.engine == "segmind"
-    assert panel.generate().receipt.replayed
-    assert panel.generate(fresh=True).is_preview  # another take would need the key
-
-
-def test_a_second_click_never_makes_a_second_call(asked, paid):
-    """However often a button is pressed while a call runs, one POST leaves."""
-    posts = len(paid.posts())
-    panel = vidu.panel(**asked | {"prompt": fault("good_slow")})
-    for _ in range(5):
-        button(panel, "Generate").click()
-    with pytest.raises(errors.ViduError, match="is running"):
-        panel.generate()
-    settled(panel)
-    assert panel.state == "done"
-    assert len(paid.posts()) == posts + 1
-
-
-def test_words_that_arrive_after_the_click_on_a_kept_clip_cost_nothing(asked, paid):
-    """Who pressed a button that said "no cost" is asked again when the words that came last make it a paid call."""
-    panel = press(vidu.panel(**asked | {"prompt": "A kept wall"}), "Generate")
-    posts = len(paid.posts())
-
-    def late(then):
-        panel.fill(prompt="A kept wall, and something more")
-        then(True)
-
-    panel._roundtrip.ask = late
-    button(panel, "Generate (kept").click()
-    assert "press Generate again to pay for it" in text(panel)
-    assert len(paid.posts()) == posts
-
-
-def test_without_the_pages_word_a_click_does_nothing(asked, paid):
-    """Where the page can't say that everything typed has arrived, nothing is sent."""
-    panel = vidu.panel(**asked | {"prompt": "A wall without a page"})
-    posts = len(paid.posts())
-    panel._roundtrip.ask = lambda then: then(False)
-    button(panel, "Generate").click()
-    assert "Nothing was done" in text(panel)
-    assert panel.state == "ready"
-    assert len(paid.posts()) == posts
-
-
-def test_cancel_ends_a_paid_call_at_once_and_says_what_it_may_cost(asked, paid):
-    """The word comes within a second; afterwards the same request is not sent again but by an explicit word."""
-    panel = vidu.panel(**asked | {"prompt": fault("silence_after_body")})
-    posts = len(paid.posts())
-    button(panel, "Generate").click()
-    paid.wait(lambda seen: any(one.reached == "body" and one.prompt == fault("silence_after_body") for one in seen))
-    started = time.monotonic()
-    button(panel, "Cancel").click()
-    settled(panel)
-    assert time.monotonic() - started < 1
-    assert "may bill about $0.50" in text(panel)
-    assert panel.state == "failed"
-    press(panel, "Generate")
-    assert len(paid.posts()) == posts + 1
-    assert "It is not sent again by itself" in text(panel)
-    assert button(panel, "Pay again").layout.display == ""
-
-
-def test_a_cancelled_preview_costs_nothing_and_says_so(asked):
-    """A free call ends as quickly, and nobody is frightened about money."""
-    panel = vidu.panel(**asked | {"seed": 11})
-    button(panel, "Preview").click()
-    button(panel, "Cancel").click()
-    settled(panel)
-    assert panel.state == "failed"
-    assert "Cancelled. Nothing is billed." in text(panel)
-
-
-def test_a_preview_that_is_cancelled_while_it_is_made_speaks_of_no_bill(asked):
-    """Also where the render had begun: nothing was billed, and nothing need be fetched."""
-    panel = vidu.panel(**asked | {"seed": 12})
-    button(panel, "Preview").click()
-    deadline = time.monotonic() + WAIT
-    while "0 %" in text(panel) or "%" not in text(panel):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks at a bounded wait
-    button(panel, "Cancel").click()
-    settled(panel)
-    assert "Nothing is billed." in text(panel)
-    assert "robably billed" not in text(panel)
-
-
-@pytest.mark.usefixtures("paid")
-def test_the_state_survives_an_error(asked):
-    """A refusal is told in words with its remedy; the form, the history and the buttons are as before."""
-    panel = vidu.panel(**asked)
-    press(panel, "Generate")
-    panel.fill(prompt=fault("status_406_credits"))
-    press(panel, "Generate")
-    assert isinstance(panel.error, errors.InsufficientCredits)
-    assert "Not billed." in text(panel)
-    assert panel.request.prompt == fault("status_406_credits")
-    assert len(panel.history) == 1
-    assert not button(panel, "Generate").disabled
-    assert button(panel, "Pay again").layout.display == "none"
-
-
-def test_paying_again_takes_a_click_of_its_own(asked, paid):
-    """After an unknown outcome only the button that says so sends the request once more."""
-    panel = vidu.panel(**asked | {"prompt": fault("close_after_body")})
-    press(panel, "Generate")
-    posts = len(paid.posts())
-    press(panel, "Pay again")
-    assert len(paid.posts()) == posts + 1
-
-
-@pytest.mark.usefixtures("paid")
-def test_receipts_correct_the_estimate(asked):
-    """What clips really cost and took replaces the setting, also for the next panel; the credits left are shown."""
-    panel = press(vidu.panel(**asked), "Generate")
-    cost = panel.video.receipt.cost_usd
-    assert cost is not None
-    panel.fill(seed=43)
-    assert button(panel, f"Generate (about ${cost:.2f}, about 0 s)")
-    assert f"Credits left: ${panel.video.receipt.credits_remaining:.2f}" in text(panel)
-    assert button(vidu.panel(**asked | {"seed": 44}), f"Generate (about ${cost:.2f}")
 
 
 def test_awaiting_lets_other_work_go_on(asked):
@@ -359,122 +97,338 @@ def test_awaiting_lets_other_work_go_on(asked):
                 await asyncio.sleep(0.01)
 
         other = asyncio.create_task(turn())
-        video = await vidu.panel(**asked | {"seed": 12}).run("preview")
+        video = await vidu.panel(**asked).run("preview")
         other.cancel()
         return video, turns
 
     video, turns = asyncio.run(both())
     assert video.is_preview
-    assert turns > 10
+    assert turns > 1
+
+
+def test_awaited_twice_at_once_one_call_runs(asked):
+    """The second is refused by name, and the first goes on."""
+    panel = vidu.panel(**asked)
+
+    async def both():
+        return await asyncio.gather(panel.run("preview"), panel.run("preview"), return_exceptions=True)
+
+    first, second = asyncio.run(both())
+    assert first.is_preview
+    assert "is running" in str(second)
+
+
+def test_of_many_threads_one_gets_its_call(asked):
+    """However many threads ask at once, no call is lost and no panel is left running."""
+    panel, results = vidu.panel(**asked), []
+
+    def ask():
+        try:
+            results.append(panel.preview())
+        except errors.ViduError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert len(results) == 8
+    assert any(not isinstance(one, Exception) for one in results)
+    assert panel.state == "done"
+
+
+# Errors.
 
 
 @pytest.mark.usefixtures("paid")
-def test_an_interrupt_while_waiting_cancels_the_call(asked):
-    """Whoever stops the cell stops the call: it is unknown, and told as such."""
-    panel = vidu.panel(**asked | {"prompt": fault("silence_after_body"), "seed": 99})
+def test_the_panel_survives_an_error(asked):
+    """A refusal is shown with its remedy; the form, the history and the buttons are as before."""
+    panel = press(vidu.panel(**asked), "Generate")
+    panel.fill(prompt=fault("status_406_credits"))
+    press(panel, "Generate")
+    assert panel.state == "failed"
+    assert isinstance(panel.error, errors.InsufficientCredits)
+    assert "Not billed." in panel.message
+    assert panel.message in Page(text(panel)).text
+    assert panel.request.prompt == fault("status_406_credits")
+    assert len(panel.history) == 1
+    assert is_offered(panel, "Generate")
+    assert not is_offered(panel, "Pay again")
+
+
+@pytest.mark.parametrize("name", ["state", "stage"])
+def test_an_observers_mistake_stops_at_most_one_call(asked, name):
+    """What a person's own observer raises ends the call that it was told of, and is raised; the next call runs."""
+    panel = vidu.panel(**asked)
+    panel.observe(refuse, name)
+    with pytest.raises(RuntimeError):
+        panel.preview()
+    panel.unobserve(refuse, name)
+    assert panel.state == "failed"
+    assert panel.preview().is_preview
+
+
+def test_a_call_from_inside_an_observer_is_refused_and_harms_nothing(asked):
+    """Asking for another clip while the first is being reported is an error there, no dead panel."""
+    panel, caught = vidu.panel(**asked), []
+
+    def ask_again(change):
+        try:
+            panel.preview()
+        except errors.ViduError as error:
+            caught.append((change["name"], str(error)))
+
+    panel.observe(ask_again, ["state", "video"])
+    assert panel.preview().is_preview
+    assert [name for name, _ in caught] == ["state", "video", "state"]
+    assert panel.state == "done"
+    panel.unobserve_all()
+    assert panel.preview().receipt.replayed
+
+
+@pytest.mark.usefixtures("paid")
+def test_a_journal_that_breaks_meanwhile_takes_the_stage_and_not_the_call(asked):
+    """While the call goes on, the panel reports what it can; the call ends as it would have."""
+    panel = vidu.panel(**asked | {"prompt": fault("silence_after_body")})
+    button(panel, "Generate").click()
+    wait_until(panel, "stage", lambda stage: stage == "The model is at work")
+    [attempt] = Archive().journal
+    attempt.path.write_text("half a li")
+    wait_until(panel, "stage", lambda stage: stage == "Starting")
+    press(panel, "Cancel")
+    assert isinstance(panel.error, errors.OutcomeUnknown)
+    assert [one.state for one in Archive().journal] == ["unknown"]
+
+
+def test_a_clip_that_can_not_be_shown_is_the_panels_clip_all_the_same(asked):
+    """Where no poster can be made of it, a clip that came is reported with its path, and `video` holds it."""
+    keep(VideoRequest(**asked), b"no video at all")
+    panel = vidu.panel(**asked)
+    video = panel.preview()
+    assert panel.video == video
+    assert panel.state == "done"
+    assert video.path.name in panel.message
+
+
+# Cancelling.
+
+
+def test_cancelling_what_does_not_run_changes_nothing(asked):
+    """Before the first call, twice, and after the last, `cancel` is without effect on the next call."""
+    panel = vidu.panel(**asked)
+    panel.cancel()
+    panel.cancel()
+    assert panel.preview().is_preview
+    panel.cancel()
+    assert panel.state == "done"
+    assert panel.preview().receipt.replayed
+
+
+def test_cancel_ends_a_paid_call_and_says_what_it_may_cost(asked, paid):
+    """It ends while the service still says nothing; the same request is then not sent again without a click for it."""
+    prompt = fault("silence_after_body")
+    panel = vidu.panel(**asked | {"prompt": prompt})
+    button(panel, "Generate").click()
+    sent(paid, prompt)
+    press(panel, "Cancel")
+    assert "may bill about $0.50" in panel.message
+    assert panel.state == "failed"
+    press(panel, "Generate")
+    assert len(paid.posts()) == 1
+    assert "It is not sent again by itself" in panel.message
+    assert is_offered(panel, "Pay again")
+
+
+def test_a_call_that_is_cancelled_before_it_begins_is_never_sent(asked, paid):
+    """Cancelled at the first sign of it, a call costs nothing."""
+    panel = vidu.panel(**asked)
+    panel.observe(lambda change: panel.cancel() if change["new"] == "running" else None, "state")
+    press(panel, "Generate")
+    assert paid.posts() == []
+    assert panel.message == "Cancelled. Nothing is billed."
+
+
+def test_a_cancelled_call_that_is_still_held_up_stays_cancelled(asked, paid, tmp_path):
+    """However long it takes until the call can hear of it, nothing is sent afterwards."""
+    budget, incoming = Budget(5, tmp_path / "budget.json"), Archive().folder / "incoming"
+    panel = vidu.panel(**asked, client=Client(budget=budget))
+    with hold(budget.file.with_suffix(".lock"), timeout=0):
+        button(panel, "Generate").click()
+        wait_until(panel, "progress", lambda _: incoming.is_dir())  # the first step, before the budget is asked
+        button(panel, "Cancel").click()
+        before = panel.progress
+        wait_until(panel, "progress", lambda share: share != before)  # the clock has looked at it once more
+    assert ended(panel).message == "Cancelled. Nothing is billed."
+    assert paid.posts() == []
+
+
+@pytest.mark.parametrize("is_under_way", [False, True], ids=["at once", "while it is made"])
+def test_a_cancelled_preview_speaks_of_no_bill(asked, is_under_way):
+    """Nobody is frightened about money, also where the render had begun."""
+    panel = vidu.panel(**asked)
+    button(panel, "Preview").click()
+    if is_under_way:
+        wait_until(panel, "progress", lambda _: '"Progress"' in text(panel))  # as reported
+    press(panel, "Cancel")
+    assert panel.state == "failed"
+    assert "Nothing is billed." in panel.message
+    assert "robably billed" not in panel.message
+
+
+def test_an_interrupt_of_a_waiting_cell_ends_the_call(asked, paid):
+    """Ctrl-C in `panel.generate()` gets through; what was sent is reported as unknown."""
+    prompt = fault("silence_after_body")
+    panel = vidu.panel(**asked | {"prompt": prompt})
+
+    def interrupt():
+        sent(paid, prompt)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        panel.generate()
+    assert isinstance(ended(panel).error, errors.OutcomeUnknown)
+    assert "may bill about" in panel.message
+
+
+def test_an_interrupt_while_a_call_is_begun_does_not_deny_it(asked, paid, monkeypatch):
+    """Its threads run already: what was sent is reported as unknown, not as "not begun"."""
+    prompt, start = fault("silence_after_body"), BackgroundCall.start
+
+    def interrupted(call):
+        start(call)
+        sent(paid, prompt)
+        raise KeyboardInterrupt
+
+    panel = vidu.panel(**asked | {"prompt": prompt})
+    monkeypatch.setattr(BackgroundCall, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        panel.generate()
+    assert isinstance(ended(panel).error, errors.OutcomeUnknown)
+    assert "may bill about" in panel.message
+    assert panel.state == "failed"
+
+
+@pytest.mark.usefixtures("paid")
+def test_an_interrupt_while_awaiting_cancels_the_call(asked):
+    """Whoever stops the cell stops the call: it is unknown, and reported as such."""
+    panel = vidu.panel(**asked | {"prompt": fault("silence_after_body")})
 
     async def stopped():
+        loop, at_work = asyncio.get_running_loop(), asyncio.Event()
+
+        def look(change):
+            if change["new"] == "The model is at work":
+                loop.call_soon_threadsafe(at_work.set)
+
+        panel.observe(look, "stage")
         task = asyncio.create_task(panel.run())
-        while panel._service.stage(panel.request, panel._service.engine) != "The model is at work":  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await at_work.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(asyncio.wait_for(stopped(), WAIT))
-    settled(panel)
-    assert isinstance(panel.error, errors.OutcomeUnknown)
-
-
-# The clip.
-
-
-def test_history_brings_a_clip_and_its_parameters_back(asked):
-    """A click on a poster shows the clip and fills the controls; two ticks compare."""
-    panel = vidu.panel(**asked)
-    first = panel.preview()
-    panel.fill(seed=43)
-    second = panel.preview()
-    cards = [one for one in walk(panel) if "vidu-card" in getattr(one, "_dom_classes", ())]
-    assert len(cards) == 2
-    button(cards[1], "Show").click()
-    assert panel.video == first
-    assert panel.request.seed == 42
-    for card in cards:
-        next(one for one in walk(card) if isinstance(one, ipywidgets.Checkbox)).value = True
-    assert panel._screen.bar.children[0].labels
-    assert panel._screen.slot.output.outputs[0]["data"]["text/html"].count("<video") == 2
-    button(cards[0], "Show").click()
-    assert panel._screen.bar.children == ()
-    assert panel.video == second
-
-
-def test_the_archives_clips_are_read_only_when_asked_for(asked):
-    """The shelf is empty until it is opened; then it holds what other panels made, too."""
-    made = vidu.panel(**asked).preview()
-    panel = vidu.panel()
-    assert not any("vidu-card" in getattr(one, "_dom_classes", ()) for one in walk(panel))
-    shelf = panel._shelf
-    shelf._toggle.value = True
-    deadline = time.monotonic() + WAIT
-    while not shelf._strip.box.children and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
-    button(shelf.box, "Show").click()
-    assert panel.video.path == made.path
-    assert panel.request == made.request
-
-
-def test_the_next_seed_and_this_seed_go_into_the_form(asked):
-    """The result's seed can be taken over, or the one after it."""
-    panel = vidu.panel(**asked | {"seed": 999_999})
-    panel.preview()
-    panel.fill(seed=5)
-    button(panel, "Use this seed").click()
-    assert panel.request.seed == 999_999
-    button(panel, "Next seed").click()
-    assert panel.request.seed == 1
-
-
-def test_a_copy_is_saved_and_nothing_is_overwritten(asked, tmp_path):
-    """Saving writes the recipe into the copy; a name that is taken is refused in words."""
-    panel = vidu.panel(**asked)
-    panel.preview()
-    panel._tools._name.value = "mine"
-    button(panel, "Save a copy").click()
-    assert vidu.load(tmp_path / "mine.mp4").request == panel.request
-    button(panel, "Save a copy").click()
-    assert "is there already" in text(panel)
-    panel._tools._name.value = "no/such/folder/x.mp4"
-    button(panel, "Save a copy").click()
-    assert panel.state == "done"
+    assert isinstance(ended(panel).error, errors.OutcomeUnknown)
 
 
 # What must never happen.
 
 
-@pytest.mark.parametrize("kind", ["status_400_script", "papers_script"])
 @pytest.mark.usefixtures("paid")
-def test_texts_from_people_and_servers_stay_texts(asked, kind):
-    """A prompt, an error body and a header with markup in them are shown as they are written."""
-    panel = press(vidu.panel(**asked | {"prompt": f"{fault(kind)} {HOSTILE}"}), "Generate")
-    told = text(panel)
-    assert "<script" not in told
-    assert 'onerror="' not in told
-    assert "<img src=x" not in told
-
-
-def test_the_result_goes_into_the_panel_where_no_cell_output_can_be_updated(asked):
-    """A panel inside another widget shows its clip itself."""
-    panel = vidu.panel(**asked)
-    press(panel, "Preview")
-    assert "<video" in panel._screen.slot.output.outputs[0]["data"]["text/html"]
-    assert panel._screen.slot.output.layout.display == ""
-
-
-def test_a_key_of_a_given_preview_client_is_never_paid_with(asked, paid):
-    """A panel that was given the preview engine pays nobody, whatever the environment says."""
-    posts = len(paid.posts())
-    panel = vidu.panel(**asked, client=Client.preview())
+def test_a_panel_that_is_closed_keeps_what_it_paid_for(asked):
+    """Closing the widget during a call loses no clip."""
+    panel = vidu.panel(**asked | {"prompt": fault("good_slow")})
     button(panel, "Generate").click()
-    assert panel.generate().is_preview
-    assert len(paid.posts()) == posts
+    panel.close()
+    assert ended(panel).video.path.is_file()
+
+
+def test_many_replays_leave_nothing_behind(asked):
+    """Showing the same clip again adds no model to the notebook and no thread to the process."""
+    panel = vidu.panel(**asked)
+    panel.preview()
+    models, threads = len(ipywidgets.Widget.get_manager_state()["state"]), threading.active_count()
+    for _ in range(10):
+        panel.preview()
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == models
+    assert threading.active_count() <= threads + 1
+    assert len(panel.history) == 1
+
+
+def _a_prompt(asked):
+    panel = press(vidu.panel(**asked | {"prompt": f"A wave {HOSTILE}"}), "Generate")
+    return text(panel) + shown(panel)
+
+
+def _an_errors_body(asked):
+    return text(press(vidu.panel(**asked | {"prompt": fault("status_400_script")}), "Generate"))
+
+
+def _headers(asked):
+    panel = press(vidu.panel(**asked | {"prompt": fault("papers_script")}), "Generate")
+    return text(panel) + shown(panel)
+
+
+def _a_file_that_has_gone(asked):
+    keep(VideoRequest(**asked), clip("good"), name=f"<script>hacked()<|script>{HOSTILE.replace('/', '|')}")
+    panel = vidu.panel(**asked)
+    panel.preview().path.unlink()
+    button(cards(panel)[0], "Show").click()
+    return text(panel)
+
+
+def _the_archives_entries(asked):
+    path = keep(VideoRequest(**asked | {"prompt": f"A wave {HOSTILE}"}), clip("good"))
+    entry = json.loads(path.read_text())
+    entry["receipt"] |= {"engine": HOSTILE, "request_id": HOSTILE, "model": HOSTILE}
+    path.write_text(json.dumps(entry))
+    panel = vidu.panel()
+    button(open_archive(panel), "Show").click()
+    return text(panel) + shown(panel)
+
+
+def _labels_of_a_comparison(asked):
+    for seed in (1, 2):
+        path = keep(VideoRequest(**asked, seed=seed), clip(f"clip {seed}"))
+        entry = json.loads(path.read_text())
+        entry["receipt"] |= {"engine": HOSTILE}
+        path.write_text(json.dumps(entry))
+    panel = vidu.panel()
+    open_archive(panel)
+    for card in cards(panel):
+        next(one for one in card.children[-1].children if isinstance(one, ipywidgets.Checkbox)).value = True
+    return shown(panel)
+
+
+def _a_saved_copys_name(asked):
+    keep(VideoRequest(**asked), clip("good"))
+    panel = vidu.panel(**asked)
+    panel.preview()
+    part(panel, "vidu-save-name").value = HOSTILE.replace("/", "|")
+    button(panel, "Save a copy").click()
+    return text(panel)
+
+
+@pytest.mark.parametrize(
+    ("view", "reads"),
+    [
+        (_a_prompt, HOSTILE),
+        (_an_errors_body, "<script>alert(1)</script>"),
+        (_headers, "cost unknown"),  # what is no figure is left out
+        (_a_file_that_has_gone, "hacked()"),
+        (_the_archives_entries, HOSTILE),
+        (_labels_of_a_comparison, HOSTILE),
+        (_a_saved_copys_name, "hacked()"),
+    ],
+    ids=["prompt", "error body", "headers", "file that has gone", "archive", "labels", "name of a copy"],
+)
+@pytest.mark.usefixtures("paid")
+def test_texts_from_people_files_and_servers_stay_texts(asked, view, reads):
+    """Markup in any of them is shown as it is written, wherever the panel shows it."""
+    page = Page(view(asked))
+    assert reads in page.text
+    assert "script" not in [tag for tag, _ in page.elements]
+    assert [attributes for _, attributes in page.elements if any(name.startswith("on") for name in attributes)] == []
+    assert [one for tag, one in page.elements if tag == "img" and not one["src"].startswith("data:image/jpeg")] == []

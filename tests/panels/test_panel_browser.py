@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -30,7 +29,7 @@ OTHERS = (
     "import time\nprint('busy')\ntime.sleep(2)\nprint('free')",
 )
 AWAITED = "A wall [fault:silence_after_body] awaited "
-HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+HOSTILE = '</textarea>"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
 DROP = """(tray, files) => {
     const carried = new DataTransfer();
@@ -40,36 +39,6 @@ DROP = """(tray, files) => {
     }
     for (const kind of ['dragenter', 'dragover', 'drop'])
         tray.dispatchEvent(new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
-}"""
-
-#: Milliseconds from a click on a button to a new video that moves.
-CLICK_TO_PLAYING = """async button => {
-    const before = new Set(document.querySelectorAll('.jp-OutputArea video'));
-    const started = performance.now();
-    button.click();
-    const frame = () => new Promise(done => requestAnimationFrame(done));
-    let video;
-    while (!(video = [...document.querySelectorAll('.jp-OutputArea video')].find(one => !before.has(one)))) {
-        await frame();
-        if (performance.now() - started > 10000) throw new Error('no new video');
-    }
-    video.muted = true;
-    await video.play();
-    while (video.currentTime === 0) await frame();
-    const took = performance.now() - started;
-    video.pause();
-    return took;
-}"""
-
-#: Milliseconds from Run All to a panel that is laid out.
-RUN_TO_PANEL = """async () => {
-    const started = performance.now();
-    jupyterapp.commands.execute('notebook:run-all-cells');
-    while (!document.querySelector('.vidu-panel textarea')?.getBoundingClientRect().height) {
-        await new Promise(done => requestAnimationFrame(done));
-        if (performance.now() - started > 30000) throw new Error('no panel');
-    }
-    return performance.now() - started;
 }"""
 
 
@@ -155,28 +124,22 @@ def fill(page: Page, pictures: list, prompt: str) -> None:
     prompt_of(page).fill(prompt)
 
 
-@pytest.mark.parametrize("base_url", ["/", "/user/x/"])
 def test_from_an_empty_panel_to_a_reopened_notebook(
-    page: Page, tmp_path: Path, faults: FaultServer, monkeypatch: pytest.MonkeyPatch, pictures: list, base_url: str
+    page: Page, tmp_path: Path, faults: FaultServer, monkeypatch: pytest.MonkeyPatch, pictures: list
 ):
     """Drop, reorder, type, preview, cancel, save; and the clip plays when the notebook is opened with no kernel."""
     monkeypatch.setenv("SEGMIND_API_KEY", KEY)
     monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
     monkeypatch.delenv("VIDU_NB_ARCHIVE", raising=False)
-    with jupyter_lab(tmp_path, base_url=base_url) as url:
+    with jupyter_lab(tmp_path, base_url="/user/x/") as url:  # as on a hub
         saved = write_notebook(tmp_path / "sub folder" / "panel.ipynb", PANEL, OTHERS[0])
         open_notebook(page, url, "sub%20folder/panel.ipynb")
-        tell("Run All to panel, with the library's import", page.evaluate(RUN_TO_PANEL))
+        command(page, "notebook:run-all-cells")
         drop_reorder_and_type(page, pictures)
         preview_and_see_it_play(page)
         cancel_a_call_that_never_answers(page, faults)
         save_and_close(page, saved)
         reopen_without_a_kernel(page, url, saved)
-
-
-def tell(what: str, milliseconds: float) -> None:
-    """A figure for whoever reads the log (``pytest -s``, or the report of slow machines)."""
-    print(f"\n{what}: {milliseconds:.0f} ms")  # noqa: T201
 
 
 def drop_reorder_and_type(page: Page, pictures: list) -> None:
@@ -196,10 +159,9 @@ def preview_and_see_it_play(page: Page) -> None:
     page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
     button(page, "Preview (free)").click()
     video = page.locator(".jp-OutputArea video")
-    video.wait_for(state="visible", timeout=30_000)
+    video.wait_for(state="visible")
     told = video.evaluate(PLAYS)
     assert (told["width"], told["height"], told["ready"]) == (1080, 1080, 4)
-    tell("click to playing, file kept", button(page, "Preview (kept").evaluate(CLICK_TO_PLAYING))
 
 
 def cancel_a_call_that_never_answers(page: Page, faults: FaultServer) -> None:
@@ -210,10 +172,8 @@ def cancel_a_call_that_never_answers(page: Page, faults: FaultServer) -> None:
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     expect(page.locator(".vidu-clock")).to_contain_text("of about 120 s (an estimate)")
     run_another_cell(page, 1, "42")
-    started = time.monotonic()
     button(page, "Cancel").click()
     expect(page.locator(".vidu-note")).to_contain_text("may bill about $0.50")
-    tell("Cancel to its word", 1000 * (time.monotonic() - started))
     assert len(faults.posts()) == posts + 1
 
 
@@ -250,7 +210,7 @@ def reopen_without_a_kernel(page: Page, url: str, saved: Path) -> None:
     page.locator(".jp-Dialog select").select_option(label="No Kernel")
     page.locator(".jp-Dialog").get_by_role("button", name="Select").click()
     video = page.locator(".jp-OutputArea video")
-    video.wait_for(state="visible", timeout=30_000)
+    video.wait_for(state="visible")
     assert video.evaluate(PLAYS)["width"] == 1080
     assert json.load(urlopen(f"{url}api/kernels")) == []
 
@@ -264,15 +224,15 @@ def test_the_notebook_stays_usable_while_a_call_runs(panel_on: Page, pictures: l
     run_another_cell(page, 2, f"kernel {version or '7.'}")
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     button(page, "Cancel").click()
-    expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=1000)
+    expect(page.locator(".vidu-note")).to_contain_text("may bill")
     prompt_of(page).fill(f"A wall {version}")
     button(page, "Preview (free)").click()
     video = page.locator(".jp-OutputArea video")
-    video.wait_for(state="visible", timeout=30_000)
+    video.wait_for(state="visible")
     assert video.evaluate(PLAYS)["ready"] >= 2
 
 
-def test_a_click_never_overtakes_the_words_typed_before_it(panel_on: Page, pictures: list, version: str):
+def test_a_click_never_overtakes_what_was_typed_before_it(panel_on: Page, pictures: list, version: str):
     """While the kernel is busy, a page holds changes back but not clicks: still the whole prompt is asked for."""
     page = panel_on
     fill(page, pictures, f"An old prompt {version}")
@@ -284,7 +244,7 @@ def test_a_click_never_overtakes_the_words_typed_before_it(panel_on: Page, pictu
     page.keyboard.press("Control+a")
     page.keyboard.type(words)
     button(page, "Preview (free)").click()
-    page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
+    page.locator(".jp-OutputArea video").wait_for(state="visible")
     assert page.locator(".vidu-player").inner_text().splitlines()[-1] == words
 
 
@@ -292,12 +252,12 @@ def test_a_cell_that_awaits_the_panel_can_be_cancelled(panel_on: Page, version: 
     """While a cell awaits `panel.run()` the panel follows; Cancel ends both, on an old kernel the stop button does."""
     page = panel_on
     run_cell(page, 4)
-    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work", timeout=20_000)
+    expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     if version.startswith("6"):  # its messages wait for the cell
         command(page, "notebook:interrupt-kernel")
     else:
         button(page, "Cancel").click()
-    expect(page.locator(".vidu-note")).to_contain_text("may bill", timeout=3000)
+    expect(page.locator(".vidu-note")).to_contain_text("may bill")
     told = "CancelledError" if version.startswith("6") else "May be billed"
     expect(page.locator(".jp-OutputArea-output", has_text=told).first).to_be_visible()
 
@@ -350,7 +310,7 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
     command(page, "notebook:run-all-cells")
     page.locator(".vidu-tray").wait_for()
     check_with_axe(page, ".vidu-panel")
-    fill(page, pictures, "A wall. " + "Very long indeed. " * 80)
+    fill(page, pictures, f"A wall. {HOSTILE} {'Very long indeed. ' * 70}")
     expect(button(page, "Preview (free)")).to_be_enabled()
     names = tab_through(page, 40)
     order = ["Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
@@ -358,55 +318,50 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
     found = [max(filter(name.startswith, order), key=len, default="") for name in names]
     assert list(dict.fromkeys(filter(None, found))) == order, names
     button(page, "Preview (free)").click()
-    page.locator(".jp-OutputArea video").wait_for(state="visible", timeout=30_000)
+    page.locator(".jp-OutputArea video").wait_for(state="visible")
     button(page, "Kept clips").click()
     expect(page.locator(".vidu-card")).to_have_count(2)
+    copy_as_python_by_keyboard(page)
     check_with_axe(page, ".vidu-panel", ".vidu-player")
+    assert page.evaluate("() => window.hacked") is None
     top = page.locator(".vidu-actions").bounding_box()["y"]
     prompt_of(page).fill("too long " * 200)
     expect(page.locator(".vidu-prompt .vidu-problem")).to_be_visible()
     assert page.locator(".vidu-actions").bounding_box()["y"] == top, "the page jumped"
     for width in (700, 1600):
         page.set_viewport_size({"width": width, "height": 1400})
-        page.wait_for_timeout(200)  # the page lays itself out anew
+        page.wait_for_function("width => document.querySelector('.vidu-panel').clientWidth < width", arg=width)
         assert page.evaluate(STICKS_OUT) == []
 
 
-def test_markup_from_people_and_servers_stays_text(page: Page, lab: str, place: Path, encoded):
-    """A prompt, a file's name, an error's body and a header with markup in them do nothing but show themselves."""
-    write_notebook(place / "hostile.ipynb", PANEL)
-    open_notebook(page, lab, "hostile.ipynb")
-    command(page, "notebook:run-all-cells")
-    picture = [f"{HOSTILE}.png", base64.b64encode(encoded(320, 240)).decode()]
-    for kind, end in (("status_400_script", ".vidu-problem"), ("papers_script", ".jp-OutputArea video")):
-        fill(page, [picture], f"{HOSTILE} [fault:{kind}]")
-        button(page, "Generate (about").click()
-        page.locator(end).first.wait_for(state="visible")
-        page.locator(".vidu-tray").get_by_role("button", name="Remove").first.click()
-    fill(page, [picture], f"{HOSTILE}")
-    button(page, "Preview (free)").click()
-    expect(page.locator(".vidu-card")).to_have_count(2, timeout=30_000)
-    expect(page.locator(".vidu-tray")).to_contain_text(HOSTILE)
-    expect(page.locator(".vidu-player")).to_contain_text(HOSTILE)
-    assert page.evaluate("() => window.hacked") is None
-    assert page.locator("img[src=x]").count() == 0
+def copy_as_python_by_keyboard(page: Page) -> None:
+    """The clip's request as code, asked for, selected and copied without a mouse; the cell takes no key."""
+    page.context.grant_permissions(["clipboard-read"])
+    cells = page.locator(".jp-Cell").count()
+    button(page, "Copy as Python").focus()
+    page.keyboard.press("Enter")
+    code = page.get_by_label("As Python: select all and copy")
+    expect(code).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+c")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == code.input_value()
+    assert "vidu.generate" in copied
+    assert "onerror" in copied
+    assert page.locator(".jp-Cell").count() == cells
 
 
 def test_two_ticked_clips_play_in_step_and_a_poster_brings_one_back(page: Page, lab: str, place: Path, pictures: list):
     """Ticking two posters opens them with one bar of controls; Show brings a clip and its seed back."""
     write_notebook(place / "history.ipynb", PANEL)
     open_notebook(page, lab, "history.ipynb")
-    page.evaluate(RUN_TO_PANEL)
-    command(page, "notebook:clear-all-cell-outputs")
-    expect(page.locator(".vidu-panel")).to_have_count(0)
-    page.wait_for_function(KERNEL_IS_IDLE)
-    tell("Run All to panel, once the kernel has the library", page.evaluate(RUN_TO_PANEL))
+    command(page, "notebook:run-all-cells")
     fill(page, pictures, "A wall. Then a pan right.")
     page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
     cards = page.locator(".vidu-card")
     for i in range(2):
         button(page, "Preview (free)").click()
-        expect(cards).to_have_count(i + 1, timeout=30_000)
+        expect(cards).to_have_count(i + 1)
         button(page, "Next seed").click()
     for i in range(2):
         cards.nth(i).get_by_role("checkbox", name="Compare").check()
@@ -417,3 +372,16 @@ def test_two_ticked_clips_play_in_step_and_a_poster_brings_one_back(page: Page, 
     expect(page.locator(".jp-OutputArea video")).to_have_count(1)
     expect(page.locator(".vidu-seed input")).to_have_value("42")
     expect(page.locator(".vidu-panel").get_by_role("button", name="Play")).to_have_count(0)
+
+
+def test_a_draft_follows_and_plays_by_itself(page: Page, lab: str, place: Path, pictures: list):
+    """With live drafts on, each change is soon seen moving below the panel, with nothing to press."""
+    write_notebook(place / "live.ipynb", PANEL)
+    open_notebook(page, lab, "live.ipynb")
+    command(page, "notebook:run-all-cells")
+    fill(page, pictures, "A wall. Then a pan right.")
+    page.get_by_label("Live draft").check()
+    expect(page.locator(".vidu-player")).to_contain_text("16:9 · 5 s · seed 42 · draft preview, free")
+    page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
+    expect(page.locator(".vidu-player")).to_contain_text("1:1 · 5 s · seed 42 · draft preview, free")
+    page.wait_for_function("() => document.querySelector('.jp-OutputArea video').currentTime > 0.3")

@@ -101,7 +101,7 @@ def test_a_group_is_its_files_and_labels(clips):
 
 def test_the_bar_holds_no_media(clips):
     """The bar's state is names and numbers; with its program it stays small where widget state is saved."""
-    bar = Synchroniser.of(vidu.show(clips, embed=True))
+    bar = Synchroniser.from_player(vidu.show(clips, embed=True))
     state = bar.get_state()
     assert (bar.fps, bar.frames, len(bar.labels)) == (24.0, 24, 9)
     assert "base64" not in json.dumps(state, default=str)
@@ -111,8 +111,9 @@ def test_the_bar_holds_no_media(clips):
 def test_the_timeline_is_as_long_as_the_longest_clip(clips, make_clip, photo):
     """Clips of other lengths and rates are measured in frames of the first clip."""
     slow = Video(make_clip("slow.mp4", [photo] * 26, fps=12, sound=False))
-    assert (Synchroniser.of(Player([clips[0], slow])).fps, Synchroniser.of(Player([clips[0], slow])).frames) == (24, 52)
-    assert Synchroniser.of(Player([slow, clips[0]])).frames == 26
+    bar = Synchroniser.from_player(Player([clips[0], slow]))
+    assert (bar.fps, bar.frames) == (24, 52)
+    assert Synchroniser.from_player(Player([slow, clips[0]])).frames == 26
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -120,7 +121,7 @@ def test_labels_are_carried_as_text(clips, text):
     """The grid's HTML escapes a label; the bar carries it as it is, and names the clips that have none."""
     shown = vidu.show(clips[:2], labels=[text, ""])
     assert text not in shown.html()
-    assert Synchroniser.of(shown).labels == [text, "clip 2"]
+    assert Synchroniser.from_player(shown).labels == [text, "clip 2"]
 
 
 @pytest.mark.parametrize(("count", "labels"), [(0, None), (10, None), (2, ["a"])])

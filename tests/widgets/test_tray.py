@@ -74,7 +74,7 @@ def test_files_and_urls_become_references_in_their_order(ask, add, encoded):
     """What arrives becomes a reference with its name; a URL is passed on as it is."""
     tray = ReferenceTray()
     assert not add(tray, "cat.png", encoded(300, 200))["refused"]
-    assert ask(tray, {"do": "url", "url": " https://example.com/a/dog.jpg "})["said"] == "dog.jpg added as picture 2"
+    assert ask(tray, {"do": "url", "url": " https://example.com/a/dog.jpg "})["message"] == "dog.jpg added as picture 2"
     assert labels(tray) == ["cat.png", "dog.jpg"]
     assert tray.references[1].url == "https://example.com/a/dog.jpg"
     assert [item["size"] for item in tray.items] == ["300x200", "URL"]
@@ -85,8 +85,8 @@ def test_files_and_urls_become_references_in_their_order(ask, add, encoded):
 
 def test_a_file_that_is_no_picture_keeps_its_problem_on_its_card(add, trio):
     """The problem stands on the very card, behind the good pictures, and the file is not sent."""
-    said = add(trio, "notes.txt", b"hello")["said"]
-    assert said.startswith("notes.txt is not used: not a picture in PNG")
+    message = add(trio, "notes.txt", b"hello")["message"]
+    assert message.startswith("notes.txt is not used: not a picture in PNG")
     add(trio, "white.png")
     assert labels(trio) == ["red", "green", "blue", "white.png"]
     assert [item["label"] for item in trio.items] == ["red", "green", "blue", "white.png", "notes.txt"]
@@ -116,7 +116,7 @@ def test_moving_changes_the_order_and_stops_at_the_ends(ask, trio, start, by, or
     moved = trio.items[start]
     told = ask(trio, {"do": "move", "id": moved["id"], "by": by})
     assert labels(trio) == order.split()
-    assert told["said"] == f"{moved['label']} moved to place {place} of 3"
+    assert told["message"] == f"{moved['label']} moved to place {place} of 3"
 
 
 def test_removing_takes_out_one_card_and_keeps_the_others(ask, add, trio):
@@ -136,7 +136,7 @@ def test_an_eighth_picture_is_refused_in_words_and_nothing_is_lost(ask, add, enc
     before = tray.references, tray.items
     for told in (add(tray, "eight.png"), ask(tray, {"do": "url", "url": "https://example.com/eight.png"})):
         assert told["refused"]
-        assert told["said"] == "at most 7 pictures: remove one to add eight.png"
+        assert told["message"] == "at most 7 pictures: remove one to add eight.png"
     with pytest.raises(InvalidRequest, match="at most 7"):
         tray.references = [encoded()] * 8
     assert (tray.references, tray.items) == before
@@ -186,7 +186,7 @@ def test_a_senseless_message_is_refused_and_changes_nothing(ask, trio, content):
     before = trio.references, trio.items, trio.problems
     told = ask(trio, content)
     assert told["refused"]
-    assert told["said"]
+    assert told["message"]
     assert (trio.references, trio.items, trio.problems) == before
 
 
@@ -296,3 +296,12 @@ def test_one_message_fits_through_a_notebooks_websocket():
     limits = ReferenceTray().limits
     assert limits["pictures"] == MAX_REFERENCES
     assert limits["message_bytes"] < 10 * 2**20 / 2
+
+
+def test_a_picture_that_is_not_sent_has_no_place(ask, add, trio):
+    """Moving a card with a problem is refused by its name, and the others stay where they are."""
+    add(trio, "broken.png", b"rubbish")
+    answer = ask(trio, {"do": "move", "id": trio.items[3]["id"], "by": -1})
+    assert answer["refused"]
+    assert answer["message"] == "broken.png is not sent: it has no place among the pictures"
+    assert [item["label"] for item in trio.items] == ["red", "green", "blue", "broken.png"]

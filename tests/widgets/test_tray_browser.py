@@ -39,7 +39,7 @@ def notebook(browser, tmp_path_factory):
     write_notebook(folder / "tray.ipynb", *CELLS)
     with jupyter_lab(folder) as url:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.errors = []
+        page.folder, page.errors = folder, []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         open_notebook(page, url, "tray.ipynb")
         command(page, "notebook:run-all-cells")
@@ -290,12 +290,13 @@ def test_a_hostile_name_stays_text(tray, notebook, encoded):
 
 def test_a_silent_kernel_is_told_and_the_picture_arrives_later(tray, notebook, encoded):
     """While a cell keeps Python busy a card says that it waits; the picture is there once the cell is done."""
-    run(notebook, "import threading; tray.limits = tray.limits | {'answer_seconds': 0.5}")
+    run(notebook, "import os, time; tray.limits = tray.limits | {'answer_seconds': 0.5}")
     busy = "j => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code: j}) && null"
-    notebook.evaluate(busy, "threading.Event().wait(3)")
+    notebook.evaluate(busy, "for _ in range(3000):\n    if os.path.exists('go on'): break\n    time.sleep(0.02)")
     hand_over(tray, "drop", pictures(encoded, "late.png"))
     expect(tray.locator(".vidu-tray-pending")).to_contain_text("reading ...")
     expect(tray.locator(".vidu-tray-pending")).to_contain_text("no answer from Python for 0.5 s")
+    (notebook.folder / "go on").touch()
     expect(names(tray)).to_have_text(["late.png"])
     expect(tray.locator(".vidu-tray-pending")).to_have_count(0)
 

@@ -1,4 +1,4 @@
-"""The buttons and what they say: what a click costs, why there is none, and how a call is getting on."""
+"""The buttons: what a click costs, why one is disabled, and how far a call is."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..errors import ViduError
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the two buttons offer at this moment.
+    """What a click on either of the two buttons would do.
 
     Attributes
     ----------
     missing : tuple of str
         Sentences: what stands between the form and a request.
     preview_kept, clip_kept : bool
-        Whether the archive holds the answer already.
+        Whether the archive holds the clip already.
     price_usd : float
         Expected US dollars a clip.
     preview_s, clip_s : float
@@ -48,12 +48,12 @@ class Offer:
 
     @property
     def preview_label(self) -> str:
-        """The preview button's words."""
+        """The preview button's text."""
         return "Preview (kept: shows at once)" if self.preview_kept else "Preview (free)"
 
     @property
     def clip_label(self) -> str:
-        """The paying button's words."""
+        """The paying button's text."""
         if self.clip_kept:
             return "Generate (kept: shows at no cost)"
         if not self.has_key:
@@ -61,8 +61,37 @@ class Offer:
         return f"Generate (about ${self.price_usd:.2f}, about {minutes(self.clip_s)})"
 
 
-class Actions:
-    """Preview, Generate, Cancel, with a line for reasons and a place for progress.
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a call is.
+
+    Attributes
+    ----------
+    stage : str
+        What it is doing.
+    elapsed_s, expected_s : float
+        Seconds since it was begun, and those that it is expected to take.
+    reported : float
+        The share that the service says is done, 0 to 1; 0 where it says nothing.
+    """
+
+    stage: str
+    elapsed_s: float
+    expected_s: float
+    reported: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The share that is done, below 1: as reported, else estimated from the clock.
+
+        >>> Progress("Starting", elapsed_s=30, expected_s=120).share, Progress("Queued", 30, 120, reported=0.5).share
+        (0.25, 0.5)
+        """
+        return min(self.reported or self.elapsed_s / self.expected_s, 0.99)
+
+
+class ActionBar:
+    """Shows Preview, Generate and Cancel, with a line for reasons and a place for progress.
 
     Parameters
     ----------
@@ -102,7 +131,7 @@ class Actions:
         return self._offer is not None and self._offer.is_paid
 
     def offer(self, offer: Offer) -> None:
-        """Say what the buttons would do now, and why where they do nothing."""
+        """Show what the buttons would do now, and why where they do nothing."""
         self._offer = offer
         self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
         self._again.description = f"Pay again (about ${offer.price_usd:.2f})"
@@ -110,40 +139,42 @@ class Actions:
         self._preview.disabled = self._generate.disabled = blocked
         self._preview.tooltip = f"A moving storyboard made on this machine, about {offer.preview_s:.0f} s"
         self._generate.tooltip = "The model's clip; a request that is kept is shown again at no cost"
-        told = " ".join(offer.missing)
+        reason = " ".join(offer.missing)
         if self._is_running:
-            told = "A call is running; the buttons come back when it has ended."
-        elif not told and offer.credits is not None:
-            told = f"Credits left: ${offer.credits:.2f}"
-        self._reason.value = f'<div class="vidu-help">{escape(told) or "&nbsp;"}</div>'
+            reason = "A call is running; the buttons come back when it has ended."
+        elif not reason and offer.credits is not None:
+            reason = f"Credits left: ${offer.credits:.2f}"
+        self._reason.value = f'<div class="vidu-help">{escape(reason) or "&nbsp;"}</div>'
 
-    def take_back(self) -> None:
-        """Offer no second payment any more: the form asks for something else."""
+    def withdraw_pay_again(self) -> None:
+        """Hide the button that pays again: the form asks for something else."""
         self._again.layout.display = "none"
 
-    def running(self, stage: str, elapsed: float, expected: float, *, part: float = 0.0) -> None:
-        """Show how far a call is: by the part that is done, where one was told, else by the clock."""
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far a call is: by the share that the service reports, else by the clock."""
         if not self._is_running:
             self._is_running = True
             self._cancel.disabled = False
-            self._again.layout.display = "none"
+            self.withdraw_pay_again()
             self._refresh()
-        late = elapsed > expected
-        words = f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
-        words = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting" if late else words
-        words, label = (f"{part:.0%}", "Progress") if part else (words, "Progress, an estimate")
-        self._stage.value = f'<div class="vidu-stage" role="status">{escape(stage)} ...</div>'
+        elapsed, expected = progress.elapsed_s, progress.expected_s
+        label, text = "Progress, an estimate", f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
+        if progress.reported:
+            label, text = "Progress", f"{progress.reported:.0%}"
+        elif elapsed > expected:
+            text = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting"
+        self._stage.value = f'<div class="vidu-stage" role="status">{escape(progress.stage)} ...</div>'
         self._bar.value = (
-            f'<progress class="vidu-bar" max="1" value="{min(part or elapsed / expected, 0.99):.3f}" '
-            f'aria-label="{label}"></progress> <span class="vidu-help vidu-clock">{words}</span>'
+            f'<progress class="vidu-bar" max="1" value="{progress.share:.3f}" aria-label="{label}"></progress> '
+            f'<span class="vidu-help vidu-clock">{text}</span>'
         )
 
     def cancelling(self) -> None:
-        """A person wants it to end."""
+        """Disable Cancel, which was pressed."""
         self._cancel.disabled = True
 
     def ended(self, message: str, *, problem: bool = False, may_pay_again: bool = False) -> None:
-        """Show what came of a call; plain text."""
+        """Show the result of a call; plain text."""
         self._is_running = False
         self._cancel.disabled = True
         self._again.layout.display = "" if may_pay_again else "none"
@@ -162,7 +193,7 @@ class Actions:
 
 
 def minutes(seconds: float) -> str:
-    """A time as people say it.
+    """Format a time in the unit that people use for it.
 
     >>> minutes(45), minutes(120)
     ('45 s', '2 min')
@@ -171,7 +202,7 @@ def minutes(seconds: float) -> str:
 
 
 def cancelled(error: ViduError, price_usd: float) -> str:
-    """What a cancelled call may still cost."""
+    """Say what a cancelled call may still cost."""
     if error.billed == "no":
         return "Cancelled. Nothing is billed."
     if error.billed == "yes":
@@ -183,13 +214,13 @@ def cancelled(error: ViduError, price_usd: float) -> str:
 
 
 def missing(problems: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """What a form lacks, as sentences for the line below the buttons."""
-    words = {"prompt: is empty": "Say what happens in the clip.", "references: is": "Add at least one picture."}
-    told = []
-    for _, sentence in problems:
-        found = next((text for start, text in words.items() if sentence.startswith(start)), f"{sentence}.")
-        told.append(f"{found[:1].upper()}{found[1:]}")
-    return tuple(told)
+    """Return what a form lacks, as sentences for the line below the buttons."""
+    known = {"prompt: is empty": "Say what happens in the clip.", "references: is": "Add at least one picture."}
+    sentences = []
+    for _, problem in problems:
+        sentence = next((text for start, text in known.items() if problem.startswith(start)), f"{problem}.")
+        sentences.append(f"{sentence[:1].upper()}{sentence[1:]}")
+    return tuple(sentences)
 
 
 def _button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:

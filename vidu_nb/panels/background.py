@@ -1,4 +1,4 @@
-"""Run one call in the background: a worker, and a clock that reports its progress."""
+"""Run one call in the background: a worker thread, and a clock that reports the elapsed time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def in_background(work: Callable[[], object]) -> None:
     threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
 
 
-class Job:
-    """A call on a thread of its own, told of by a clock.
+class BackgroundCall:
+    """Makes a clip on a thread of its own, beside a clock.
 
     Parameters
     ----------
@@ -31,17 +31,21 @@ class Job:
     tick
         Gets the elapsed seconds, four times a second.
     done
-        Gets the job when it has ended, on the clock's thread.
+        Gets this call when it has ended, on the clock's thread.
 
     Attributes
     ----------
     video : Video or None
     error : BaseException or None
-        What the call came to.
+        What came of the call.
     """
 
     def __init__(
-        self, work: Callable[[], Video], *, tick: Callable[[float], object], done: Callable[[Job], object]
+        self,
+        work: Callable[[], Video],
+        *,
+        tick: Callable[[float], object],
+        done: Callable[[BackgroundCall], object],
     ) -> None:
         self.video: Video | None = None
         self.error: BaseException | None = None
@@ -63,11 +67,11 @@ class Job:
         return self._ended.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the job has ended; True when it has. Ctrl-C gets through."""
+        """Wait until the call has ended; True when it has. Ctrl-C gets through."""
         return self._ended.wait(seconds)
 
     def result(self) -> Video:
-        """The clip, or the error raised."""
+        """Return the clip, or raise the call's error."""
         if self.error is not None:
             raise self.error
         assert self.video is not None  # noqa: S101  # for the type checker: one of both is there once it has ended
@@ -76,7 +80,7 @@ class Job:
     def _run(self) -> None:
         try:
             self.video = self._work()
-        except BaseException as error:  # it is raised where the job is waited for
+        except BaseException as error:  # it is raised where the call is waited for
             self.error = error
         self._worked.set()
 
@@ -86,7 +90,7 @@ class Job:
         try:
             in_background(self._run)
             while not self._worked.wait(_TICK):
-                with contextlib.suppress(Exception):  # whatever telling of it stumbles over, the call goes on
+                with contextlib.suppress(Exception):  # whatever reporting stumbles over, the call goes on
                     self._tick(time.monotonic() - started)
             self._done(self)
         finally:

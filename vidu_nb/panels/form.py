@@ -30,7 +30,7 @@ _TIPS_HTML = (
 
 
 class Field:
-    """A parameter's control with a line below it: help, or what is wrong.
+    """Shows a parameter's control with a line below it: help, or what is wrong.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Field:
         self.name = name
         self.control = control
         self.help_text = help_text
-        self.is_touched = False  # a person is not told off for a field that they have not come to yet
+        self.is_touched = False  # nobody is blamed for a field that they have not come to yet
         self.line = widgets.HTML()
         self.line.add_class("vidu-line")
         self.box = widgets.VBox([around or control, self.line])
@@ -60,7 +60,7 @@ class Field:
 
     @property
     def value(self) -> Any:
-        """What the control holds."""
+        """The value that the control holds."""
         return getattr(self.control, self.trait)
 
     @value.setter
@@ -68,7 +68,7 @@ class Field:
         setattr(self.control, self.trait, value)
 
     def can_show(self, value: Any) -> bool:
-        """Whether the control can hold a value that the model refuses, for a person to mend."""
+        """Return whether the control can hold a value that the model refuses, for a person to correct."""
         if isinstance(self.control, widgets.IntText):
             return type(value) is int
         is_text = isinstance(self.control, widgets.Textarea | widgets.Text) and isinstance(value, str)
@@ -81,18 +81,17 @@ class Field:
 
     def say(self, problem: str = "", *, note: str = "", extra: str = "") -> None:
         """Show a problem, else a note, else the help; `extra` is HTML beside it."""
-        words = problem.removeprefix(f"{self.name}: ")
-        words = words or note or self.help_text
-        told = f"{words[:1].upper()}{words[1:]}"
+        text = problem.removeprefix(f"{self.name}: ") or note or self.help_text
+        text = f"{text[:1].upper()}{text[1:]}"
         kind = "problem" if problem else "note" if note else "help"
         sign = '<span aria-hidden="true">⚠ </span>' if problem or note else ""
         alert = ' role="alert"' if problem else ""
-        self.line.layout.display = "none" if not told and not extra else ""
-        self.line.value = f'<div class="vidu-{kind}"><span{alert}>{sign}{escape(told)}</span>{extra}</div>'
+        self.line.layout.display = "none" if not text and not extra else ""
+        self.line.value = f'<div class="vidu-{kind}"><span{alert}>{sign}{escape(text)}</span>{extra}</div>'
 
 
 class Form:
-    """Controls for every parameter of a request, and the request that they make.
+    """Holds a control for every parameter of a request, and makes the request of them.
 
     Parameters
     ----------
@@ -130,18 +129,18 @@ class Form:
 
     @property
     def box(self) -> Any:
-        """All controls: the words and pictures beside the dials."""
+        """All controls: prompt and pictures beside the others."""
         boxes = {name: field.box for name, field in self.fields.items()}
-        words = widgets.VBox([boxes.pop("prompt"), boxes.pop("references")])
-        words.add_class("vidu-words")
+        content = widgets.VBox([boxes.pop("prompt"), boxes.pop("references")])
+        content.add_class("vidu-content")
         dials = widgets.VBox(list(boxes.values()))
         dials.add_class("vidu-dials")
-        columns = widgets.HBox([words, dials])
+        columns = widgets.HBox([content, dials])
         columns.add_class("vidu-columns")
         return columns
 
     def values(self) -> dict[str, Any]:
-        """What the controls hold, right or wrong."""
+        """Return what the controls hold, right or wrong."""
         return {name: field.value for name, field in self.fields.items()}
 
     def fill(self, values: Mapping[str, Any]) -> None:
@@ -172,11 +171,11 @@ class Form:
         self._check()
 
     def roll(self) -> None:
-        """Another random seed."""
+        """Draw another random seed."""
         self.fields["seed"].value = random.randint(1, MAX_SEED)
 
     def after_a_run(self) -> None:
-        """Another seed for the next run, unless it is to stay."""
+        """Draw another seed for the next run, unless it is to stay."""
         if not self._lock.value:
             self.roll()
 
@@ -186,7 +185,7 @@ class Form:
         label, help_text = info.title or name.replace("_", " ").capitalize(), info.description or ""
         default = None if info.is_required() else info.default
         if name == "references":
-            return Field(name, ReferenceTray(), "")  # the tray says itself how to use it
+            return Field(name, ReferenceTray(), "")  # the tray explains itself
         if name == "prompt":
             area = widgets.Textarea(
                 description=label, placeholder="Who or what is seen, what happens, how the camera moves"
@@ -217,19 +216,19 @@ class Form:
             self._check()
 
     def _check(self) -> None:
-        """Make the request anew, and tell beside each control what is wrong with it."""
+        """Make the request anew, and show beside each control what is wrong with it."""
         self.request, self.problems, notes = _checked(self._model, self.values())
         wrong: dict[str, str] = {}
         for name, sentence in self.problems:
             wrong.setdefault(name, sentence)
         for name, field in self.fields.items():
-            told = wrong.get(name, "") if field.is_touched and (field.value or name == "prompt") else ""
-            field.say(told, note=notes.get(name, ""), extra=_counter(field.value) if name == "prompt" else "")
+            problem = wrong.get(name, "") if field.is_touched and (field.value or name == "prompt") else ""
+            field.say(problem, note=notes.get(name, ""), extra=_counter(field.value) if name == "prompt" else "")
         self.on_change()
 
 
 def _counter(prompt: str) -> str:
-    """How long a prompt is, of how much."""
+    """Format a prompt's length and its limit."""
     length = len(prompt)
     over = " vidu-over" if length > MAX_PROMPT else ""
     return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
@@ -238,7 +237,7 @@ def _counter(prompt: str) -> str:
 def _checked(
     model: type[VideoRequest], values: Mapping[str, Any]
 ) -> tuple[VideoRequest | None, tuple[tuple[str, str], ...], dict[str, str]]:
-    """The request, what is wrong, and what is worth a word."""
+    """Return the request, what is wrong, and notes on what is allowed and yet unusual."""
     try:
         with quietly():
             request = model(**values)

@@ -1,4 +1,4 @@
-"""The panel's first line: a starting point for each use, and pictures to try."""
+"""The panel's first line: starting points, and sample pictures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Header:
         """Take a starting point; back at the first choice, what was there before is there again."""
         now, old = self._form.values(), STARTERS.get(change["old"])
         if old is None or any(now[name] != value for name, value in old.items()):
-            self._own = {name: now[name] for name in next(iter(STARTERS.values()))}  # a person's own words
+            self._own = {name: now[name] for name in next(iter(STARTERS.values()))}  # what a person typed
         self._form.fill(STARTERS.get(change["new"], self._own))
 
     def _add_samples(self) -> None:

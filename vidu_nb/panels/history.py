@@ -1,4 +1,4 @@
-"""History: a strip of this panel's clips, and (folded) of the archive's; a click brings one back, ticks compare."""
+"""History: this panel's clips in a strip, the archive's in a folded list; a click brings one back, ticks compare."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .background import in_background
 _SIDE = 160  # px of a poster's longer side; a few kB each
 _PAGE = 8  # clips of the archive that are shown at a time
 _MAX_COMPARED = 9
-_MAX_SHOWN = 24  # cards of this panel's own clips; older ones are among the kept
+_MAX_SHOWN = 24  # cards of this panel's own clips; older ones are in the archive
 _PROMPT_SHOWN = 60  # characters
 
 
-class Strip:
-    """Posters in a row, each with a button that brings its clip back and a tick that compares it.
+class HistoryStrip:
+    """Shows posters in a row, each with a button that brings its clip back and a tick that compares it.
 
     Parameters
     ----------
@@ -68,16 +68,16 @@ class Strip:
             close(box)
 
     def _card(self, video: Video) -> tuple[tuple[Video, Any], Any]:
-        told = video.caption
+        caption = video.caption
         prompt = video.request.prompt if video.request else video.path.name
         prompt = prompt if len(prompt) <= _PROMPT_SHOWN else f"{prompt[: _PROMPT_SHOWN - 1]}…"
         picture = base64.b64encode(media.poster_jpeg(video.path, side=_SIDE)).decode("ascii")
         poster = widgets.HTML(
-            f'<img class="vidu-poster" alt="{escape(f"Frame of {told}: {prompt}")}" '
+            f'<img class="vidu-poster" alt="{escape(f"Frame of {caption}: {prompt}")}" '
             f'src="data:image/jpeg;base64,{picture}">'
             f'<div class="vidu-help" title="{escape(prompt)}">{escape(short_label(video))}</div>'
         )
-        show = widgets.Button(description="Show", tooltip=f"Bring back {told}: {prompt}")
+        show = widgets.Button(description="Show", tooltip=f"Bring back {caption}: {prompt}")
         show.on_click(lambda _: self._open_clip(video))
         tick = widgets.Checkbox(description="Compare", indent=False)
         tick.observe(lambda _: self._ticked(), "value")
@@ -92,29 +92,29 @@ class Strip:
 
 
 def close(box: Any) -> None:
-    """Close a widget with everything in it; else each stays in the kernel and in the saved notebook."""
+    """Close a widget with everything in it: each one left open stays in the kernel and in the saved notebook."""
     for child in getattr(box, "children", ()):
         close(child)
     box.close()
 
 
 def short_label(video: Video) -> str:
-    """What tells a clip from its neighbours."""
+    """Return what distinguishes a clip from its neighbours: seed, ratio and engine."""
     if not video.request:
         return video.path.name
     made = "preview" if video.is_preview else video.receipt.engine if video.receipt else ""
     return " · ".join(filter(None, [f"seed {video.seed or 'random'}", video.request.aspect_ratio, made]))
 
 
-class Shelf:
-    """The archive's clips, read only when a person opens the shelf, a page at a time.
+class ArchiveList:
+    """Shows the archive's clips, read only when a person opens the list, a page at a time.
 
     Parameters
     ----------
     archive
         Whose clips.
     open_clip, compare
-        As for `Strip`.
+        As for `HistoryStrip`.
     """
 
     def __init__(
@@ -124,16 +124,16 @@ class Shelf:
         compare: Callable[[list[Video]], object],
     ) -> None:
         self._archive = archive
-        self._strip = Strip(open_clip, compare)
+        self._strip = HistoryStrip(open_clip, compare)
         self._entries: Iterator[Entry | ArchiveError] | None = None
-        self._shown = 0
         self._lock = threading.Lock()
         self._toggle = widgets.ToggleButton(description="Kept clips", icon="caret-right", tooltip="Open the archive")
         self._more = widgets.Button(description="More", tooltip="Older clips")
-        self._told = widgets.HTML()
-        self._inside = widgets.VBox([self._told, self._strip.box, self._more])
+        self._note = widgets.HTML()
+        self._inside = widgets.VBox([self._note, self._strip.box, self._more])
         self._inside.layout.display = "none"
         self.box = widgets.VBox([self._toggle, self._inside])
+        self.box.add_class("vidu-archive")
         self._toggle.observe(self._opened, "value")
         self._more.on_click(lambda _: self._fill())
 
@@ -143,11 +143,12 @@ class Shelf:
         if change["new"]:
             with self._lock:  # anew, since clips may have come
                 self._strip.clear()
-                self._entries, self._shown, self._told.value = None, 0, ""
+                self._entries = None
             self._fill()
 
     def _fill(self) -> None:
-        """The next page; posters take a while, and a click's callback must return at once."""
+        """Add the next page; posters take a while, and a click's callback must return at once."""
+        self._say("Reading the archive ...")
         in_background(self._fill_page)
 
     def _fill_page(self) -> None:
@@ -156,15 +157,17 @@ class Shelf:
                 self._entries = self._archive.entries(newest=sys.maxsize)
             page = list(islice(self._entries, _PAGE))
             shown = sum(map(self._add, page))
-            self._shown += shown
             self._more.layout.display = "none" if len(page) < _PAGE else ""
-            lost = len(page) - shown
-            damaged = f"{lost} here can't be shown; vidu-nb archive verify names them." if lost else ""
-            told = damaged or ("" if self._shown else "Nothing is kept yet.")
-            self._told.value = f'<div class="vidu-help">{told}</div>' if told else ""
+            if lost := len(page) - shown:
+                self._say(f"{lost} here can't be shown; vidu-nb archive verify names them.")
+            else:
+                self._say("" if self._strip.box.children else "Nothing is kept yet.")
+
+    def _say(self, text: str) -> None:
+        self._note.value = f'<div class="vidu-help">{text}</div>' if text else ""
 
     def _add(self, entry: Entry | ArchiveError) -> bool:
-        """Whether an entry could be shown; one that could not is left as it is."""
+        """Add an entry's card; False where it can't be shown, and is left as it is."""
         try:
             if isinstance(entry, Entry):
                 self._strip.add(self._archive.open(entry), first=False)

@@ -1,49 +1,50 @@
-"""Drafts that follow the controls: each change is seen a moment later, small and quickly made."""
+"""Live drafts: each change of the controls is seen a moment later, small and quickly made."""
 
 from __future__ import annotations
 
+import contextvars
+import random
+import tempfile
 import threading
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import ipywidgets as widgets
 
-from ..client.client import Client
-from ..request import VideoRequest
-from ..storage.archive import Archive, Entry
-from .background import in_background
+from .. import media
+from ..animatic.cancellation import Question
+from ..animatic.engine import make_clip
+from ..player import Player
+from ..receipt import Receipt
+from ..request import DRAFT, MAX_SEED, PREVIEW, VideoRequest
+from ..video import Video
 from .form import Form
-from .result import Screen
+from .result import ResultView
 
 PATIENCE = 0.4  # s without a change before a draft is begun
-_LOOK = 0.05  # s
-_KEPT = 12  # drafts that stay; they come and go
 
 
-class Live:
-    """A switch, and the drafts while it is on.
+class LiveDraft:
+    """A switch; while it is on, a draft of what the controls say follows each change.
+
+    Drafts come straight from the preview engine, and none outlives its showing: no journal, no archive, no file.
 
     Parameters
     ----------
-    archive
-        Where a panel's clips are kept; its drafts lie in a folder of their own in there, the last dozen clips of them.
     form
         The controls.
-    screen
-        Where drafts are seen.
+    result
+        Where drafts are shown.
     say
         Gets a sentence where none can be made.
     """
 
-    def __init__(self, archive: Archive, form: Form, screen: Screen, say: Callable[[str], object]) -> None:
-        self._archive = Archive(archive.folder / "drafts")
-        self._form, self._screen, self._say = form, screen, say
-        self._lock = threading.Lock()
-        self._wanted: VideoRequest | None = None
-        self._seen: VideoRequest | None = None  # what was asked for last
-        self._changed_at = 0.0
-        self._is_working = False
-        self._caller: Client | None = None
+    def __init__(self, form: Form, result: ResultView, say: Callable[[str], object]) -> None:
+        self._form, self._result, self._say = form, result, say
+        self._lock = threading.RLock()  # observers of what is shown may change the controls
+        self._request: VideoRequest | None = None  # what was drawn last, or is about to be
+        self._turn = 0  # counts the changes: a draft of an earlier turn is not wanted any more
+        self._timer: threading.Timer | None = None
         self.box = widgets.Checkbox(
             description="Live draft: a quick, small preview follows your changes (free)", indent=False
         )
@@ -51,65 +52,68 @@ class Live:
         self.box.observe(self._switched, "value")
 
     def follow(self) -> None:
-        """The controls may say something else now."""
+        """Draw what the controls say, once they have been left alone for a moment."""
         request = self._form.request
         if not self.box.value or request is None:
             return
         with self._lock:
-            if request == self._seen:
+            if request == self._request:
                 return
-            self._seen = self._wanted = request
-            self._changed_at = time.monotonic()
-            starts, self._is_working = not self._is_working, True
-            caller = self._caller
-        if caller:
-            caller.cancel()  # its draft would be of yesterday
-        if starts:
-            in_background(self._work)
+            turn = self._next_turn(request)
+            # A thread of its own; the context tells ipykernel 7 which cell the output belongs to.
+            draw = contextvars.copy_context().run
+            self._timer = threading.Timer(PATIENCE, draw, [self._draw, request, turn])
+            self._timer.daemon, self._timer.name = True, "vidu-nb draft"
+            self._timer.start()
 
     def rest(self) -> None:
-        """Something better is being made of what the controls say: no draft of it, and none in between."""
+        """Draw nothing of what the controls say: something better is being made of it."""
         with self._lock:
-            self._seen, self._wanted, caller = self._form.request, None, self._caller
-        if caller:
-            caller.cancel()
+            self._next_turn(self._form.request)
 
     def _switched(self, _: object) -> None:
-        if self.box.value:
-            self._seen = None
-            self.follow()
-        else:
+        if not self.box.value:
             self.rest()
+            return
+        self._request = None
+        self.follow()
 
-    def _work(self) -> None:
-        """Make drafts until nothing new is wanted; one thread at a time does this."""
-        while request := self._next():
-            try:
-                client = Client.preview(quality="draft", archive=self._archive, notify=len)
-                with self._lock:
-                    self._caller = client
-                video = client.generate(request)
-                if self._is_still_wanted(request):
-                    self._screen.show([video], loops=True)
-                self._forget_old()
-            except Exception as error:  # whatever one draft meets, the next change gets another
-                if self._is_still_wanted(request):
-                    self._say(f"No draft: {error}")
+    def _next_turn(self, request: VideoRequest | None) -> int:
+        """Give up the draft that is being made, and the one that waits."""
+        self._request = request
+        self._turn += 1
+        if self._timer:
+            self._timer.cancel()
+        return self._turn
 
-    def _next(self) -> VideoRequest | None:
-        while time.monotonic() - self._changed_at < PATIENCE:
-            time.sleep(_LOOK)
-        with self._lock:
-            request, self._wanted, self._caller = self._wanted, None, None
-            self._is_working = request is not None
-            return request
+    def _draw(self, request: VideoRequest, turn: int) -> None:
+        def is_given_up() -> bool:
+            return self._turn != turn
 
-    def _is_still_wanted(self, request: VideoRequest) -> bool:
-        with self._lock:
-            return self._wanted is None and self._seen is request and self.box.value
+        try:
+            draft = make_draft(request, cancelled=is_given_up)
+            with self._lock:
+                if not is_given_up():
+                    self._result.show_bundle(draft)
+        except Exception as error:  # whatever one draft meets, the next change gets another
+            if not is_given_up():
+                self._say(f"No draft: {error}")
 
-    def _forget_old(self) -> None:
-        newest = [entry for entry in self._archive.entries(newest=_KEPT + 8) if isinstance(entry, Entry)]
-        for entry in newest[_KEPT:]:
-            entry.clip.unlink(missing_ok=True)
-            entry.path.unlink(missing_ok=True)
+
+def make_draft(request: VideoRequest, *, cancelled: Question) -> dict[str, str]:
+    """Render a draft, and return the MIME bundle of a player that holds it; no file remains.
+
+    Parameters
+    ----------
+    request
+        What to draw.
+    cancelled
+        Asked between frames; True ends the work with `Cancelled`.
+    """
+    seed = request.seed or random.randint(1, MAX_SEED)
+    with tempfile.TemporaryDirectory(prefix="vidu-nb-draft-") as folder:
+        path = Path(folder) / "draft.mp4"
+        path.write_bytes(make_clip(request, seed=seed, draft=True, cancelled=cancelled))
+        path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
+        video = Video(path, request, Receipt(PREVIEW, DRAFT, cost_usd=0.0, seed=seed))
+        return Player([video], embed=True, loops=True).bundle() | {"text/plain": video.caption}

@@ -1,8 +1,9 @@
-"""`panel`: every parameter as a widget, previews for free, clips for money, and what came of them."""
+"""`panel`: every parameter as a widget, previews for free, clips for money, and a history."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,18 +14,19 @@ import traitlets
 from IPython.display import display
 
 from ..client.client import Client
-from ..errors import InvalidRequest, OutcomeUnknown, Unreachable, ViduError
+from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..references.reference import Source
 from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
 from ..video import Video
 from ..widgets.roundtrip import Roundtrip
-from .actions import Actions, cancelled
-from .background import Job
+from .actions import ActionBar, Progress, cancelled
+from .background import BackgroundCall
 from .form import Form
 from .header import Header
-from .history import Shelf, Strip
-from .live import Live
-from .result import Screen, Tools
+from .history import ArchiveList, HistoryStrip
+from .live import LiveDraft
+from .result import ClipTools, ResultView
+from .running import Running
 from .service import Service
 
 Kind = Literal["preview", "generate"]
@@ -47,9 +49,16 @@ class Panel(widgets.VBox):
     history : tuple of Video
         This panel's clips, oldest first.
     state : str
-        ``"ready"``, ``"running"``, ``"done"`` or ``"failed"``; observable, as are the others.
+        ``"ready"``, ``"running"``, ``"done"`` or ``"failed"``; observable, as are the others, and when a call ends the
+        last to change.
+    stage : str
+        What the call in flight is doing, such as ``"The model is at work"``; empty while none is.
+    progress : float
+        The share of the call in flight that is done, 0 to 1: as the service reports it, else estimated from the clock.
+    message : str
+        The last sentence below the buttons: what came of a call, or why nothing was done.
     error : ViduError or None
-        What the last call came to, where it failed.
+        The last call's error, where it failed.
 
     >>> import asyncio
     >>> from PIL import Image
@@ -59,6 +68,8 @@ class Panel(widgets.VBox):
     Video(1:1 · 5 s · seed 7 · preview, ...)
     >>> asyncio.run(panel.run("preview"))  # in a notebook: await panel.run()
     Video(1:1 · 5 s · seed 7 · preview, ...)
+    >>> panel.wait(), panel.state, panel.message  # also for a call that a button began
+    (True, 'done', 'Here it is: 1:1 · 5 s · seed 7 · preview, free')
     """
 
     request = traitlets.Any(None, allow_none=True)
@@ -66,6 +77,9 @@ class Panel(widgets.VBox):
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
     state = traitlets.Unicode("ready")
+    stage = traitlets.Unicode()
+    progress = traitlets.Float()
+    message = traitlets.Unicode()
     error = traitlets.Any(None, allow_none=True)
 
     def __init__(
@@ -77,25 +91,24 @@ class Panel(widgets.VBox):
     ) -> None:
         super().__init__()
         self._guard = threading.Lock()
-        self._job: Job | None = None
-        self._caller: Client | None = None  # whose call is in flight
-        self._is_cancelled = False
+        self._call: BackgroundCall | None = None
+        self._running: Running | None = None
         self._is_asking = False  # a click waits for what was typed before it
         self._roundtrip = Roundtrip()
         self._service = Service(client)
-        self._actions = Actions(
+        self._actions = ActionBar(
             preview=lambda: self._click("preview"),
             generate=lambda: self._click("generate"),
             again=lambda: self._click("generate", again=True),
             cancel=self.cancel,
         )
         self._form = Form(values or {}, model=model)
-        self._screen = Screen()
-        self._live = Live(self._service.archive, self._form, self._screen, self._actions.say)
-        self._tools = Tools(self._service.archive, lambda seed: self.fill(seed=seed))
-        self._strip = Strip(self._open, self._try_to_show)
-        self._shelf = Shelf(self._service.archive, self._open, self._try_to_show)
-        self.children = self._rooms()
+        self._result = ResultView()
+        self._live = LiveDraft(self._form, self._result, self._say)
+        self._tools = ClipTools(self._service.archive, lambda seed: self.fill(seed=seed))
+        self._strip = HistoryStrip(self._open, self._try_to_show)
+        self._kept = ArchiveList(self._service.archive, self._open, self._try_to_show)
+        self.children = self._parts()
         self.add_class("vidu-panel")
         self._form.on_change = self._changed
         self._changed()
@@ -141,34 +154,37 @@ class Panel(widgets.VBox):
 
     async def run(self, kind: Kind = "generate", *, fresh: bool = False, again: bool = False) -> Video:
         """The same to be awaited: other work of the kernel's event loop goes on; an interrupt cancels the call."""
-        job = self._start(kind, fresh=fresh, again=again)
+        call = self._start(kind, fresh=fresh, again=again)
         try:
-            while not job.has_ended:  # noqa: ASYNC110  # it ends on a thread, which no asyncio.Event hears of
+            while not call.has_ended:  # noqa: ASYNC110  # it ends on a thread, which no asyncio.Event hears of
                 await asyncio.sleep(0.1)
         except BaseException:
             self.cancel()
             raise
-        return job.result()
+        return call.result()
 
     def cancel(self) -> None:
         """End the call in flight, at once; one that was sent may still be billed."""
-        self._is_cancelled = True
         self._actions.cancelling()
-        if self._caller:
-            self._caller.cancel()
+        if self._running:
+            self._running.cancel()
 
-    def _wait_for(self, job: Job) -> Video:
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until no call is in flight, also one that a button began; True when none is. Ctrl-C gets through."""
+        return self._call is None or self._call.wait(seconds)
+
+    def _wait_for(self, call: BackgroundCall) -> Video:
         try:
-            job.wait()
+            call.wait()
         except BaseException:  # an interrupt
             self.cancel()
             raise
-        return job.result()
+        return call.result()
 
     # A call.
 
     def _click(self, kind: Kind, *, again: bool = False) -> None:
-        """A button was pressed: begin once the words that were typed before it are here."""
+        """Begin what a button stands for, once what was typed before the click is here."""
         if self._is_busy or self._is_asking:
             return
         self._is_asking = True
@@ -177,99 +193,97 @@ class Panel(widgets.VBox):
         def then(has_arrived: bool) -> None:
             self._is_asking = False
             if not has_arrived:
-                self._actions.say("Nothing was done, since the page did not answer: press again.", problem=True)
+                self._say("Nothing was done, since the page did not answer: press again.", problem=True)
             else:
                 self._begin(kind, again=again, named_a_price=named_a_price)
 
         self._roundtrip.ask(then)
 
     def _begin(self, kind: Kind, *, again: bool, named_a_price: bool) -> None:
-        """Everything that the page says is known: whatever happens is told in the panel."""
+        """Begin what was clicked, now that the page's changes are here; whatever is wrong is shown in the panel."""
         service = self._service
         service.look_again()
         self._changed()
         if kind == "generate" and not service.is_kept(self.request, service.engine):
             if not service.can_pay:
-                self._actions.say(service.problem)
+                self._say(service.problem)
                 return
             if not named_a_price:  # somebody pressed a button that said something else
                 price = service.estimate.price_usd(service.engine)
-                self._actions.say(f"No clip is kept for this: press Generate again to pay for it, about ${price:.2f}.")
+                self._say(f"No clip is kept for this: press Generate again to pay for it, about ${price:.2f}.")
                 return
         try:
             self._start(kind, again=again, shows=True)
         except ViduError as error:
-            self._actions.say(str(error), problem=True)
+            self._say(str(error), problem=True)
 
-    _is_busy = property(lambda self: self._job is not None and not self._job.has_ended)
+    _is_busy = property(lambda self: self._call is not None and not self._call.has_ended)
 
-    def _start(self, kind: Kind, *, fresh: bool = False, again: bool = False, shows: bool = False) -> Job:
+    def _start(self, kind: Kind, *, fresh: bool = False, again: bool = False, shows: bool = False) -> BackgroundCall:
         """Begin a call in the background; with `shows`, its clip goes to the place below the panel."""
         request = self._form.request
         if request is None:
-            told = "; ".join(sentence for _, sentence in self._form.problems)
-            raise InvalidRequest(told, field=self._form.problems[0][0], problems=self._form.problems)
+            problems = self._form.problems
+            raise InvalidRequest("; ".join(text for _, text in problems), field=problems[0][0], problems=problems)
         service, engine = self._service, PREVIEW
         if kind == "generate" and (service.look_again() or (not fresh and service.is_kept(request, service.engine))):
             engine = service.engine
-        offline = engine != PREVIEW and not service.can_pay and not fresh
-        expected = service.estimate.seconds(engine)
-        said, parts = [""], [0.0]  # the client's last word on a wait; how much of a preview is rendered
-
-        def work() -> Video:
-            self._caller = service.client(engine).sibling(
-                notify=lambda line: said.append(line.rstrip(".")), progress=parts.append
-            )
-            if self._is_cancelled:
-                raise Unreachable("cancelled before it was sent")
-            return self._caller.generate(request, fresh=fresh, again=again, offline=offline)
-
-        def tick(elapsed: float) -> None:
-            if self._is_cancelled and self._caller:
-                self._caller.cancel()  # again: the first may have come a moment too early
-            stage = service.stage(request, engine) or said[-1] or "Starting"
-            self._actions.running(stage, elapsed, expected, part=parts[-1])
-
+        running = Running(service, request, engine, fresh=fresh, again=again, shows=shows)
         with self._guard:
             if self._is_busy:
                 raise ViduError("a call of this panel is running", remedy="Wait for it, or cancel it.")
-            self._is_cancelled, self._caller = False, None
-            job = self._job = Job(work, tick=tick, done=lambda job: self._ended(job, engine, shows=shows))
+            self._running = running
+            call = self._call = BackgroundCall(
+                running.work,
+                tick=lambda elapsed_s: self._show_progress(running.tick(elapsed_s)),
+                done=lambda call: self._ended(call, running),
+            )
         try:
             self._live.rest()
             self.error, self.state = None, "running"
-            self._actions.running("Starting", 0.0, expected)
-            job.start()
+            self._show_progress(Progress("Starting", 0.0, running.expected_s))
+            call.start()
         except BaseException:  # an observer's mistake, or an interrupt: this call ends, and the next one runs
-            self.cancel()
-            if not job.has_begun:  # else it tells by itself how it ended
-                self._job = None
-                self._actions.ended("The call was not begun.", problem=True)
+            running.cancel()
+            if not call.has_begun:  # else it reports by itself how it ended
+                self._call = None
+                with contextlib.suppress(Exception):  # the same observer's mistake
+                    self._finish("failed", "The call was not begun.", problem=True)
             raise
-        return job
+        return call
 
-    def _ended(self, job: Job, engine: str, *, shows: bool) -> None:
+    def _show_progress(self, progress: Progress) -> None:
+        self._actions.show_progress(progress)
+        self.stage, self.progress = progress.stage, progress.share
+
+    def _say(self, message: str, *, problem: bool = False) -> None:
+        """Show a sentence below the buttons."""
+        self._actions.say(message, problem=problem)
+        self.message = message
+
+    def _ended(self, call: BackgroundCall, running: Running) -> None:
         """Show what came of a call; on the clock's thread."""
-        if job.video:
+        if call.video:
+            message, problem = f"Here it is: {call.video.caption}", False
             try:
-                self._arrived(job.video, shows=shows)
+                self._arrived(call.video, shows=running.shows)
             except Exception as error:  # the clip is kept, whatever the poster or the front end says
-                self._actions.ended(f"Kept as {job.video.path}, but it could not be shown: {error}", problem=True)
-            self.state = "done"
+                message, problem = f"Kept as {call.video.path}, but it could not be shown: {error}", True
+            self._finish("done", message, problem=problem)
             return
-        failure = job.error
-        told = f"{type(failure).__name__}: {failure}"
+        failure = call.error
+        message = f"{type(failure).__name__}: {failure}"
         if isinstance(failure, ViduError):
-            price = self._service.estimate.price_usd(engine)
-            told = cancelled(failure, price) if self._is_cancelled else str(failure)
-        may_pay_again = engine != PREVIEW and isinstance(failure, OutcomeUnknown) and not failure.fetchable
-        self._actions.ended(told, problem=not self._is_cancelled, may_pay_again=may_pay_again)
-        self.error, self.state = failure, "failed"
+            price = self._service.estimate.price_usd(running.engine)
+            message = cancelled(failure, price) if running.is_cancelled else str(failure)
+        is_unknown = isinstance(failure, OutcomeUnknown) and not failure.fetchable
+        pay_again = running.engine != PREVIEW and is_unknown
+        self._finish("failed", message, problem=not running.is_cancelled, error=failure, pay_again=pay_again)
 
     def _arrived(self, video: Video, *, shows: bool) -> None:
         self.video = video
         if shows:
-            self._screen.show([video])
+            self._result.show([video])
         if video.path not in [one.path for one in self.history]:
             self._strip.add(video)
             self.history = (*self.history, video)
@@ -277,13 +291,22 @@ class Panel(widgets.VBox):
         if video.receipt and not video.receipt.replayed:
             self._form.after_a_run()
         self._tools.show(video)
-        self._actions.ended(f"Here it is: {video.caption}")
         self._changed()
 
+    def _finish(
+        self, state: str, message: str, *, problem: bool, error: BaseException | None = None, pay_again: bool = False
+    ) -> None:
+        """Say what came of a call; the state changes last."""
+        self._actions.ended(message, problem=problem, may_pay_again=pay_again)
+        try:
+            self.error, self.stage, self.progress, self.message = error, "", 0.0, message
+        finally:  # whatever an observer makes of the rest
+            self.state = state
+
     def _changed(self) -> None:
-        """The form says something else, or something else is known of it."""
+        """Follow the form, which says something else, or of which something else is known."""
         if self._form.request != self.request:
-            self._actions.take_back()  # paying again was for the request before
+            self._actions.withdraw_pay_again()  # it was for the request before
         self._actions.offer(self._service.offer(self._form.request, self._form.problems))
         self.request, self.problems = self._form.request, self._form.problems
         (self._live.rest if self._is_busy else self._live.follow)()
@@ -313,34 +336,35 @@ class Panel(widgets.VBox):
         self.video = video
         if video.request:
             self.request = video.request
-            self._actions.say(f"Brought back: {video.caption}")
+            self._say(f"Brought back: {video.caption}")
         else:
-            self._actions.say(f"Shown: {video.caption}. Its pictures are gone, so the controls stay as they are.")
+            self._say(f"Shown: {video.caption}. Its pictures are gone, so the controls stay as they are.")
 
     def _try_to_show(self, videos: Sequence[Video]) -> bool:
         try:
-            self._screen.show(videos)
+            self._result.show(videos)
         except (ViduError, OSError, ValueError) as error:  # the file has gone, or is no video any more
             names = ", ".join(video.path.name for video in videos)
-            self._actions.say(f"{names} can't be shown: {error}", problem=True)
+            self._say(f"{names} can't be shown: {error}", problem=True)
             return False
         return True
 
-    def _rooms(self) -> tuple[Any, ...]:
+    def _parts(self) -> tuple[Any, ...]:
+        """Return what the panel is made of, from top to bottom."""
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
-        rooms = (Header(self._form), self._form, self._live, self._actions, self._tools, self._strip, self._shelf)
-        return (style, *(room.box for room in rooms), self._screen.bar, self._screen.slot.output)
+        parts = (Header(self._form), self._form, self._live, self._actions, self._tools, self._strip, self._kept)
+        return (style, *(part.box for part in parts), self._result.bar, self._result.output)
 
     def _ipython_display_(self) -> None:
         display(self._repr_mimebundle_(), raw=True)
-        self._screen.slot.display()
+        self._result.display()
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return {**super()._repr_mimebundle_(**options), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        said = self._form.values()
-        return f"Panel({said['aspect_ratio']} · {said['duration']} s · seed {said['seed']} · {self.state})"
+        values = self._form.values()
+        return f"Panel({values['aspect_ratio']} · {values['duration']} s · seed {values['seed']} · {self.state})"
 
 
 def panel(

@@ -1,4 +1,4 @@
-"""Who makes previews and clips for a panel, what is kept already, and what the next click would cost."""
+"""Choose who makes a panel's previews and clips, find what is kept already, and price the next click."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_KEY = (
 )
 _ONLY_PREVIEWS = "This panel was given the free preview engine: it makes previews, and pays for nothing."
 
-#: What the journal says of a call → what a person reads.
+#: State in the journal → what a person reads.
 _STAGES = {
     "sent": "The model is at work",
     "queued": "The model is at work",
@@ -31,7 +31,7 @@ _STAGES = {
 
 
 class Service:
-    """The clients behind a panel's two buttons.
+    """Provides the clients behind a panel's two buttons.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Service:
     can_pay : bool
         Whether somebody can be asked to make a clip for money.
     problem : str
-        Why nobody can be asked, in words.
+        Why nobody can be asked, as a sentence.
     estimate : Estimate
         What a clip takes and costs.
     """
@@ -51,11 +51,9 @@ class Service:
     def __init__(self, client: Client | None = None) -> None:
         self._given = client
         self.archive = client.archive if client else Archive()
-        self.problem = ""
-        self._engine: Engine | None = None
-        self._payee, self.can_pay = self._find()
         self._credits: float | None = None
-        self.estimate = self._what_it_takes()
+        engine, self.problem = self._find_engine()
+        self._use(engine)
 
     @property
     def engine(self) -> str:
@@ -63,15 +61,14 @@ class Service:
         return self._payee.engine
 
     def look_again(self) -> bool:
-        """Whether a key is set by now; the one that was set last counts."""
-        before = self._engine
-        self._payee, self.can_pay = self._find()
-        if before != self._engine:
-            self._credits, self.estimate = None, self._what_it_takes()  # another account's
+        """Return whether a key is set by now; the one that was set last counts."""
+        engine, self.problem = self._find_engine()
+        if engine != self._engine:  # another service, or another account
+            self._use(engine)
         return self.can_pay
 
     def is_kept(self, request: VideoRequest | None, engine: str) -> bool:
-        """Whether the archive would answer."""
+        """Return whether the archive would answer."""
         if request is None or not request.seed:
             return False
         with contextlib.suppress(ArchiveError, OSError):  # asking for it says what is wrong
@@ -79,15 +76,15 @@ class Service:
         return False
 
     def client(self, engine: str) -> Client:
-        """Who is asked; the preview engine is started at its first use."""
+        """Return the client to ask; the preview engine is started at its first use."""
         if engine != PREVIEW:
             return self._payee
         if self._given and self._given.is_free:
             return self._given
-        return Client.preview(archive=self.archive, mode="queue")  # whose progress is told
+        return Client.preview(archive=self.archive, mode="queue")  # a queue reports progress
 
     def stage(self, request: VideoRequest, engine: str) -> str:
-        """How far a call is, from its journal; empty while nothing is told."""
+        """Return how far a call is by its journal; empty while that says nothing."""
         with contextlib.suppress(ArchiveError, OSError):
             attempts = self.archive.journal.attempts_for(self._key(request, engine))
             state = attempts[-1].state if attempts else ""
@@ -104,7 +101,7 @@ class Service:
                 self._credits = video.receipt.credits_remaining
 
     def offer(self, request: VideoRequest | None, problems: Sequence[tuple[str, str]]) -> Offer:
-        """What a click on either button would do."""
+        """Return what a click on either button would do."""
         return Offer(
             missing=missing(problems),
             preview_kept=self.is_kept(request, PREVIEW),
@@ -120,19 +117,22 @@ class Service:
         request = self.archive.recognise(request)
         return request.key(engine=engine, model=MODEL if engine == PREVIEW else self._payee.model)
 
-    def _what_it_takes(self) -> Estimate:
-        estimate = Estimate(self._payee.price_usd)
-        if self.can_pay:
-            estimate.learn(recent_receipts(self.archive, self.engine))
-        return estimate
-
-    def _find(self) -> tuple[Client, bool]:
-        if self._given and not self._given.is_free:
-            return self._given, True
-        self.problem, engine = _ONLY_PREVIEWS if self._given else _NO_KEY, None
+    def _find_engine(self) -> tuple[Engine | None, str]:
+        """Return the service that the environment names, and why there would be none."""
+        if self._given:
+            return None, _ONLY_PREVIEWS
         try:
-            engine = None if self._given else named_engine()
+            return named_engine(), _NO_KEY
         except InvalidRequest as error:
-            self.problem = str(error)
-        self._engine = engine
-        return client_of(engine or Engine("segmind", BASE_URL, None), archive=self.archive), engine is not None
+            return None, str(error)
+
+    def _use(self, engine: Engine | None) -> None:
+        """Ask the client that was given, else this service; with neither, only what is kept can be had."""
+        self._engine, self._credits = engine, None
+        given = self._given if self._given and not self._given.is_free else None
+        nobody = Engine("segmind", BASE_URL, None)
+        self._payee = given or client_of(engine or nobody, archive=self.archive)
+        self.can_pay = given is not None or engine is not None
+        self.estimate: Estimate = Estimate(self._payee.price_usd)
+        if self.can_pay:
+            self.estimate.learn(recent_receipts(self.archive, self.engine))

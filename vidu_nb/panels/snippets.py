@@ -1,4 +1,4 @@
-"""A request as code that runs elsewhere: this package's own call, `requests`, and curl.
+"""Write a request as code that runs elsewhere: this package's own call, `requests`, and curl.
 
 Pure functions. The key is read from ``SEGMIND_API_KEY`` when the code runs and never stands in it. Pictures from this
 machine are named as files, since they are megabytes.
@@ -22,7 +22,7 @@ PicturePath = Callable[[Reference], str]
 
 
 def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str | None = None) -> str:
-    """The call of this package that asks the same, so that a kept clip is replayed and not paid for again.
+    """Write the call of this package that asks the same, so that a kept clip is replayed and not paid for again.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str
 
 
 def as_requests(request: VideoRequest, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
-    """The same call in plain `requests`, which writes ``clip.mp4``; parameters as for `as_python`."""
+    """Write the same call in plain `requests`; it writes ``clip.mp4``. Parameters as for `as_python`."""
     local = any(not reference.is_url for reference in request.references)
     pictures = [_url_in_python(reference, picture_path) for reference in request.references]
-    said = {name: _literal(value) for name, value in request.payload().items()} | {
+    body = {name: _literal(value) for name, value in request.payload().items()} | {
         "prompt": _prompt(request.prompt, indent=8),
         "image_urls": _lines("[", [f"{one}," for one in pictures], "]", indent=8),
     }
@@ -59,20 +59,20 @@ def as_requests(request: VideoRequest, picture_path: PicturePath, *, base_url: s
         imports="import base64\nimport os" if local else "import os",
         helper=_BASE64_OF if local else "",
         url=_literal(_url(base_url)),
-        body="".join(f'        "{name}": {value},\n' for name, value in said.items()),
+        body="".join(f'        "{name}": {value},\n' for name, value in body.items()),
     )
 
 
 def as_curl(request: VideoRequest, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
-    """The same call for a shell (bash or zsh), which writes ``clip.mp4``; parameters as for `as_python`."""
+    """Write the same call for a shell (bash or zsh); it writes ``clip.mp4``. Parameters as for `as_python`."""
     pictures = [_url_in_shell(reference, picture_path) for reference in request.references]
-    said = {name: _in_heredoc(_json(value)) for name, value in request.payload().items() if name != "image_urls"}
-    said["image_urls"] = "[\n    " + ",\n    ".join(pictures) + "\n  ]"
+    body = {name: _in_heredoc(_json(value)) for name, value in request.payload().items() if name != "image_urls"}
+    body["image_urls"] = "[\n    " + ",\n    ".join(pictures) + "\n  ]"
     files = [shlex.quote(picture_path(reference)) for reference in request.references if not reference.is_url]
     return _CURL.format(
         check=f"ls -- {' '.join(files)} &&\n" if files else "",
         url=shlex.quote(_url(base_url)),
-        body=",\n".join(f'  "{name}": {value}' for name, value in said.items()),
+        body=",\n".join(f'  "{name}": {value}' for name, value in body.items()),
     )
 
 
@@ -127,7 +127,7 @@ _FROM_WIRE = "vidu.Reference.from_wire("
 
 
 def _literal(value: Any) -> str:
-    r"""Python source for a value; text in double quotes, with nothing invisible in it.
+    r"""Return Python source for a value; text in double quotes, with nothing invisible in it.
 
     >>> print(_literal("It's \"so\"\n"))
     "It's \"so\"\n"
@@ -140,13 +140,13 @@ def _literal(value: Any) -> str:
 
 
 def _prompt(prompt: str, *, indent: int) -> str:
-    """A prompt's lines one below the other, as Python joins them."""
+    """Write a prompt's lines one below the other, as Python joins them."""
     pieces = [_literal(line) for line in prompt.splitlines(keepends=True)]
     return pieces[0] if len(pieces) == 1 else _lines("(", pieces, ")", indent=indent)
 
 
 def _lines(opening: str, pieces: list[str], closing: str, *, indent: int) -> str:
-    """Brackets with one piece on each line, where the line that opens them is indented by so many spaces."""
+    """Put brackets around pieces, one on each line, where the line that opens them is indented by so many spaces."""
     margin = " " * indent
     return "\n".join([opening, *(f"{margin}    {piece}" for piece in pieces), f"{margin}{closing}"])
 
@@ -168,7 +168,7 @@ def _named(source: str, reference: Reference) -> str:
 
 
 def _is_known_by_its_pixels(reference: Reference) -> bool:
-    """True where reading the sent picture gives the same hash again.
+    """Return whether reading the sent picture gives the same hash again.
 
     A JPEG's hash is that of the pixels before JPEG changed them, and a picture from the wire may go by its bytes.
     """
@@ -186,13 +186,13 @@ def _url_in_python(reference: Reference, picture_path: PicturePath) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON with nothing invisible in it: a terminal acts on control characters, also on pasted ones."""
+    """Write JSON with nothing invisible in it: a terminal acts on control characters, also on pasted ones."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _in_heredoc(text: str) -> str:
-    """Text that the shell gives back as it is: within a here-document it acts on these three alone."""
+    """Escape text for a here-document, within which the shell acts on these three characters alone."""
     return text.replace("\\", "\\\\").replace("$", "\\$").replace("`", "\\`")
 
 
@@ -204,6 +204,6 @@ def _url_in_shell(reference: Reference, picture_path: PicturePath) -> str:
 
 
 def _head(reference: Reference) -> str:
-    """``data:image/png;base64,`` as it was sent."""
+    """Return ``data:image/png;base64,`` as it was sent."""
     head, comma, _ = reference.url.partition(",")
     return head + comma

@@ -1,4 +1,4 @@
-"""Has everything arrived that was typed before the click? A question to the page."""
+"""Ask the page whether everything that was typed before a click has arrived."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PATIENCE = 5.0  # s; a page answers within its round trip
 
 
 class Roundtrip(anywidget.AnyWidget):
-    """Tells when the page's earlier changes have arrived.
+    """Calls back when the page's earlier changes have arrived.
 
     ipywidgets holds a control's changes back while the kernel is busy with an earlier one, but never a click: a click
-    may overtake the words that were typed before it. The page gets our question after the kernel's word that it has
+    may overtake the text that was typed before it. The page gets our question after the kernel's message that it has
     done with the earlier change, which is what makes ipywidgets send the changes held back; so its answer comes after
     them.
     """

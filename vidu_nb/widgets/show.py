@@ -10,7 +10,7 @@ from ..video import Video
 
 
 class PlayersInStep(Player):
-    """Several players and, where the front end has widgets, the bar that plays them in step.
+    """Shows several players and, where the front end has widgets, the bar that plays them in step.
 
     The players are one output and the bar another: links to files work in ordinary outputs only, and a saved notebook
     shows its clips without a kernel.
@@ -22,11 +22,11 @@ class PlayersInStep(Player):
         from .synchroniser import Synchroniser
 
         display(self.bundle(), raw=True)
-        display(Synchroniser.of(self))
+        display(Synchroniser.from_player(self))
 
 
 def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *, embed: bool = False) -> Player:
-    """One clip as a player; several side by side, each under its label, with one timeline for all.
+    """Show one clip as a player; several side by side, each under its label, with one timeline for all.
 
     The bar under several clips plays, pauses and steps them together, frame by frame if you like, and lays one over
     another with a wipe. Where there are no widgets, each player keeps controls of its own.

@@ -44,7 +44,7 @@ function build(labels) {
     play: button("play", "Play"),
     next: button("next", "One frame on"),
     time: make("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "Timeline" }),
-    told: make("span", { class: "vidu-sync-told" }),
+    position: make("span", { class: "vidu-sync-position" }),
     again: button("loop", "Loop", "Loop", make("span", { class: "vidu-sync-mark", "aria-hidden": "true" }, "✓")),
     at: make("input", { type: "range", min: 0, max: 100, step: 0.1, value: 50, "aria-label": "Wipe position" }),
     problem: make("span", { class: "vidu-sync-problem", role: "status" }),
@@ -59,7 +59,7 @@ function build(labels) {
   has.all = make(
     "fieldset",
     { class: "vidu-sync-all", disabled: "" },
-    make("div", { class: "vidu-sync-row" }, has.first, has.back, has.play, has.next, has.time, has.told),
+    make("div", { class: "vidu-sync-row" }, has.first, has.back, has.play, has.next, has.time, has.position),
     make("div", { class: "vidu-sync-row" }, choices.speed, has.again, choices.sound, choices.view, has.problem),
     has.pair,
   );
@@ -80,7 +80,7 @@ function show(bar, timeline) {
   bar.time.max = frames - 1;
   bar.time.value = frame;
   bar.time.setAttribute("aria-valuetext", `${seconds.toFixed(2)} s, frame ${frame} of ${frames}`);
-  bar.told.textContent = `${seconds.toFixed(3)} s · frame ${String(frame).padStart(String(frames).length, "\u2007")}`;
+  bar.position.textContent = `${seconds.toFixed(3)} s · frame ${String(frame).padStart(String(frames).length, "\u2007")}`;
   bar.play.setAttribute("aria-label", playing ? "Pause" : "Play");
   bar.play.title = `${playing ? "Pause" : "Play"} (space)`;
   bar.play.querySelector("path").setAttribute("d", ICONS[playing ? "pause" : "play"]);
@@ -106,7 +106,7 @@ function pair(timeline, a, b) {
 
 /** Lets a bar's controls and keys act on the timeline that it has at that time. */
 function obey(bar, current, signal) {
-  const on = (one, event, act) => one.addEventListener(event, (told) => current() && act(current(), told), { signal });
+  const on = (one, event, act) => one.addEventListener(event, (found) => current() && act(current(), found), { signal });
   let resume = false; // dragging along the timeline is looking for a place, not stopping
   on(bar.first, "click", (timeline) => timeline.seek(0));
   on(bar.back, "click", (timeline) => timeline.seek(timeline.frame - 1));

@@ -38,8 +38,8 @@ class Synchroniser(anywidget.AnyWidget):
     frames = t.Int(1).tag(sync=True)
 
     @classmethod
-    def of(cls, player: Player) -> Synchroniser:
-        """A bar for a grid of players, which is to be shown beside it."""
+    def from_player(cls, player: Player) -> Synchroniser:
+        """Make the bar for a grid of players, which is to be shown beside it."""
         infos = [video.info for video in player.videos]
         fps = infos[0].fps or 24.0
         longest = max(info.frames / (info.fps or fps) for info in infos)

@@ -110,7 +110,7 @@ class Tray {
       make("div", { class: "vidu-tray-area" }, this.empty, this.list),
       make("div", { class: "vidu-tray-foot" }, this.browse, this.chooser,
         make("div", { class: "vidu-tray-typed" }, label, this.url, this.addUrl)),
-      this.notice, make("div", { class: "vidu-tray-told" }, this.status, this.hint));
+      this.notice, make("div", { class: "vidu-tray-status-line" }, this.status, this.hint));
     el.append(this.root);
   }
 
@@ -135,7 +135,7 @@ class Tray {
     on(document, "paste", this.onPaste, { capture: true });
   }
 
-  // Sends one message; resolves to Python's {said, refused} if that ever comes.
+  // Sends one message; resolves to Python's {message, refused} if that ever comes.
   ask(content, buffers = [], onSilence = (words) => this.complain(words)) {
     const token = Math.random().toString(36).slice(2);
     const seconds = this.model.get("limits").answer_seconds;
@@ -149,8 +149,8 @@ class Tray {
         if (reply.token !== token) return; // to another question, perhaps of another view of this tray
         this.model.off("msg:custom", hear);
         timers.forEach(clearTimeout);
-        if (reply.refused) this.complain(reply.said);
-        else this.status.textContent = reply.said;
+        if (reply.refused) this.complain(reply.message);
+        else this.status.textContent = reply.message;
         answer(reply);
       };
       this.model.on("msg:custom", hear);
@@ -168,15 +168,15 @@ class Tray {
     this.notice.replaceChildren(icon("warning"), make("span", {}, words));
   }
 
-  // As many files or URLs as there is room for; the others are refused by name.
+  // As many files or URLs as still fit in; the others are refused by name.
   fitting(things) {
     this.notice.replaceChildren();
     const good = this.model.get("items").filter((item) => !item.problem).length;
-    const room = Math.max(0, this.limits.pictures - good - this.pending.size);
-    const left = things.slice(room).map((thing) => thing.name ?? thing);
-    const told = `at most ${this.limits.pictures} pictures: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
-    if (left.length) this.complain(told);
-    return things.slice(0, room);
+    const free = Math.max(0, this.limits.pictures - good - this.pending.size);
+    const left = things.slice(free).map((thing) => thing.name ?? thing);
+    const refusal = `at most ${this.limits.pictures} pictures: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
+    if (left.length) this.complain(refusal);
+    return things.slice(0, free);
   }
 
   addFiles(files) {

@@ -47,11 +47,11 @@ class _Picture:
     note: str = ""
     problem: str = ""
     thumbnail: str = ""
-    turn: tuple[str, int] = ("", 0)  # which page sent it, and as its how manieth
+    turn: tuple[str, int] = ("", 0)  # which page sent it, and that page's number for it
 
     @property
     def item(self) -> dict[str, str]:
-        """What the browser is told of it."""
+        """What the browser gets to show."""
         size = host = ""
         if self.reference and self.reference.size:
             size = "{}x{}".format(*self.reference.size)
@@ -83,7 +83,7 @@ class _References(traitlets.Tuple):
 
 
 class ReferenceTray(anywidget.AnyWidget):
-    """A tray for one to seven reference pictures: drop, paste, browse or give URLs; reorder; remove.
+    """Takes one to seven reference pictures: drop, paste, browse or give URLs; reorder; remove.
 
     Parameters
     ----------
@@ -168,21 +168,21 @@ class ReferenceTray(anywidget.AnyWidget):
         content = content if isinstance(content, Mapping) else {}
         token, kind = content.get("token"), content.get("do")
         action = self._actions.get(kind) if isinstance(kind, str) else None
-        said, refused = "that was not done: an error in Python", True  # if something unforeseen is raised below
+        message, refused = "that was not done: an error in Python", True  # if something unforeseen is raised below
         try:
             if action is None:
-                said = "that is not something the tray can do"
+                message = "that is not something the tray can do"
             else:
-                said, refused = action(content, list(buffers or ())), False
+                message, refused = action(content, list(buffers or ())), False
         except InvalidRequest as error:
-            said = error.message
+            message = error.message
         finally:
             if isinstance(token, str):
-                self.send({"token": token, "said": said, "refused": refused})
+                self.send({"token": token, "message": message, "refused": refused})
 
     def _add_file(self, content: Mapping[str, Any], buffers: list[memoryview]) -> str:
         label = _line(content.get("name")) or "picture"
-        self._check_room(label)
+        self._check_count(label)
         note, problem = _line(content.get("note")), _line(content.get("problem"))
         if problem:  # found by the browser, which could not read or shrink the file
             return self._add(self._broken(label, problem))
@@ -201,13 +201,13 @@ class ReferenceTray(anywidget.AnyWidget):
         if not url.lower().startswith(("https://", "http://")):
             raise InvalidRequest("a picture's URL begins with https://")
         reference = Reference(url)
-        self._check_room(reference.label)
+        self._check_count(reference.label)
         return self._add(self._picture(reference))
 
     def _add(self, picture: _Picture) -> str:
         with self._lock:
-            self._check_room(picture.label)
-            # Messages may be handled in two threads: which file came first is told, not left to chance.
+            self._check_count(picture.label)
+            # Messages may be handled in two threads: the page says which file came first.
             later = [one.turn[0] == picture.turn[0] and one.turn[1] > picture.turn[1] for one in self._pictures]
             place = later.index(True) if True in later else len(later)
             self._show([*self._pictures[:place], picture, *self._pictures[place:]])
@@ -242,7 +242,7 @@ class ReferenceTray(anywidget.AnyWidget):
             raise InvalidRequest("that picture is no longer in the tray")
         return found
 
-    def _check_room(self, label: str) -> None:
+    def _check_count(self, label: str) -> None:
         if len(self.references) >= MAX_REFERENCES:
             raise InvalidRequest(f"at most {MAX_REFERENCES} pictures: remove one to add {label}")
 
@@ -259,7 +259,7 @@ def _turn(value: object) -> tuple[str, int]:
 
 
 def _thumbnail(reference: Reference) -> str:
-    """A JPEG data: URI of at most `_THUMBNAIL_BYTES` before base64."""
+    """Return a JPEG data: URI of at most `_THUMBNAIL_BYTES` before base64."""
     image = reference.open()
     image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=2.0)
     for quality in _QUALITIES:

@@ -1,0 +1,154 @@
+"""Live drafts: small previews follow the controls, leave nothing behind, and give way to everything else."""
+
+from __future__ import annotations
+
+import base64
+import re
+import tempfile
+import threading
+import time
+
+import ipywidgets
+import pytest
+from panels import WAIT, control, find, shown, wait_until
+
+import vidu_nb as vidu
+from vidu_nb import media
+from vidu_nb.storage.archive import Archive
+
+
+@pytest.fixture
+def panel(asked):
+    """A panel that has all it needs."""
+    return vidu.panel(**asked)
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The folder for temporary files, with nothing in it."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def switch(panel, is_on):
+    """Turn live drafts on or off."""
+    control(panel, "Live draft").value = is_on
+
+
+def places(panel):
+    """The trait that changes with what stands in the clip's place."""
+    return find(panel, ipywidgets.Output), "outputs"
+
+
+def wait_for(panel, says):
+    """Wait until these words stand in the clip's place; gives its HTML."""
+    wait_until(*places(panel), lambda _: says in shown(panel))
+    return shown(panel)
+
+
+def every(panel):
+    """A list that takes what is shown from now on."""
+    seen = []
+    find(panel, ipywidgets.Output).observe(lambda _: seen.append(shown(panel)), "outputs")
+    return seen
+
+
+def until(holds):
+    """Wait until something is so of which nobody is told."""
+    end = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < end, "it did not come true"
+        threading.Event().wait(0.01)
+
+
+def no_draft_is_made():
+    """Wait until none is under way, and none waits."""
+    for thread in threading.enumerate():
+        if thread.name == "vidu-nb draft":
+            thread.join(WAIT)
+
+
+def test_a_draft_follows_a_change(panel):
+    """Once switched on, a small preview of what the controls say plays by itself; it is no part of the history."""
+    assert shown(panel) == ""
+    switch(panel, True)
+    assert "autoplay muted loop" in wait_for(panel, "seed 42 · draft preview, free")
+    panel.fill(seed=7)
+    wait_for(panel, "seed 7 · draft preview, free")
+    assert (panel.video, panel.history, panel.state) == (None, (), "ready")
+
+
+def test_drafts_leave_nothing_behind(panel, scratch):
+    """After forty changes there is nothing in the archive, not even the archive, and no file anywhere else."""
+    switch(panel, True)
+    for turn in range(1, 5):
+        for change in range(10):
+            panel.fill(prompt=f"A wave, and {'more ' * change}of turn {turn}.")
+        wait_for(panel, f"of turn {turn}.")
+    no_draft_is_made()
+    assert not Archive().folder.exists()
+    assert list(scratch.rglob("*")) == []
+
+
+def test_a_draft_plays_from_the_page_alone_and_leaves_the_notebook_small(panel):
+    """Its clip is in the output: no kernel and no file is needed later, and no path of this machine stands there."""
+    switch(panel, True)
+    html = wait_for(panel, "seed 42 · draft preview")
+    clip = base64.b64decode(re.search(r'src="data:video/mp4;base64,([^"]+)"', html)[1])
+    assert media.what_is_wrong(clip) == ""
+    assert len(html) < 150_000
+    assert tempfile.gettempdir() not in str(find(panel, ipywidgets.Output).outputs)
+
+
+def test_only_the_last_of_quick_changes_is_drawn(panel):
+    """Somebody who drags a slider gets one draft, of where it was let go."""
+    seen = every(panel)
+    switch(panel, True)
+    for seed in range(1, 30):
+        panel.fill(seed=seed)
+    wait_for(panel, "seed 29 · draft")
+    assert len(seen) == 1
+
+
+def test_a_change_gives_up_the_draft_that_is_made(panel, scratch):
+    """It is never shown, and the next one does not wait for it."""
+    seen = every(panel)
+    switch(panel, True)
+    until(lambda: list(scratch.iterdir()))  # it has begun
+    panel.fill(seed=8)
+    wait_for(panel, "seed 8 · draft")
+    no_draft_is_made()
+    assert len(seen) == 1
+
+
+def test_a_preview_stays_until_something_changes(panel):
+    """A whole preview is not replaced by a draft of the same."""
+    switch(panel, True)
+    wait_for(panel, "seed 42 · draft")
+    seen = every(panel)
+    panel.preview()
+    no_draft_is_made()
+    assert seen == []
+    panel.fill(seed=8)
+    wait_for(panel, "seed 8 · draft")
+
+
+def test_switched_off_nothing_is_drawn(panel):
+    """Turning it off ends what is under way."""
+    seen = every(panel)
+    switch(panel, True)
+    switch(panel, False)
+    panel.fill(seed=9)
+    no_draft_is_made()
+    assert seen == []
+
+
+def test_what_can_not_be_drawn_is_reported(panel, photo):
+    """A draft that fails says so below the buttons, and the next change is drawn again."""
+    switch(panel, True)
+    panel.fill(references="http://127.0.0.1:9/cat.png")  # no address of this machine is ever asked
+    wait_until(panel, "message", lambda message: message.startswith("No draft: image_urls[0]"))
+    panel.fill(references=photo, seed=3)
+    wait_for(panel, "seed 3 · draft")

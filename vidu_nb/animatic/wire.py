@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import InvalidRequest, ViduError
 from ..references.images import MAX_BODY_BYTES
+from ..request import PREVIEW_VERSION
 from .cancellation import Cancelled
 from .connections import CROWDED
 from .holdings import Lease
@@ -60,6 +61,7 @@ class Guard:
                 said = {
                     b"x-request-id": secrets.token_hex(12).encode(),
                     b"x-vidu-engine": b"preview",
+                    b"x-vidu-engine-version": b"%d" % PREVIEW_VERSION,
                     b"cache-control": b"no-store",
                     b"x-content-type-options": b"nosniff",
                     b"x-remaining-credits": f"{self.credits_left():g}".encode(),

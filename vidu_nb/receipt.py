@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .request import MODEL
+from .request import MODEL, PREVIEW
 
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
 
@@ -41,6 +41,8 @@ class Receipt:
         True when the clip came from the archive at no cost.
     original : Receipt or None
         For a replay, the receipt of the call that made the clip; saved copies carry that one.
+    engine_version : int or None
+        Of the preview engine, for its clips; None for those of version 0.1, and for other services.
 
     >>> receipt = Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7})
     >>> receipt.cost_usd, receipt.to_dict()["seed"]
@@ -58,6 +60,7 @@ class Receipt:
     sha256: str = ""
     replayed: bool = False
     original: Receipt | None = field(default=None, repr=False, compare=False)
+    engine_version: int | None = None
 
     @classmethod
     def from_headers(
@@ -75,6 +78,7 @@ class Receipt:
             elapsed_s=round(elapsed_s, 3),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             sha256=sha256,
+            engine_version=_version(headers.get("x-vidu-engine-version")) if engine == PREVIEW else None,
         )
 
     @classmethod
@@ -88,6 +92,7 @@ class Receipt:
             request_id=None if request_id is None else str(request_id),
             seed=seed if isinstance(seed, int) else None,
             replayed=said.get("replayed") is True,
+            engine_version=_version(said.get("engine_version")),
             **words,
             **figures,
         )
@@ -113,3 +118,8 @@ def number(text: object) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) and value >= 0 else None
+
+
+def _version(text: object) -> int | None:
+    value = number(text)
+    return int(value) if value is not None and value.is_integer() else None

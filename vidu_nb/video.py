@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,15 @@ from .folders import check_outside
 from .player import Player
 from .receipt import Receipt
 from .recipe import read_recipe, recipe_of, write_recipe
-from .request import DRAFT, VideoRequest
+from .request import DRAFT, PREVIEW_VERSION, VideoRequest
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
     from .animatic.story.storyboard import Storyboard
+
+_OTHER_VERSION = "Another version of the preview engine made this clip: its shots may differ from this plan."
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,11 +113,17 @@ class Video:
     def storyboard(self) -> Storyboard | None:
         """The plan of this request's preview, shown with this clip's frames; None where no request is known.
 
-        For a paid clip it is what a preview of the same request would do: the model goes its own ways.
+        For a paid clip it is what a preview of the same request would do: the model goes its own ways. So it is for a
+        preview that another version of the engine made, and a note says so.
         """
         from .animatic.story.storyboard import plan_of
 
-        return plan_of(self.request, seed=self.seed, clip=self.path) if self.request else None
+        if self.request is None:
+            return None
+        plan = plan_of(self.request, seed=self.seed, clip=self.path)
+        if self.receipt and self.is_preview and self.receipt.engine_version != PREVIEW_VERSION:
+            return replace(plan, notes=(*plan.notes, _OTHER_VERSION))
+        return plan
 
     def frames(self, *, side: int | None = None) -> Iterator[np.ndarray]:
         """Decode frame by frame: uint8 RGB arrays (height, width, 3), of at most `side` px on the longer side."""

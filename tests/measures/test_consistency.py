@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
+from previews import small_preview
 from skimage import data
 
 import vidu_nb as vidu
@@ -16,6 +16,7 @@ from vidu_nb.errors import InvalidRequest, ViduError
 from vidu_nb.measures.consistency import Consistency, consistency
 from vidu_nb.measures.differences import compare_pictures
 from vidu_nb.measures.framing import framing
+from vidu_nb.measures.matching import shrunk
 from vidu_nb.video import Video
 
 FPS = 24
@@ -24,17 +25,13 @@ PICTURES = {
     "astronaut": data.astronaut(), "coffee": data.coffee(), "rocket": data.rocket(), "cat": data.cat(),
     "motorcycle": data.stereo_motorcycle()[0], "hubble": data.hubble_deep_field(), "retina": data.retina(),
 }  # fmt: skip
+SIDE = 640  # px, of the previews: in fewer a dissolve between small pictures shows too little of them
 REQUESTS = {
     "three sentences": ("An astronaut smiles. Then coffee, close-up, pan right. Finally a rocket, wide.", 3, "1:1", 42),
     "there and back": ("The coffee steams. Cut to the astronaut. Back to the coffee.", 2, "16:9", 3),
     "seven pictures": ("Everything at once, one after the other.", 7, "1:1", 5),
     "dissolves": ("The astronaut. Dissolve to the cat. Dissolve to the rocket.", 4, "9:16", 99),
 }
-
-
-def cast(count):
-    """The first pictures by name."""
-    return [vidu.Reference(picture, name=name) for name, picture in list(PICTURES.items())[:count]]
 
 
 def truth(request):
@@ -58,13 +55,18 @@ def on_screen(found, frames):
     return there
 
 
+@pytest.fixture(scope="module")
+def cast():
+    """The pictures by name."""
+    return [vidu.Reference(shrunk(picture, SIDE), name=name) for name, picture in PICTURES.items()]
+
+
 @pytest.fixture(scope="module", params=REQUESTS, ids=list(REQUESTS))
-def measured(request, tmp_path_factory):
-    """A draft's request and what was found in its clip; what is looked at is smaller still."""
+def measured(request, cast, tmp_path_factory):
+    """A preview's request and what was found in its clip."""
     prompt, count, ratio, seed = REQUESTS[request.param]
-    asked = vidu.VideoRequest(prompt=prompt, references=cast(count), aspect_ratio=ratio, seed=seed, bgm=False)
-    client = vidu.Client.preview(archive=tmp_path_factory.mktemp("kept"), quality="draft")
-    return asked, consistency(client.generate(asked))
+    asked = vidu.VideoRequest(prompt=prompt, references=cast[:count], aspect_ratio=ratio, seed=seed, bgm=False)
+    return asked, consistency(small_preview(asked, SIDE, tmp_path_factory.mktemp("preview")))
 
 
 def test_spans_are_those_of_the_storyboard(measured):
@@ -125,7 +127,7 @@ def test_a_fade_of_ten_bits_is_no_cut(tmp_path):
 
 
 def test_a_shot_without_a_sample_has_no_mean(make_clip):
-    """Between two samples nothing was looked at, and nothing is not said to be a reference's absence."""
+    """Between two samples nothing was looked at, and nothing is not taken for a reference's absence."""
     cat, coffee = (np.ascontiguousarray(picture[:256, :256]) for picture in (data.cat(), data.coffee()))
     clip = make_clip("quick.mp4", [cat] * 4 + [coffee] * 10 + [cat] * 11, crf=16, sound=False)
     found = consistency(clip, data.coffee(), rate=1)
@@ -145,7 +147,7 @@ def test_frame_to_frame_is_vbenchs(still):
 
 
 def test_what_is_not_there_has_no_span(still):
-    """A stranger is never on screen, and a plain picture is told to be plain."""
+    """A stranger is never on screen, and a plain picture is marked as plain."""
     found = consistency(still, [data.rocket(), np.full((200, 300, 3), 90, np.uint8)])
     assert found.spans == ((), ())
     assert [row["note"] for row in found.table] == ["", "too plain to be found"]
@@ -161,19 +163,6 @@ def test_names_stay_text(still):
     assert 'alt="' in html
 
 
-def test_without_matplotlib_the_table_is_shown(still, monkeypatch):
-    """The words say how to get the plot, and the table says the same as it would."""
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    found = consistency(still, vidu.Reference(data.cat(), name="cat"))
-    with pytest.raises(ViduError, match=r"pip install 'vidu-nb\[plots\]'"):
-        found.plot()
-    shown = found._repr_html_()
-    assert "0.00-1.00 s" in shown
-    assert "plots need matplotlib" in shown
-    assert "<img" not in shown
-
-
 @pytest.mark.parametrize(
     "measure",
     [
@@ -183,7 +172,7 @@ def test_without_matplotlib_the_table_is_shown(still, monkeypatch):
     ],
     ids=["consistency", "framing", "differences"],
 )
-def test_a_file_without_a_frame_is_told(measure, tmp_path):
+def test_a_file_without_a_frame_is_refused(measure, tmp_path):
     """A recording that was broken off before its first frame has a track and no picture in it."""
     path = tmp_path / "empty.mp4"
     with av.open(str(path), "w", options={"movflags": "empty_moov+frag_keyframe"}) as container:
@@ -202,7 +191,7 @@ def test_the_same_clip_gives_the_same_result(still):
     assert isinstance(one, Consistency)
 
 
-def test_mistakes_are_told(still, tmp_path):
+def test_mistakes_are_refused(still, tmp_path):
     """No reference, a URL, an impossible rate and a file that is no video each say what to do."""
     with pytest.raises(InvalidRequest, match="pass references="):
         consistency(still)

@@ -22,9 +22,9 @@ def colours(pictures):
 def test_cosines_are_the_scores():
     """The same picture scores 1, opposite vectors count as 0 and never as less."""
     measure = Embedded(lambda pictures: [[1.0 if pictures[0].mean() > 128 else -1.0]])
-    white, black = (measure.look(np.full((8, 8, 3), value, np.uint8)) for value in (255, 0))
-    assert measure.compare(white, white) == 1
-    assert measure.compare(white, black) == 0
+    white, black = (measure.extract(np.full((8, 8, 3), value, np.uint8)) for value in (255, 0))
+    assert measure.score(white, white) == 1
+    assert measure.score(white, black) == 0
 
 
 def test_a_clip_is_measured_with_any_function(make_clip):
@@ -37,15 +37,15 @@ def test_a_clip_is_measured_with_any_function(make_clip):
 
 
 @pytest.mark.parametrize("bad", [[1.0, 2.0], [[np.nan]], [[0.0, 0.0]], [[1.0], [2.0]]])
-def test_what_is_no_vector_is_told(bad):
+def test_what_is_no_vector_is_refused(bad):
     """Vectors of a wrong shape, not finite or all zeros are refused with what was expected."""
     with pytest.raises(ViduError, match="embed= gave"):
-        Embedded(lambda _: bad).look(data.cat())
+        Embedded(lambda _: bad).extract(data.cat())
 
 
 @pytest.mark.parametrize("missing", ["torch", "transformers"])
 def test_dino_names_its_extra(monkeypatch, missing):
-    """Without torch or transformers the error says what to install."""
+    """Without torch or transformers the error has the command that installs them."""
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ViduError, match=r"vidu-nb\[dino\]"):
+    with pytest.raises(ViduError, match=r"pip install 'vidu-nb\[dino\]'"):
         vidu.dino()

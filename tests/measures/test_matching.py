@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import rankdata
 from skimage import data
 
-from vidu_nb.measures.matching import Likeness, likeness, look, mirrored, shrunk
+from vidu_nb.measures.matching import Likeness, extract, likeness, mirrored, shrunk
 from vidu_nb.measures.tracking import SIDE
 
 PHOTOGRAPHS = {
@@ -71,13 +71,13 @@ def pictures():
 def scores(pictures):
     """Every photograph against every distorted one, at the size of a sample: (reference, shown, distortion) → score."""
     measure = Likeness()
-    wanted = {name: measure.look_for(picture) for name, picture in pictures.items()}
+    wanted = {name: measure.extract_reference(picture) for name, picture in pictures.items()}
     found = {}
     for shown, picture in pictures.items():
         for distortion, distort in DISTORTIONS.items():
-            frame = measure.look(shrunk(np.ascontiguousarray(distort(picture)), SIDE))
+            frame = measure.extract(shrunk(np.ascontiguousarray(distort(picture)), SIDE))
             for reference, features in wanted.items():
-                found[reference, shown, distortion] = measure.compare(features, frame)
+                found[reference, shown, distortion] = measure.score(features, frame)
     return found
 
 
@@ -103,8 +103,8 @@ def test_the_threshold_parts_them(scores):
 
 
 def test_colours_alone_are_not_enough():
-    """Two plain pictures of one colour are told to be plain, and never count as the same."""
-    one, other = (look(np.full((200, 300, 3), (200, 30, 30), np.uint8)) for _ in range(2))
+    """Two plain pictures of one colour are marked as plain, and never count as the same."""
+    one, other = (extract(np.full((200, 300, 3), (200, 30, 30), np.uint8)) for _ in range(2))
     assert one.is_plain
     assert likeness(one, other) == pytest.approx(0.3, abs=0.01)
 
@@ -112,9 +112,9 @@ def test_colours_alone_are_not_enough():
 def test_features_are_mirrored_without_looking_again(pictures):
     """Mirrored features fit the mirrored picture about as well as those found in it."""
     cat = pictures["cat"]
-    turned_round = look(np.ascontiguousarray(cat[:, ::-1]))
-    assert likeness(mirrored(look(cat)), turned_round) > 0.9
-    assert likeness(look(cat), turned_round) < 0.5
+    turned_round = extract(np.ascontiguousarray(cat[:, ::-1]))
+    assert likeness(mirrored(extract(cat)), turned_round) > 0.9
+    assert likeness(extract(cat), turned_round) < 0.5
 
 
 def test_scores_lie_between_0_and_1(scores):

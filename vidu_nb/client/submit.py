@@ -26,7 +26,15 @@ from .session import Session, uninterrupted
 from .uploads import stored_links
 
 #: The answer's headers that are kept; never a request's.
-_KEPT_HEADERS = ("x-request-id", "x-cost", "x-remaining-credits", "x-generation-time", "x-seed-value", "x-vidu-engine")
+_KEPT_HEADERS = (
+    "x-request-id",
+    "x-cost",
+    "x-remaining-credits",
+    "x-generation-time",
+    "x-seed-value",
+    "x-vidu-engine",
+    "x-vidu-engine-version",
+)
 
 
 @dataclass(frozen=True, slots=True)

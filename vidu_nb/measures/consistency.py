@@ -1,4 +1,4 @@
-"""Is each reference still there? When it is on screen, how well it was kept, and how steady the clip is in itself."""
+"""Is each reference still there? When it is on screen, how like itself it looks, and how steady the clip is."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidRequest, ViduError
+from ..errors import InvalidRequest
+from ..files import expanded
 from ..media import probe
 from ..references.reference import Reference, Source, as_references
 from ..video import Video
 from .embedding import Embed, Embedded, Measure
-from .matching import Likeness, Picture
-from .plots import INK, figure_html, new_figure
-from .tracking import Watch, decoded
+from .matching import Likeness, Picture, shrunk
+from .plots import INK, new_plot, plot_html, shortened, table_html
+from .tracking import Track, decoded, track
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from .figure import Plot
 
 RATE = 3.0  # samples a second: a preview's shortest shot lasts two thirds of a second
 THRESHOLD = 0.5  # of the default measure, see `likeness`
@@ -33,8 +32,9 @@ EMBEDDED_THRESHOLD = 0.6  # of a cosine; every network has its own scale, so thi
 
 _JOINT = 8  # frames: what comes and goes within this time of each other is one change of shots, such as a dissolve
 _STRIP = 8  # pictures below the heat map
+_STRIP_SIDE = 160  # px of the longer side of the pictures that a result holds of every sample
 
-_Between = Callable[[int, int], float]
+_Likeness = Callable[[int, int], float]
 
 
 class Span(NamedTuple):
@@ -58,7 +58,7 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What lies between two cuts or dissolves.
+    """A part of a clip between two cuts or dissolves.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Consistency:
-    """What `consistency` found.
+    """The result of `consistency`: when each reference is on screen, how well it is shown, and how steady the clip is.
 
     Attributes
     ----------
@@ -140,8 +140,13 @@ class Consistency:
             for name, plain, spans, best in zip(self.names, self.plain, self.spans, self.best, strict=True)
         ]
 
-    def plot(self) -> Figure:
-        """References by time as a heat map above a strip of frames; a line marks when each is on screen.
+    def plot(self) -> Plot:
+        """Draw references by time as a heat map above a strip of frames; a line marks when each is on screen.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shows itself as a cell's last value, with a text alternative.
 
         Raises
         ------
@@ -152,19 +157,8 @@ class Consistency:
 
     def _repr_html_(self) -> str:
         rows = self.table
-        head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in rows[0])
-        body = "".join(
-            "<tr>"
-            + "".join(f'<td style="text-align:left">{escape(str(value))}</td>' for value in row.values())
-            + "</tr>"
-            for row in rows
-        )
-        try:
-            picture = figure_html(self.plot(), f"References by time, frames below. {self}")
-        except ViduError as error:  # no matplotlib: the table says the same
-            picture = f"<p>{escape(str(error))}</p>"
-        said = f"Frame to frame: {_figure(self.frame_to_frame)} over {len(self.shots)} shots."
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{said}</p>{picture}"
+        steady = f"Frame to frame: {_figure(self.frame_to_frame)} over {len(self.shots)} shots."
+        return f"{table_html(rows[0], map(dict.values, rows))}<p>{steady}</p>{plot_html(self.plot)}"
 
     def __repr__(self) -> str:
         rows = "; ".join(f"{row['reference']} {row['on screen']} (best {row['best score']:.2f})" for row in self.table)
@@ -188,14 +182,14 @@ def consistency(
     references
         One to seven pictures; defaults to those of the video's request. URLs are not fetched: pass the pictures.
     embed
-        A function from a list of uint8 RGB pictures to an array of one vector each, such as ``compare.dino()``; cosines
-        of these vectors then are the scores. The default finds local features and colours (see `likeness`): it knows a
-        picture again when it is cropped, turned, mirrored, tinted or blurred. It does not know a person again in
-        another pose, from behind, or drawn in another style; for a model's output take `dino`.
+        A function from a list of uint8 RGB pictures to an array of one vector each, such as ``vidu.dino()``; cosines of
+        these vectors then are the scores. The default finds local features and colours: it knows a picture again when
+        it is cropped, turned, mirrored, tinted or blurred. It does not know a person again in another pose, from
+        behind, or drawn in another style; for a model's output take `dino`.
     rate
         Samples a second, more than 0. What is on screen for less than one step may be missed; edges are exact to a
-        frame, since they are sought between two samples. So all frames between two samples are held in memory, 3 MB
-        each in 1080p: 8 of them by default, 48 for one sample in two seconds.
+        frame, since they are searched for between two samples. So all frames between two samples are held in memory,
+        3 MB each in 1080p: 8 of them by default, 48 for one sample in two seconds.
     threshold
         The score from which on a reference counts as on screen, 0 to 1; by default 0.5, and 0.6 with `embed`.
 
@@ -220,21 +214,22 @@ def consistency(
     >>> consistency(clip).spans
     ((Span(start=0.0, end=5.0),),)
     """
-    path = video.path if isinstance(video, Video) else Path(video)
+    path = video.path if isinstance(video, Video) else expanded(video)
     wanted = _references(video, references)
     if not rate > 0:
         raise InvalidRequest(f"rate={rate} should be more than 0 samples a second", field="rate")
     measure: Measure = Likeness() if embed is None else Embedded(embed)
     if threshold is None:
         threshold = THRESHOLD if embed is None else EMBEDDED_THRESHOLD
-    sought = [measure.look_for(np.asarray(reference.open())) for reference in wanted]
-    info = probe(path)
-    fps = info.fps or 24.0
-    watch = Watch(measure, sought, threshold, max(1, round(fps / rate)))
-    for frame in decoded(path):
-        watch.see(frame)
-    watch.finish()
-    return _result(watch, tuple(one.label for one in wanted), fps)
+    fps = probe(path).fps or 24.0
+    found = track(
+        decoded(path),
+        measure,
+        [measure.extract_reference(np.asarray(reference.open())) for reference in wanted],
+        threshold=threshold,
+        step=max(1, round(fps / rate)),
+    )
+    return _result(found, tuple(reference.label for reference in wanted), fps)
 
 
 def _references(video: object, given: Source) -> tuple[Reference, ...]:
@@ -246,49 +241,54 @@ def _references(video: object, given: Source) -> tuple[Reference, ...]:
     return references
 
 
-def _result(watch: Watch, names: tuple[str, ...], fps: float) -> Consistency:
-    scores = np.array(watch.scores).T
-    joints, edges = _changes(watch)
+def _result(track: Track, names: tuple[str, ...], fps: float) -> Consistency:
+    samples = track.samples
+    scores = np.array([sample.scores for sample in samples]).T
+    joints, edges = _changes(track)
 
     @functools.cache  # shots and the clip as a whole ask for many of the same pairs
-    def between(one: int, other: int) -> float:
-        return watch.measure.between(watch.seen[one], watch.seen[other])
+    def likeness(one: int, other: int) -> float:
+        return track.measure.likeness(samples[one].features, samples[other].features)
+
+    def best(number: int) -> Best:
+        found = max(samples, key=lambda sample: sample.scores[number])
+        return Best(found.frame / fps, found.scores[number], found.picture)
 
     return Consistency(
         names=names,
-        plain=tuple(map(watch.measure.is_plain, watch.sought)),
-        times=tuple(index / fps for index in watch.samples),
+        plain=tuple(map(track.measure.is_plain, track.references)),
+        times=tuple(sample.frame / fps for sample in samples),
         scores=scores,
-        threshold=watch.threshold,
-        spans=tuple(tuple(_spans(one, watch.frames, fps)) for one in edges),
-        best=tuple(Best(index / fps, score, picture) for index, score, picture in watch.best),
-        shots=tuple(_shot(watch, scores, *ends, fps, between) for ends in pairwise([0, *joints, watch.frames])),
-        frame_to_frame=_frame_to_frame(between, range(len(watch.seen))),
-        strip=tuple(watch.strip),
-        duration=watch.frames / fps,
+        threshold=track.threshold,
+        spans=tuple(tuple(_spans(own, track.frames, fps)) for own in edges),
+        best=tuple(map(best, range(len(names)))),
+        shots=tuple(_shot(track, scores, *ends, fps, likeness) for ends in pairwise([0, *joints, track.frames])),
+        frame_to_frame=_frame_to_frame(likeness, range(len(samples))),
+        strip=tuple(shrunk(sample.picture, _STRIP_SIDE) for sample in samples),
+        duration=track.frames / fps,
     )
 
 
-def _changes(watch: Watch) -> tuple[list[int], list[dict[int, bool]]]:
-    """The frames that shots begin with, and each reference's edges.
+def _changes(track: Track) -> tuple[list[int], list[dict[int, bool]]]:
+    """Return the frames that shots begin with, and each reference's edges.
 
-    In a dissolve both pictures are found for some frames, the richer one for longer. So the change is said to be where
-    the frame as a whole turns from one to the other, for all who come and go.
+    In a dissolve both pictures are found for some frames, the richer one for longer. So the change is placed where the
+    frame as a whole turns from one to the other, for all who come and go.
     """
-    cuts = set(watch.cuts())
+    cuts = set(track.luma.cuts())
     groups: list[list[int]] = []
-    for frame in sorted(cuts.union(*watch.edges) - {0}):
+    for frame in sorted(cuts.union(*track.edges) - {0}):
         if groups and frame - groups[-1][-1] <= _JOINT:
             groups[-1].append(frame)
         else:
             groups.append([frame])
     joints = [
-        next((frame for frame in group if frame in cuts), watch.turn(group[0] - _JOINT, group[-1] + _JOINT))
+        next((frame for frame in group if frame in cuts), track.luma.turn(group[0] - _JOINT, group[-1] + _JOINT))
         for group in groups
     ]
     moved = {frame: joint for group, joint in zip(groups, joints, strict=True) for frame in group}
     edges = []
-    for own in watch.edges:
+    for own in track.edges:
         snapped = {moved.get(frame, frame): there for frame, there in own.items()}
         edges.append(snapped if len(snapped) == len(own) else own)  # not where it came and went within that time
     return joints, edges
@@ -300,25 +300,25 @@ def _spans(edges: dict[int, bool], frames: int, fps: float) -> Iterator[Span]:
             yield Span(start / fps, end / fps)
 
 
-def _shot(watch: Watch, scores: NDArray[np.float64], start: int, end: int, fps: float, between: _Between) -> Shot:
-    inside = [i for i, index in enumerate(watch.samples) if start <= index < end]
+def _shot(track: Track, scores: NDArray[np.float64], start: int, end: int, fps: float, likeness: _Likeness) -> Shot:
+    inside = [i for i, sample in enumerate(track.samples) if start <= sample.frame < end]
     means = tuple(float(row[inside].mean()) if inside else math.nan for row in scores)
-    return Shot(Span(start / fps, end / fps), means, _frame_to_frame(between, inside))
+    return Shot(Span(start / fps, end / fps), means, _frame_to_frame(likeness, inside))
 
 
-def _frame_to_frame(between: _Between, seen: Sequence[int]) -> float | None:
-    """VBench's subject consistency over samples, first to last."""
-    if len(seen) < 2:
+def _frame_to_frame(likeness: _Likeness, samples: Sequence[int]) -> float | None:
+    """Compute VBench's subject consistency over samples, first to last."""
+    if len(samples) < 2:
         return None
-    likes = [(between(seen[0], now) + between(before, now)) / 2 for before, now in pairwise(seen)]
-    return float(np.mean(likes))
+    halves = [(likeness(samples[0], now) + likeness(before, now)) / 2 for before, now in pairwise(samples)]
+    return float(np.mean(halves))
 
 
 def _figure(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}"
 
 
-def _plot(found: Consistency) -> Figure:
+def _plot(found: Consistency) -> Plot:
     count = len(found.names)
     step = found.times[1] - found.times[0] if len(found.times) > 1 else found.duration
     edges = [max(0.0, time - step / 2) for time in found.times] + [found.duration]
@@ -326,7 +326,8 @@ def _plot(found: Consistency) -> Figure:
     tall = found.strip[0].shape[0] / found.strip[0].shape[1]
     width = 6.6
     strip_height = min(1.2, width / len(chosen) * tall)
-    figure = new_figure(width, 1.0 + 0.34 * count + strip_height)
+    alt = f"References by time, frames below. {found}"
+    figure = new_plot(width, 1.0 + 0.34 * count + strip_height, alt)
     rows: Any = figure.subfigures(2, 1, height_ratios=[1.0 + 0.34 * count, strip_height])
     heat = rows[0].subplots()
     mesh = heat.pcolormesh(edges, range(count + 1), found.scores, vmin=0, vmax=1, cmap="Blues")
@@ -334,7 +335,9 @@ def _plot(found: Consistency) -> Figure:
         heat.hlines([row + 0.88] * len(spans), [a for a, _ in spans], [b for _, b in spans], color="#e65100", lw=3)
     for shot in found.shots[1:]:
         heat.axvline(shot.span.start, color=INK, lw=0.8, ls=":")
-    heat.set_yticks([row + 0.5 for row in range(count)], [_short(name) for name in found.names], parse_math=False)
+    heat.set_yticks(
+        [row + 0.5 for row in range(count)], [shortened(name, 18) for name in found.names], parse_math=False
+    )
     heat.invert_yaxis()
     heat.set_xlim(0, found.duration)
     heat.set_xlabel("seconds (orange: on screen; dotted: a new shot)", color=INK)
@@ -344,7 +347,3 @@ def _plot(found: Consistency) -> Figure:
         axes.set_title(f"{found.times[index]:.2f} s", fontsize=8, color=INK)
         axes.axis("off")
     return figure
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"{name[:17]}…"

@@ -1,4 +1,4 @@
-"""How far two clips' pictures and sounds differ, in figures; what that means is for `compare.reproduction` to say.
+"""How far two clips' pictures and sounds differ, in figures; what that means is for `reproduction` to judge.
 
 FFmpeg's own filters do the pictures' arithmetic, in one pass over both files.
 """
@@ -49,7 +49,7 @@ class Pictures:
         Every decoded sample of every frame is equal, as deep and as fine as it is stored; sizes and pixel formats are,
         too. False for the rare formats whose samples PyAV can't lay out, such as 4:4:4 of 10 bits.
     obstacle : str
-        Why frames can't be compared, in words; empty where they can.
+        Why frames can't be compared; empty where they can.
     """
 
     ssim: tuple[float, ...]
@@ -61,7 +61,7 @@ class Pictures:
     obstacle: str = ""
 
     def flipped(self) -> Pictures:
-        """The same with first and second exchanged; SSIM and PSNR are symmetric."""
+        """Exchange first and second; SSIM and PSNR are symmetric."""
         return replace(self, frames=self.frames[::-1], lag=-self.lag)
 
 
@@ -91,7 +91,7 @@ class Sound:
     seconds: tuple[float, float] = (0.0, 0.0)
 
     def flipped(self) -> Sound:
-        """The same with first and second exchanged."""
+        """Exchange first and second."""
         return replace(self, present=self.present[::-1], lag_ms=-self.lag_ms or 0.0, seconds=self.seconds[::-1])
 
 
@@ -129,7 +129,7 @@ def compare_pictures(first: Path_, second: Path_) -> Pictures:
 
 
 def equal_pictures(path: Path_) -> Pictures:
-    """What `compare_pictures` says of a file and itself, without decoding it."""
+    """Return what `compare_pictures` gives for a file and itself, without decoding it."""
     frames = probe(path).frames
     return Pictures((1.0,) * frames, (math.inf,) * frames, (frames, frames), identical=True)
 
@@ -157,7 +157,7 @@ def compare_sound(first: Path_, second: Path_) -> Sound:
 
 
 def equal_sound(path: Path_) -> Sound:
-    """What `compare_sound` says of a file and itself, without decoding it."""
+    """Return what `compare_sound` gives for a file and itself, without decoding it."""
     info = probe(path)
     if info.audio_codec is None:
         return Sound((False, False), identical=True)
@@ -211,7 +211,7 @@ class _Meter:
 
 
 def _are_equal(one: Any, other: Any) -> bool:
-    """Whether two frames hold the same samples: those that are stored, for 8-bit 4:2:0 may hide a difference."""
+    """Compare two frames' samples as they are stored: 8-bit 4:2:0 may hide a difference."""
     if one is None or other is None or one.format.name != other.format.name:
         return False
     try:
@@ -234,7 +234,7 @@ def _thumb(frame: Any) -> np.ndarray:
 
 
 def _find_lag(a: np.ndarray, b: np.ndarray) -> tuple[int, float]:
-    """(frames that `b` runs late, RMS difference then) over grey thumbs of shape (frames, side, side)."""
+    """Return (frames that `b` runs late, RMS difference then) over grey thumbs of shape (frames, side, side)."""
     reach = min(MAX_LAG, min(len(a), len(b)) // 2)
     errors = {lag: _error(a, b, lag) for lag in range(-reach, reach + 1)}
     best = min(errors, key=lambda lag: (errors[lag], abs(lag)))
@@ -250,7 +250,7 @@ def _error(a: np.ndarray, b: np.ndarray, lag: int) -> float:
 
 
 def _samples(path: Path_) -> np.ndarray | None:
-    """Float samples of shape (2, n) at `RATE`, None for a file without sound."""
+    """Decode float samples of shape (2, n) at `RATE`; None for a file without sound."""
     import av
 
     if probe(path).audio_codec is None:
@@ -263,7 +263,7 @@ def _samples(path: Path_) -> np.ndarray | None:
 
 
 def _sdr(a: np.ndarray, b: np.ndarray) -> tuple[float, int]:
-    """(SI-SDR in dB, samples that `b` runs late) of two mono sounds."""
+    """Return (SI-SDR in dB, samples that `b` runs late) of two mono sounds."""
     reach = min(RATE // 2, min(len(a), len(b)) // 2)
     size = 1 << (len(a) + len(b)).bit_length()
     correlation = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)

@@ -17,22 +17,22 @@ Embed = Callable[[list[Picture]], Any]
 
 
 class Measure(Protocol):
-    """What `consistency` needs to know of pictures: look at each one once, then compare any two."""
+    """What `consistency` asks of a measure: features of each picture, extracted once, and comparisons of any two."""
 
-    def look(self, picture: Picture) -> Any:
-        """What is to be remembered of a frame."""
+    def extract(self, picture: Picture) -> Any:
+        """Extract a frame's features."""
 
-    def look_for(self, picture: Picture) -> Any:
-        """What is to be remembered of a reference."""
+    def extract_reference(self, picture: Picture) -> Any:
+        """Extract a reference's features."""
 
-    def is_plain(self, wanted: Any) -> bool:
-        """Whether a reference has too little to be found by."""
+    def is_plain(self, reference: Any) -> bool:
+        """Tell whether a reference has too few features to be found."""
 
-    def compare(self, wanted: Any, seen: Any) -> float:
-        """A reference with a frame, 0 to 1."""
+    def score(self, reference: Any, frame: Any) -> float:
+        """Compare a reference with a frame: 0 to 1."""
 
-    def between(self, one: Any, other: Any) -> float:
-        """A frame with another, 0 to 1."""
+    def likeness(self, one: Any, other: Any) -> float:
+        """Compare a frame with another: 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Embedded:
 
     embed: Embed
 
-    def look(self, picture: Picture) -> NDArray[np.float64]:
-        """A unit vector."""
+    def extract(self, picture: Picture) -> NDArray[np.float64]:
+        """Embed a picture as a unit vector."""
         vectors = np.asarray(self.embed([picture]), dtype=np.float64)
         if vectors.ndim != 2 or len(vectors) != 1 or not np.isfinite(vectors).all() or not vectors.any():
             raise ViduError(
@@ -51,21 +51,21 @@ class Embedded:
             )
         return np.asarray(vectors[0] / np.linalg.norm(vectors[0]))
 
-    look_for = look
+    extract_reference = extract
 
-    def is_plain(self, wanted: NDArray[np.float64]) -> bool:  # noqa: ARG002 - a measure is asked so
-        """Never: a vector doesn't tell."""
+    def is_plain(self, reference: NDArray[np.float64]) -> bool:  # noqa: ARG002 - a measure is asked so
+        """Return False: a vector doesn't tell."""
         return False
 
-    def compare(self, wanted: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
-        """The cosine."""
-        return float(np.clip(wanted @ seen, 0, 1))
+    def score(self, reference: NDArray[np.float64], frame: NDArray[np.float64]) -> float:
+        """Compute the cosine."""
+        return float(np.clip(reference @ frame, 0, 1))
 
-    between = compare
+    likeness = score
 
 
 def dino(model: str = "facebook/dino-vitb16", *, device: str = "cpu") -> Embed:
-    """DINO's vectors (Caron et al., ICCV 2021), the ones that VBench measures subject consistency with.
+    """Load DINO (Caron et al., ICCV 2021), whose vectors VBench measures subject consistency with.
 
     Parameters
     ----------
@@ -86,20 +86,20 @@ def dino(model: str = "facebook/dino-vitb16", *, device: str = "cpu") -> Embed:
         torch or transformers is missing, or the weights are not on this machine.
 
     >>> import vidu_nb as vidu
-    >>> found = vidu.consistency(video, embed=vidu.compare.dino())  # doctest: +SKIP
+    >>> found = vidu.consistency(video, embed=vidu.dino())  # doctest: +SKIP
     """
     try:
         import torch
         from transformers import AutoImageProcessor, AutoModel
-    except ImportError:
-        raise ViduError("DINO needs torch and transformers", remedy="Install: pip install 'vidu-nb[dino]'") from None
+    except ImportError as error:
+        raise ViduError("DINO needs torch and transformers", remedy="Install: pip install 'vidu-nb[dino]'") from error
     try:
         prepare = AutoImageProcessor.from_pretrained(model, local_files_only=True)
         network = AutoModel.from_pretrained(model, local_files_only=True).eval().to(device)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
         raise ViduError(
             f"the weights of {model!r} are not on this machine", remedy=f"Fetch them once: hf download {model}"
-        ) from None
+        ) from error
 
     def embed(pictures: list[Picture]) -> NDArray[np.float32]:
         inputs = prepare(images=list(pictures), return_tensors="pt", input_data_format="channels_last").to(device)

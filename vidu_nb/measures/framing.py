@@ -1,14 +1,13 @@
 """What each aspect ratio keeps of the subject, and whether that lies clear of what players and apps lay over a clip.
 
-The subject is a box: around faces with hair and shoulders, else around what stands out (see `animatic.subject`). It
-is found by geometry and colour and means nothing to the finder, so look at the plot before you trust the figures.
+The subject is a box: around faces with hair and shoulders, else around what stands out (see `animatic.film.subject`).
+It is found by geometry and colour and means nothing to the finder, so look at the plot before you trust the figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +22,14 @@ from ..errors import InvalidRequest, ViduError
 from ..request import FRAME_SIZES, VideoRequest
 from ..storage.archive import Archive
 from ..video import Video
-from .plots import ACCENT, INK, MUTED, WARN, figure_html, new_figure
+from .plots import ACCENT, INK, MUTED, WARN, new_plot, plot_html, table_html
 from .safe_areas import ENOUGH, SAFE_AREAS, Moment, SafeArea, common, moved, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from PIL.Image import Image
+
+    from .figure import Plot
 
 DRAWN_SEED = 42  # what a request with seed 0 is previewed with: its own would be another for each ratio
 _STEP = 0.25  # s between the moments that are looked at in a preview; a shot lasts two thirds of a second at least
@@ -73,9 +73,14 @@ class Cut:
         return FRAME_SIZES[self.ratio]
 
     @property
-    def kept(self) -> float:
+    def share_in_frame(self) -> float:
         """The share of the subject's box that stays in frame, 0 to 1, as a mean over the moments."""
         return fmean(moment.inside() for moment in self.moments)
+
+    @property
+    def kept(self) -> float:
+        """The same as `share_in_frame`, under its older name."""
+        return self.share_in_frame
 
     @property
     def least(self) -> float:
@@ -95,7 +100,7 @@ class Cut:
         return [(area, fmean(found), min(found)) for area, found in zip(own, shares, strict=True)]
 
     def poster(self, seconds: float) -> Image:
-        """The delivered frame at a time as a PIL image of at most 640 px on the longer side."""
+        """Decode the delivered frame at a time as a PIL image of at most 640 px on the longer side."""
         # Half a frame early: a frame's time is a fraction that a float may overshoot.
         image = self.video.poster(at=seconds - 0.5 / (self.video.info.fps or FPS), side=2 * _POSTER_SIDE)
         if self.crop:
@@ -105,12 +110,12 @@ class Cut:
         return image
 
     def __repr__(self) -> str:
-        return f"Cut({self.ratio} {self.way} keeps {self.kept:.0%}, at worst {self.least:.0%})"
+        return f"Cut({self.ratio} {self.way} keeps {self.share_in_frame:.0%}, at worst {self.least:.0%})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Framing:
-    """What `framing` found: one or two cuts for each ratio; ``report["9:16"]`` is the better one of a ratio.
+    """The result of `framing`: one or two cuts for each ratio; ``report["9:16"]`` is the better one of a ratio.
 
     Any other ratio in the brackets raises InvalidRequest.
 
@@ -144,8 +149,8 @@ class Framing:
         return [
             {
                 "ratio": cut.ratio, "way": cut.way, "width": cut.size[0], "height": cut.size[1], "crop": cut.crop,
-                "enlarged": round(cut.enlarged, 3), "kept": round(cut.kept, 3), "kept_least": round(cut.least, 3),
-                "filled": round(cut.filled, 3),
+                "enlarged": round(cut.enlarged, 3), "kept": round(cut.share_in_frame, 3),
+                "kept_least": round(cut.least, 3), "filled": round(cut.filled, 3),
             }
             for cut in self.cuts
         ]  # fmt: skip
@@ -163,15 +168,20 @@ class Framing:
             for area, mean, least in cut.areas
         ]  # fmt: skip
 
-    def plot(self) -> Figure:
-        """A poster for each ratio, with the subject's box and the safe areas, of the moment when they differ most.
+    def plot(self) -> Plot:
+        """Draw a poster for each ratio with the subject's box and the safe areas, of the moment when they differ most.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shows itself as a cell's last value, with a text alternative.
 
         Raises
         ------
         ViduError
             matplotlib is missing.
         """
-        figure = new_figure(9.5, 4.9)
+        figure = new_plot(9.5, 4.9, f"The subject's box and the safe areas on a poster. {self!r}")
         cuts = [self[ratio] for ratio in FRAME_SIZES]
         shares = np.array([[moment.inside() for moment in cut.moments] for cut in cuts])
         shown = int(np.argmax(np.ptp(shares, axis=0).round(6)))
@@ -183,17 +193,11 @@ class Framing:
         return f"Framing({self.of}: {', '.join(repr(cut)[4:-1] for cut in self.cuts)})"
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _COLUMNS)
-        table = f"<table><tr>{head}</tr>{''.join(_row(cut) for cut in self.cuts)}</table>"
-        alt = f"The subject's box and the safe areas on a poster. {self!r}"
-        try:
-            return table + figure_html(self.plot(), alt, "jpeg")
-        except ViduError as error:  # the figures are worth showing without a plot
-            return f"{table}<p>{escape(str(error))}</p>"
+        return table_html(_COLUMNS, map(_row, self.cuts)) + plot_html(self.plot)
 
 
 def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> Framing:
-    """How much of the subject each aspect ratio keeps, and whether it lies inside the usual targets' safe areas.
+    """Measure how much of the subject each aspect ratio keeps, and whether it lies inside the usual safe areas.
 
     Parameters
     ----------
@@ -233,8 +237,8 @@ def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> 
         return Framing("request", tuple(_previewed(source, Client.preview(archive=archive))))
     if isinstance(source, Video):
         return Framing("clip", tuple(_cropped(source)))
-    told = f"source: {type(source).__name__} is neither: pass a VideoRequest, or a Video (vidu.load reads one)"
-    raise InvalidRequest(told, field="source")
+    message = f"source: {type(source).__name__} is neither: pass a VideoRequest, or a Video (vidu.load reads one)"
+    raise InvalidRequest(message, field="source")
 
 
 # ── A request: its storyboard says where the camera is ────────────────────────────────────────────
@@ -248,7 +252,7 @@ def _previewed(request: VideoRequest, client: Client) -> Iterator[Cut]:
 
 
 def _planned(request: VideoRequest, pictures: list[np.ndarray]) -> Iterator[Moment]:
-    """Where a preview's subject is, by the arithmetic that its camera goes by (`animatic.stage`)."""
+    """Follow a preview's subject by the arithmetic that its camera goes by (`animatic.film.stage`)."""
     board = plan_of(request)
     aspect, step = board.width / board.height, round(_STEP * FPS)
     layouts = [(scene := find_subject(picture), frame_subject(scene, aspect)) for picture in pictures]
@@ -286,7 +290,7 @@ def _cropped(video: Video) -> Iterator[Cut]:
 
 
 def _looked_at(video: Video) -> Iterator[tuple[float, Box]]:
-    """Time in seconds and the subject's box in the video's pixels, twice a second."""
+    """Find the subject in the frames: time in seconds and its box in the video's pixels, twice a second."""
     info = video.info
     fps = info.fps or FPS
     step = max(1, round(max(_CLIP_STEP, info.duration / _MOST) * fps))
@@ -296,7 +300,7 @@ def _looked_at(video: Video) -> Iterator[tuple[float, Box]]:
 
 
 def _crops(frame: tuple[int, int], aspect: float, subjects: Sequence[Box]) -> dict[str, Crop | None]:
-    """The whole frame where it has the shape; else the middle, and the place that keeps most of the subject.
+    """Return the whole frame where it has the shape; else the middle, and the place that keeps most of the subject.
 
     One place for the whole clip: a crop that moves would be another camera.
     """
@@ -310,8 +314,8 @@ def _crops(frame: tuple[int, int], aspect: float, subjects: Sequence[Box]) -> di
     def worth(place: tuple[int, int]) -> tuple[float, int]:
         x, y = place
         seen = Box(x, y, x + width, y + height)
-        kept = fmean(Moment(0, subject, seen).inside() for subject in subjects)
-        return round(kept, 6), -abs(2 * x - spare_x) - abs(2 * y - spare_y)  # of equals the one nearest to the middle
+        share = fmean(Moment(0, subject, seen).inside() for subject in subjects)
+        return round(share, 6), -abs(2 * x - spare_x) - abs(2 * y - spare_y)  # of equals the one nearest to the middle
 
     return {
         "centre crop": (spare_x // 4 * 2, spare_y // 4 * 2, width, height),
@@ -325,13 +329,11 @@ _COLUMNS = ("ratio", "pixels", "way", "subject kept", "at worst", "fill", "of th
 _LINES: tuple[tuple[str, Any], ...] = ((WARN, "--"), ("#6a1b9a", ":"), ("#2e7d32", "-."), ("#ef6c00", (0, (6, 1))))
 
 
-def _row(cut: Cut) -> str:
+def _row(cut: Cut) -> Iterator[str]:
     crop = " {2}x{3} from {0}, {1}".format(*cut.crop) if cut.crop else ""
-    shares = [f"{share:.0%}" for share in (cut.kept, cut.least, cut.filled)]
-    inside = [f"{area.name} {least:.0%} ({'fits' if least >= ENOUGH else 'cut'})" for area, _, least in cut.areas]
-    cells = [escape(cell) for cell in (cut.ratio, "{}x{}".format(*cut.size), cut.way + crop, *shares)]
-    cells.append("<br>".join(escape(words) for words in inside))
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+    yield from (cut.ratio, "{}x{}".format(*cut.size), cut.way + crop)
+    yield from (f"{share:.0%}" for share in (cut.share_in_frame, cut.least, cut.filled))
+    yield "\n".join(f"{area.name} {least:.0%} ({'fits' if least >= ENOUGH else 'cut'})" for area, _, least in cut.areas)
 
 
 def _draw(axes: Axes, cut: Cut, moment: Moment) -> None:

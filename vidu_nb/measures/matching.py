@@ -31,7 +31,7 @@ _BINS = (4, 12, 12)  # L, a, b: light changes more easily than colour
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What is known of a picture: places of its features (n, 2) in px, their descriptors (n, 128), its colours."""
+    """A picture's features: their places (n, 2) in px, their descriptors (n, 128), and the picture's colours."""
 
     points: NDArray[np.float32]
     descriptors: NDArray[np.float32]
@@ -45,37 +45,37 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """The default measure of `consistency`: `look` once at each picture, then `compare` any two."""
+    """The default measure of `consistency`: features of each picture, extracted once, then compared."""
 
-    def look(self, picture: Picture) -> Features:
-        """The features of a picture, uint8 RGB (height, width, 3)."""
-        return look(picture)
+    def extract(self, picture: Picture) -> Features:
+        """Extract the features of a picture, uint8 RGB (height, width, 3)."""
+        return extract(picture)
 
-    def is_plain(self, wanted: tuple[Features, ...]) -> bool:
-        """True for a reference that can't be found."""
-        return wanted[0].is_plain
+    def extract_reference(self, picture: Picture) -> tuple[Features, ...]:
+        """Extract a reference's features, as it is and mirrored: generators like to turn faces round."""
+        features = extract(picture)
+        return features, mirrored(features)
 
-    def look_for(self, picture: Picture) -> tuple[Features, ...]:
-        """A reference, as it is and mirrored: generators like to turn faces round."""
-        seen = look(picture)
-        return seen, mirrored(seen)
+    def is_plain(self, reference: tuple[Features, ...]) -> bool:
+        """Tell whether a reference has too few features to be found."""
+        return reference[0].is_plain
 
-    def compare(self, wanted: tuple[Features, ...], seen: Features) -> float:
-        """The better of both; nothing that is certainly there is looked for in the mirror as well."""
+    def score(self, reference: tuple[Features, ...], frame: Features) -> float:
+        """Return the better score of both; nothing that is certainly there is looked for in the mirror as well."""
         best = 0.0
-        for one in wanted:
-            best = max(best, likeness(one, seen))
+        for one in reference:
+            best = max(best, likeness(one, frame))
             if best >= _CERTAIN:
                 break
         return best
 
-    def between(self, one: Features, other: Features) -> float:
-        """Two frames of one clip: here a mirrored face would be a change."""
+    def likeness(self, one: Features, other: Features) -> float:
+        """Compare two frames of one clip: here a mirrored face would be a change."""
         return likeness(one, other)
 
 
-def look(picture: Picture) -> Features:
-    """The features of a picture.
+def extract(picture: Picture) -> Features:
+    """Extract the features of a picture.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def look(picture: Picture) -> Features:
         uint8 RGB of shape (height, width, 3); larger ones are shrunk to `SIDE` px.
 
     >>> from skimage import data
-    >>> look(data.cat()).descriptors.shape[1], look(np.zeros((64, 64, 3), np.uint8)).is_plain
+    >>> extract(data.cat()).descriptors.shape[1], extract(np.zeros((64, 64, 3), np.uint8)).is_plain
     (128, True)
     """
     small = shrunk(picture, SIDE)
@@ -97,25 +97,25 @@ def look(picture: Picture) -> Features:
     return Features(points, np.sqrt(descriptors / total), _colours(small))
 
 
-def mirrored(seen: Features) -> Features:
-    """The features of the mirrored picture, without looking again.
+def mirrored(features: Features) -> Features:
+    """Turn a picture's features into those of the mirrored picture, without looking again.
 
     A descriptor is 4 rows of 4 cells with 8 directions each, laid along the feature's own direction. Mirrored, the rows
     are in reverse order and the directions turn the other way; places only need to agree with each other.
     """
-    cells = seen.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., -np.arange(8) % 8]
-    return Features(seen.points * np.array([-1, 1], np.float32), cells.reshape(-1, 128), seen.colours)
+    cells = features.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., -np.arange(8) % 8]
+    return Features(features.points * np.array([-1, 1], np.float32), cells.reshape(-1, 128), features.colours)
 
 
 def likeness(reference: Features, frame: Features) -> float:
-    """How likely it is that a frame shows a reference, from 0 to 1; from 0.5 on it counts as on screen.
+    """Score how likely a frame shows a reference, from 0 to 1; from 0.5 on it counts as on screen.
 
     With n features that agree and colours alike by c (Bhattacharyya's coefficient of two Lab histograms):
     ``1 - (1 - n / (n + 8)) * (1 - 0.3 * c**2)``. Colours lift a weak match, and can't make one.
 
     >>> from skimage import data
-    >>> cat, crop = look(data.cat()), look(data.cat()[40:240, 100:350])
-    >>> likeness(cat, crop) > 0.9, likeness(cat, look(data.coffee())) < 0.4
+    >>> cat, crop = extract(data.cat()), extract(data.cat()[40:240, 100:350])
+    >>> likeness(cat, crop) > 0.9, likeness(cat, extract(data.coffee())) < 0.4
     (True, True)
     """
     agreeing = _agreeing(reference, frame)
@@ -124,7 +124,7 @@ def likeness(reference: Features, frame: Features) -> float:
 
 
 def shrunk(picture: Picture, side: int) -> Picture:
-    """A picture with at most `side` px on the longer side."""
+    """Shrink a picture to at most `side` px on the longer side."""
     scale = side / max(picture.shape[:2])
     if scale >= 1:
         return picture
@@ -133,7 +133,7 @@ def shrunk(picture: Picture, side: int) -> Picture:
 
 
 def _agreeing(reference: Features, frame: Features) -> int:
-    """How many features lie where one shift, turn and zoom of the reference would put them."""
+    """Count the features that lie where one shift, turn and zoom of the reference would put them."""
     if min(len(reference.points), len(frame.points)) < 4:
         return 0
     # Cosines, 1 is the same. OpenCV's product stays on this thread: numpy's would fight the decoder for the cores.
@@ -157,7 +157,7 @@ def _agreeing(reference: Features, frame: Features) -> int:
 
 
 def _colours(picture: Picture) -> NDArray[np.float32]:
-    """The square roots of a Lab histogram, smoothed, so that the dot product of two is Bhattacharyya's coefficient."""
+    """Compute a smoothed Lab histogram's square roots: the dot product of two is Bhattacharyya's coefficient."""
     lab: Any = cv2.cvtColor(shrunk(picture, 96), cv2.COLOR_RGB2LAB)
     counts = cv2.calcHist([lab], [0, 1, 2], None, list(_BINS), [0, 256] * 3)
     soft = cv2.GaussianBlur(np.moveaxis(counts, 0, 2), (3, 3), 0.8)

@@ -1,26 +1,21 @@
-"""What the measures' plots share: figures without global state, and their HTML with words for who can't see them."""
+"""What the measures' results share when they are shown: colours, tables, and plots without global state."""
 
 from __future__ import annotations
 
-import base64
-import io
+from collections.abc import Callable, Iterable
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from ..errors import ViduError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from .figure import Plot
 
 INK, MUTED, ACCENT, WARN = "#212121", "#757575", "#1565c0", "#c62828"
-_SAVED: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}},  # without matplotlib's version the same figure is the same bytes
-    "jpeg": {"pil_kwargs": {"quality": 80, "optimize": True}},
-}
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches; dark on white, which is readable in either theme.
+def new_plot(width: float, height: float, alt: str) -> Plot:
+    """Make an empty figure, see `Plot`.
 
     Raises
     ------
@@ -28,18 +23,37 @@ def new_figure(width: float, height: float) -> Figure:
         matplotlib is missing.
     """
     try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ViduError("plots need matplotlib", remedy="Install it with: pip install 'vidu-nb[plots]'") from None
-    return Figure(figsize=(width, height), dpi=100, facecolor="white", layout="constrained")
+        from .figure import Plot
+    except ImportError as error:
+        raise ViduError("plots need matplotlib", remedy="Install it with: pip install 'vidu-nb[plots]'") from error
+    return Plot(width, height, alt)
 
 
-def figure_html(figure: Figure, alt: str, kind: Literal["png", "jpeg"] = "png") -> str:
-    """A figure as an ``<img>`` with words for screen readers, and for where it can't be shown.
+def plot_html(draw: Callable[[], Plot]) -> str:
+    """Draw a plot as HTML; where that fails return the reason, since the figures beside it are worth showing alone."""
+    try:
+        return draw()._repr_html_()
+    except ViduError as error:
+        return f"<p>{escape(str(error))}</p>"
 
-    JPEG is for figures that are mostly photographs, which PNG makes far larger.
+
+def table_html(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """Return a table as HTML; a line break in a cell is one in the table."""
+
+    def row_html(cell: str, values: Iterable[object]) -> str:
+        texts = (escape(str(value)).replace("\n", "<br>") for value in values)
+        return "<tr>" + "".join(cell.format(text) for text in texts) + "</tr>"
+
+    header, data = '<th scope="col" style="text-align:left">{}</th>', '<td style="text-align:left">{}</td>'
+    body = "".join(row_html(data, row) for row in rows)
+    return f"<table><thead>{row_html(header, head)}</thead><tbody>{body}</tbody></table>"
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters; of a file's name the end shows most, its seed and hash.
+
+    >>> shortened("astronaut", 18), shortened("the-astronaut-smiles_16x9_seed42", 18)
+    ('astronaut', 'the-as…16x9_seed42')
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, **_SAVED[kind])
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="{escape(alt)}" style="max-width:100%" src="data:image/{kind};base64,{data}">'
+    head = most // 3
+    return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most :]}"

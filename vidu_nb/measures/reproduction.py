@@ -20,11 +20,20 @@ from ..errors import InvalidRequest, ViduError
 from ..files import expanded
 from ..video import Video
 from .differences import Pictures, Sound, compare_pictures, compare_sound, equal_pictures, equal_sound
-from .plots import ACCENT, INK, MUTED, WARN, new_figure
-from .thresholds import MIN_SSIM, SoundWord, Word, decisive_frame, judge_pictures, judge_sound, why_pictures, why_sound
+from .plots import ACCENT, INK, MUTED, WARN, new_plot, shortened
+from .thresholds import (
+    MIN_SSIM,
+    PicturesVerdict,
+    SoundVerdict,
+    decisive_frame,
+    judge_pictures,
+    judge_sound,
+    why_pictures,
+    why_sound,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from .figure import Plot
 
 Clip = Video | str | os.PathLike[str]
 Clips = Sequence[Video | os.PathLike[str]] | list[str] | Mapping[str, Clip]
@@ -35,7 +44,7 @@ _AREA = 3.6  # square inches for a frame in a plot, of any ratio: photographs ma
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """Whether the second of two clips reproduces the first, and what says so.
+    """A verdict on whether the second of two clips reproduces the first, with its evidence.
 
     True in an ``if`` where neither the pictures nor the sound are different. Made by `reproduces`.
 
@@ -64,10 +73,10 @@ class Verdict:
     >>> print(verdict.alt)
     SSIM of coffee... over time, from 0... Verdict: different.
     >>> print(verdict.why)
-    120 of 120 frames are too far apart, frame 0 most: SSIM 0... (0.88 is asked), ...; the sound differs: ...
+    120 of 120 frames are too far apart, frame 0 most: SSIM 0... (threshold 0.88), ...; the sound differs: ...
     """
 
-    word: Word
+    word: PicturesVerdict
     names: tuple[str, str]
     pictures: Pictures
     sound: Sound
@@ -77,7 +86,7 @@ class Verdict:
         return self.word != "different" and self.sound_word != "different"
 
     @property
-    def sound_word(self) -> SoundWord:
+    def sound_word(self) -> SoundVerdict:
         """Of the sound alone: ``"same"``, ``"alike"``, ``"different"``, or ``"none"`` where both are silent files."""
         return judge_sound(self.sound)
 
@@ -116,7 +125,7 @@ class Verdict:
 
     @property
     def alt(self) -> str:
-        """The plot in words, for who can't see it; `why`, where there is nothing to plot."""
+        """The plot in words, for those who can't see it; `why`, where there is nothing to plot."""
         if not self.pictures.ssim:
             return self.why
         worst = decisive_frame(self.pictures)
@@ -126,8 +135,13 @@ class Verdict:
             f"Verdict: {self.word}."
         )
 
-    def plot(self) -> Figure:
-        """SSIM over time with its threshold, above the pair of frames that differs most and their difference.
+    def plot(self) -> Plot:
+        """Draw SSIM over time with its threshold, above the pair of frames that differs most and their difference.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shows itself as a cell's last value, with `alt` as its text alternative.
 
         Raises
         ------
@@ -141,7 +155,7 @@ class Verdict:
         return _plot(self)
 
     def flipped(self) -> Verdict:
-        """The same verdict with first and second exchanged."""
+        """Exchange first and second."""
         return replace(
             self,
             names=self.names[::-1],
@@ -277,7 +291,7 @@ def _is_one(clips: object) -> bool:
 
 
 def _named(clips: Any) -> dict[str, Video]:
-    """Name to clip; files of one name get a number."""
+    """Map names to clips; files of one name get a number."""
     if _is_one(clips):
         clips = [clips]
     if isinstance(clips, Mapping):
@@ -298,7 +312,7 @@ def _video(clip: Clip) -> Video:
 def _judge_once(
     known: dict[tuple[Path, Path], Verdict], first: tuple[str, Video], second: tuple[str, Video]
 ) -> Verdict:
-    """A pair met before, either way round, isn't decoded again."""
+    """Judge a pair, or take the verdict of one met before, either way round."""
     (a, one), (b, other) = first, second
     if there := known.get((one.path, other.path)):
         return replace(there, names=(a, b))
@@ -321,7 +335,7 @@ def _digest(path: Path) -> bytes:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
-        raise ViduError(f"{path} can't be read ({error.strerror})", remedy="Check the path.") from None
+        raise ViduError(f"{path} can't be read ({error.strerror})", remedy="Check the path.") from error
 
 
 def _place(at: int | str, names: tuple[str, ...]) -> int:
@@ -331,24 +345,24 @@ def _place(at: int | str, names: tuple[str, ...]) -> int:
 
 
 def _cell(verdict: Verdict) -> str:
-    """A verdict in a matrix: its word, and the sound's where that says something else."""
+    """Return a verdict for a matrix: the pictures', and the sound's where that is another one."""
     sound = verdict.sound_word
     agrees = sound in {"none", "same"} or sound == verdict.word
     return verdict.word if agrees else f"{verdict.word}, sound {sound}"
 
 
-def _plot(verdict: Verdict) -> Figure:
+def _plot(verdict: Verdict) -> Plot:
     pictures, fps = verdict.pictures, verdict.clips[0].info.fps
     worst = decisive_frame(pictures)
     pair = _frames(verdict.clips, worst)
     height, width = pair[0].shape[:2]
     tall = min(_AREA**0.5 * (height / width) ** 0.5, 2.7 * height / width)
-    figure = new_figure(9, 2.6 + tall)
+    figure = new_plot(9, 2.6 + tall, verdict.alt)
     grid = figure.add_gridspec(2, 3, height_ratios=[2.0, tall])
     line = figure.add_subplot(grid[0, :])
     seconds = np.arange(len(pictures.ssim)) / fps
     line.plot(seconds, pictures.ssim, color=ACCENT, label="SSIM of two frames")
-    line.axhline(MIN_SSIM, color=MUTED, linestyle="--", linewidth=1, label=f"asked for alike: {MIN_SSIM}")
+    line.axhline(MIN_SSIM, color=MUTED, linestyle="--", linewidth=1, label=f"threshold of alike: {MIN_SSIM}")
     line.plot(seconds[worst], pictures.ssim[worst], "v", color=WARN, markersize=9, label=f"worst: frame {worst}")
     line.set(
         xlabel="seconds", ylabel="SSIM", ylim=(min(0.8, *pictures.ssim) - 0.03, 1.01), xlim=(0, len(seconds) / fps)
@@ -357,7 +371,7 @@ def _plot(verdict: Verdict) -> Figure:
     line.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8)
     gap = np.abs(pair[0].astype(np.int16) - pair[1]).max(axis=2)
     at = f"{worst / fps:.2f} s"
-    titles = [*(f"{_shortened(name)}, {at}" for name in verdict.names), f"difference, up to {gap.max()} of 255"]
+    titles = [*(f"{shortened(name, 32)}, {at}" for name in verdict.names), f"difference, up to {gap.max()} of 255"]
     for i, (picture, title) in enumerate(zip([*pair, gap], titles, strict=True)):
         axes = figure.add_subplot(grid[1, i])
         axes.imshow(picture, cmap="gray", vmin=0, vmax=max(int(gap.max()), 1))
@@ -366,13 +380,8 @@ def _plot(verdict: Verdict) -> Figure:
     return figure
 
 
-def _shortened(name: str) -> str:
-    """A name that fits above a frame; a file's end tells most, its seed and hash."""
-    return name if len(name) <= 32 else f"{name[:10]}…{name[-21:]}"
-
-
 def _frames(clips: tuple[Video, Video], number: int) -> list[np.ndarray]:
-    """A frame of each as uint8 RGB of one shape."""
+    """Decode a frame of each as uint8 RGB of one shape."""
     infos = [clip.info for clip in clips]
     side = min(_SIDE, *(max(info.width, info.height) for info in infos))
     pair = [next(islice(clip.frames(side=side), number, None)) for clip in clips]

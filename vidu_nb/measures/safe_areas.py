@@ -13,7 +13,7 @@ ENOUGH = 0.9
 
 @dataclass(frozen=True, slots=True)
 class SafeArea:
-    """What a target leaves clear of a ratio's frame; `margins` are left, top, right and bottom in pixels."""
+    """The part of a ratio's frame that a target leaves clear; `margins` are left, top, right and bottom in pixels."""
 
     name: str
     ratio: str
@@ -27,7 +27,7 @@ class SafeArea:
         return Box(left, top, width - right, height - bottom)
 
 
-#: Apps move their controls often: docs/measures.md tells the sources, and what could not be checked.
+#: Apps move their controls often: docs/measures.md has the sources, and what could not be checked.
 SAFE_AREAS = (
     SafeArea("TV action", "16:9", (67, 38, 67, 38), "SMPTE ST 2046-1 and EBU R 95: 93 % each way"),
     SafeArea("TV title", "16:9", (96, 54, 96, 54), "SMPTE ST 2046-1 and EBU R 95: 90 % each way"),
@@ -53,7 +53,7 @@ class Moment:
     seen: Box
 
     def inside(self, area: Box | None = None) -> float:
-        """The share of the subject's box that is seen, 0 to 1; with an area, that is seen within it.
+        """Return the share of the subject's box that is seen, 0 to 1; with an area, that is seen within it.
 
         >>> Moment(0.0, Box(0, 0, 100, 100), Box(0, 0, 100, 100)).inside(Box(25, 0, 100, 100))
         0.75
@@ -63,16 +63,16 @@ class Moment:
 
 
 def moved(box: Box, x: float, y: float, scale: float) -> Box:
-    """A box shifted, then scaled about the origin."""
+    """Shift a box, then scale it about the origin."""
     return Box((box.left + x) * scale, (box.top + y) * scale, (box.right + x) * scale, (box.bottom + y) * scale)
 
 
 def common(a: Box, b: Box) -> Box:
-    """What two boxes share; empty where they are apart."""
+    """Intersect two boxes; the result is empty where they are apart."""
     left, top = max(a.left, b.left), max(a.top, b.top)
     return Box(left, top, max(left, min(a.right, b.right)), max(top, min(a.bottom, b.bottom)))
 
 
 def size_of(box: Box) -> float:
-    """A box's area in square pixels."""
+    """Return a box's area in square pixels."""
     return box.width * box.height

@@ -1,4 +1,4 @@
-"""What measured differences mean: thresholds, a word for the pictures, one for the sound, and the reason in a sentence.
+"""What measured differences mean: thresholds, a verdict on the pictures, one on the sound, and the reason for each.
 
 Pure: figures in, words out.
 """
@@ -9,8 +9,8 @@ from typing import Literal
 
 from .differences import Pictures, Sound
 
-Word = Literal["same bytes", "same pictures", "alike", "different"]
-SoundWord = Literal["same", "alike", "different", "none"]
+PicturesVerdict = Literal["same bytes", "same pictures", "alike", "different"]
+SoundVerdict = Literal["same", "alike", "different", "none"]
 
 #: Every frame must reach both. Where viewers' grade "reasonable" begins: Zinner, Hohlfeld, Abboud and Hossfeld, "Impact
 #: of frame rate and resolution on objective QoE metrics", QoMEX 2010.
@@ -23,15 +23,15 @@ MAX_SOUND_LAG_MS = 45.0
 MAX_SOUND_CUT_MS = 100.0  # encoders pad a sound by up to two AAC frames of 23 ms at either end
 
 
-def judge_pictures(pictures: Pictures) -> Word:
-    """The verdict on two clips whose bytes differ."""
+def judge_pictures(pictures: Pictures) -> PicturesVerdict:
+    """Judge two clips whose bytes differ."""
     if pictures.identical:
         return "same pictures"
     return "different" if _difference(pictures) else "alike"
 
 
-def judge_sound(sound: Sound) -> SoundWord:
-    """The verdict on two clips' sounds."""
+def judge_sound(sound: Sound) -> SoundVerdict:
+    """Judge two clips' sounds."""
     if not any(sound.present):
         return "none"
     if sound.identical:
@@ -39,34 +39,37 @@ def judge_sound(sound: Sound) -> SoundWord:
     return "different" if _sound_difference(sound) else "alike"
 
 
-def why_pictures(word: Word, pictures: Pictures) -> str:
-    """The reason of a verdict on pictures, with its figures."""
-    if word == "same bytes":
-        return "the files' SHA-256 sums are equal"
-    if word == "same pictures":
-        return f"all {pictures.frames[0]} decoded frames are equal, the files' bytes are not"
-    if word == "different":
-        return _difference(pictures)
-    return (
-        f"every frame's SSIM is at least {min(pictures.ssim):.3f} ({MIN_SSIM} is asked) "
-        f"and its PSNR {min(pictures.psnr_db):.1f} dB ({MIN_PSNR_DB} is asked)"
-    )
+def why_pictures(verdict: PicturesVerdict, pictures: Pictures) -> str:
+    """Return the reason for a verdict on pictures, with its figures."""
+    match verdict:
+        case "same bytes":
+            return "the files' SHA-256 sums are equal"
+        case "same pictures":
+            return f"all {pictures.frames[0]} decoded frames are equal, the files' bytes are not"
+        case "alike":
+            return (
+                f"every frame's SSIM is at least {min(pictures.ssim):.3f} (threshold {MIN_SSIM}) "
+                f"and its PSNR {min(pictures.psnr_db):.1f} dB (threshold {MIN_PSNR_DB})"
+            )
+        case "different":
+            return _difference(pictures)
 
 
 def why_sound(sound: Sound) -> str:
-    """The reason of a verdict on sounds, with its figures."""
-    word = judge_sound(sound)
-    if word == "none":
-        return "neither has sound"
-    if word == "same":
-        return "the sound is equal"
-    if word == "different":
-        return f"the sound differs: {_sound_difference(sound)}"
-    return f"the sound is alike, {sound.sdr_db:.1f} dB above what differs ({MIN_SDR_DB:g} is asked)"
+    """Return the reason for the verdict on sounds, with its figures."""
+    match judge_sound(sound):
+        case "none":
+            return "neither has sound"
+        case "same":
+            return "the sound is equal"
+        case "alike":
+            return f"the sound is alike, {sound.sdr_db:.1f} dB above what differs (threshold {MIN_SDR_DB:g})"
+        case "different":
+            return f"the sound differs: {_sound_difference(sound)}"
 
 
 def decisive_frame(pictures: Pictures) -> int:
-    """The frame that a verdict rests on, from 0: the lowest SSIM, or the lowest PSNR where only that is too low."""
+    """Return the frame that a verdict rests on, from 0: of the lowest SSIM, or PSNR where only that is too low."""
     frames = range(len(pictures.ssim))
     by_psnr = min(pictures.ssim) >= MIN_SSIM and min(pictures.psnr_db) < MIN_PSNR_DB
     first, second = (pictures.psnr_db, pictures.ssim) if by_psnr else (pictures.ssim, pictures.psnr_db)
@@ -74,7 +77,7 @@ def decisive_frame(pictures: Pictures) -> int:
 
 
 def _difference(pictures: Pictures) -> str:
-    """What keeps pictures from being alike; empty where nothing does."""
+    """Say what keeps pictures from being alike; empty where nothing does."""
     if pictures.obstacle:
         return pictures.obstacle
     first, second = pictures.frames
@@ -82,16 +85,19 @@ def _difference(pictures: Pictures) -> str:
         return f"one has {first} frames, the other {second}{_shared(pictures)}"
     if pictures.lag:
         return f"{_shift(pictures)}; shifted back they differ by {pictures.lag_rms:.1f} of 255 grey levels"
-    at = decisive_frame(pictures)
-    if pictures.ssim[at] < MIN_SSIM or min(pictures.psnr_db) < MIN_PSNR_DB:
-        below = sum(
-            ssim < MIN_SSIM or psnr < MIN_PSNR_DB for ssim, psnr in zip(pictures.ssim, pictures.psnr_db, strict=True)
-        )
+    if below := _frames_below(pictures):
+        at = decisive_frame(pictures)
         return (
             f"{below} of {first} frames are too far apart, frame {at} most: SSIM {pictures.ssim[at]:.3f} "
-            f"({MIN_SSIM} is asked), PSNR {pictures.psnr_db[at]:.1f} dB ({MIN_PSNR_DB} is asked)"
+            f"(threshold {MIN_SSIM}), PSNR {pictures.psnr_db[at]:.1f} dB (threshold {MIN_PSNR_DB})"
         )
     return ""
+
+
+def _frames_below(pictures: Pictures) -> int:
+    """Count the frames that miss a threshold."""
+    figures = zip(pictures.ssim, pictures.psnr_db, strict=True)
+    return sum(ssim < MIN_SSIM or psnr < MIN_PSNR_DB for ssim, psnr in figures)
 
 
 def _shift(pictures: Pictures) -> str:
@@ -100,10 +106,10 @@ def _shift(pictures: Pictures) -> str:
 
 
 def _shared(pictures: Pictures) -> str:
-    """What is left of the likeness where one clip is shorter."""
+    """Say how the frames compare that both clips have."""
     if pictures.lag:
         return f", and {_shift(pictures)}"
-    if pictures.ssim and min(pictures.ssim) >= MIN_SSIM and min(pictures.psnr_db) >= MIN_PSNR_DB:
+    if pictures.ssim and not _frames_below(pictures):
         return f"; the {len(pictures.ssim)} that both have are alike"
     return ""
 

@@ -1,10 +1,12 @@
-"""One pass over a clip: a few samples looked at, and what came and went between two of them found to the frame."""
+"""One pass over a clip: sample a few frames, and find to the frame what came or went between two samples."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,10 @@ from numpy.typing import NDArray
 from ..errors import ViduError
 from ..media import decode
 from .embedding import Measure
-from .matching import Picture, shrunk
+from .matching import Picture
 
-SIDE = 256  # px of the longer side of what is looked at: half the time of 384, and no less is found
+SIDE = 256  # px of the longer side of a sample: half the time of 384, and no less is found
 _AHEAD = 12  # frames that are decoded while one is being looked at; 3 MB each
-STRIP_SIDE = 160  # px of the longer side of the pictures that are kept of every sample
 
 _PLAIN_LUMA = ("yuv420p", "yuvj420p")  # read as they lie: FFmpeg's way to grey costs ten times that
 
@@ -27,53 +28,46 @@ _CUT = 14.0  # mean change of luma, of 255, from one frame to the next ...
 _SUDDEN = 2.5  # ... and that many times the change before and after: a fast pan is no cut
 
 
-def decoded(path: Path) -> Iterator[Any]:
-    """Frames as the decoder gives them, a few ahead: turning each into RGB would cost as much as decoding it."""
-    frames = decode(path)
-    with ThreadPoolExecutor(1) as pool:
-        ahead = deque(pool.submit(next, frames, None) for _ in range(_AHEAD))
-        while (frame := ahead.popleft().result()) is not None:
-            ahead.append(pool.submit(next, frames, None))
-            yield frame
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A frame that was looked at.
+
+    Attributes
+    ----------
+    frame : int
+        Its number, from 0.
+    picture : numpy.ndarray
+        uint8 RGB, `SIDE` px on the longer side.
+    features : object
+        What the measure made of it.
+    scores : tuple of float
+        Each reference's score, 0 to 1.
+    """
+
+    frame: int
+    picture: Picture
+    features: Any
+    scores: tuple[float, ...]
 
 
-class Watch:
-    """Goes through a clip once, and keeps no more of it than lies between two samples."""
+class Luma:
+    """Very small grey copies of all frames: they show where the picture as a whole changes."""
 
-    def __init__(self, measure: Measure, sought: Sequence[Any], threshold: float, step: int) -> None:
-        self.measure, self.sought, self.threshold, self._step = measure, sought, threshold, step
-        self._luma: list[NDArray[np.float32]] = []  # of every frame, very small
-        self._since: list[Any] = []  # frames from the last sample on
-        self._changes: list[float] = []  # of luma, from each frame to the next
-        self.frames = 0
-        self.samples: list[int] = []
-        self.seen: list[Any] = []
-        self.scores: list[list[float]] = []
-        self.edges: list[dict[int, bool]] = [{} for _ in sought]  # frame → on screen from here on
-        self.best: list[tuple[int, float, Picture]] = []
-        self.strip: list[Picture] = []
+    def __init__(self) -> None:
+        self._copies: list[NDArray[np.float32]] = []
+        self._changes: list[float] = []  # mean difference to the frame before; 0 for the first
 
-    def see(self, frame: Any) -> None:
-        """The next frame."""
-        luma = _small_luma(frame)
-        self._changes.append(float(np.abs(luma - self._luma[-1]).mean()) if self._luma else 0.0)
-        self._luma.append(luma)
-        self._since.append(frame)
-        if self.frames % self._step == 0:
-            self._sample()
-        self.frames += 1
+    def __len__(self) -> int:
+        return len(self._copies)
 
-    def finish(self) -> None:
-        """The last frame is a sample too."""
-        if not self.frames:
-            raise ViduError("the file holds no picture")
-        if self.samples[-1] != self.frames - 1:
-            self.frames -= 1
-            self._sample()
-            self.frames += 1
+    def add(self, frame: Any) -> None:
+        """Add the next frame."""
+        copy = _small_luma(frame)
+        self._changes.append(float(np.abs(copy - self._copies[-1]).mean()) if self._copies else 0.0)
+        self._copies.append(copy)
 
     def cuts(self) -> list[int]:
-        """The frames that hard cuts lead to."""
+        """Return the frames that hard cuts lead to."""
         padded = [0.0, *self._changes, 0.0]
         return [
             i for i, (a, b, c) in enumerate(zip(padded, padded[1:], padded[2:], strict=False))
@@ -81,55 +75,126 @@ class Watch:
         ]  # fmt: skip
 
     def turn(self, first: int, last: int) -> int:
-        """The first frame from `first` to `last` that is more like `last` than like `first`: a dissolve's middle."""
-        first, last = max(0, first), min(self.frames - 1, last)
-        before, way = self._luma[first], self._luma[last] - self._luma[first]
+        """Find a dissolve's middle: the first frame between the two that is more like `last` than like `first`."""
+        first, last = max(0, first), min(len(self) - 1, last)
+        before, way = self._copies[first], self._copies[last] - self._copies[first]
         half = float((way**2).sum()) / 2
         return next(
-            (frame for frame in range(first, last) if float(((self._luma[frame] - before) * way).sum()) > half), last
+            (frame for frame in range(first, last) if float(((self._copies[frame] - before) * way).sum()) > half), last
         )
 
-    def _sample(self) -> None:
-        picture = _rgb(self._since[-1])
-        seen = self.measure.look(picture)
-        scores = self._scores(seen)
-        if not self.samples:
-            self.best = [(0, score, picture) for score in scores]
-            for edges, score in zip(self.edges, scores, strict=True):
-                edges[0] = score >= self.threshold
+
+class Track:
+    """References followed through a clip: the samples, and the frames at which each reference comes or goes.
+
+    Attributes
+    ----------
+    samples : list of Sample
+        In the order of time.
+    edges : list of dict
+        For each reference: frame to whether it is on screen from there on; frame 0 is always in it.
+    luma : Luma
+        Of every frame.
+    """
+
+    def __init__(self, measure: Measure, references: Sequence[Any], threshold: float) -> None:
+        self.measure, self.references, self.threshold = measure, references, threshold
+        self.luma = Luma()
+        self.samples: list[Sample] = []
+        self.edges: list[dict[int, bool]] = [{} for _ in references]
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are."""
+        return len(self.luma)
+
+    def sample(self, passed: Sequence[Any]) -> None:
+        """Look at the last of the frames that passed since the sample before, and find what changed on the way."""
+        number, picture = self.frames - 1, _rgb(passed[-1])
+        features = self.measure.extract(picture)
+        new = Sample(number, picture, features, self._scores(features))
+        if self.samples:
+            self._find_edges(self.samples[-1], new, passed)
         else:
-            self._refine(scores)
-        self.best = [
-            (self.frames, score, picture) if score > old[1] else old
-            for old, score in zip(self.best, scores, strict=True)
-        ]
-        self.samples.append(self.frames)
-        self.seen.append(seen)
-        self.scores.append(scores)
-        self.strip.append(shrunk(picture, STRIP_SIDE))
-        self._since = self._since[-1:]
+            for edges, score in zip(self.edges, new.scores, strict=True):
+                edges[number] = self._is_there(score)
+        self.samples.append(new)
 
-    def _scores(self, seen: Any) -> list[float]:
-        return [self.measure.compare(wanted, seen) for wanted in self.sought]
+    def _find_edges(self, old: Sample, new: Sample, passed: Sequence[Any]) -> None:
+        """Find where each reference came or went: at a cut if there is one, else by halving what lies between."""
 
-    def _refine(self, scores: list[float]) -> None:
-        """Where between the last sample and this one each reference came or went."""
-        first = self.samples[-1]
-        cuts = [cut for cut in self.cuts() if cut > first]
-        looked: dict[int, list[float]] = {}
-        for number, (old, new) in enumerate(zip(self.scores[-1], scores, strict=True)):
-            if (old >= self.threshold) == (new >= self.threshold):
+        @cache  # references that change together ask for the same frames
+        def scores(frame: int) -> tuple[float, ...]:
+            return self._scores(self.measure.extract(_rgb(passed[frame - old.frame - 1])))
+
+        cuts = [cut for cut in self.luma.cuts() if cut > old.frame]
+        for number, edges in enumerate(self.edges):
+            there = self._is_there(new.scores[number])
+            if there == self._is_there(old.scores[number]):
                 continue
-            low, high = (cuts[0] - 1, cuts[0]) if cuts else (first, self.frames)
+            low, high = old.frame, new.frame
+            if cuts:  # the last one, unless an earlier one already leads to what is there then
+                high = next((cut for cut in cuts[:-1] if self._is_there(scores(cut)[number]) == there), cuts[-1])
+                low = high - 1
             while high - low > 1:
                 middle = (low + high) // 2
-                if middle not in looked:
-                    looked[middle] = self._scores(self.measure.look(_rgb(self._since[middle - first])))
-                if (looked[middle][number] >= self.threshold) == (old >= self.threshold):
-                    low = middle
-                else:
+                if self._is_there(scores(middle)[number]) == there:
                     high = middle
-            self.edges[number][high] = new >= self.threshold
+                else:
+                    low = middle
+            edges[high] = there
+
+    def _scores(self, features: Any) -> tuple[float, ...]:
+        return tuple(self.measure.score(reference, features) for reference in self.references)
+
+    def _is_there(self, score: float) -> bool:
+        return score >= self.threshold
+
+
+def track(frames: Iterable[Any], measure: Measure, references: Sequence[Any], *, threshold: float, step: int) -> Track:
+    """Follow references through a clip, holding no more of its frames than lie between two samples.
+
+    Parameters
+    ----------
+    frames
+        As the decoder gives them, see `decoded`.
+    measure
+        What looks at pictures and compares them.
+    references
+        What ``measure.extract_reference`` made of each reference.
+    threshold
+        The score from which on a reference counts as on screen.
+    step
+        Frames from one sample to the next; the last frame is always one.
+
+    Raises
+    ------
+    ViduError
+        There is no frame.
+    """
+    found = Track(measure, references, threshold)
+    passed: list[Any] = []  # since the last sample
+    for number, frame in enumerate(frames):
+        found.luma.add(frame)
+        passed.append(frame)
+        if number % step == 0:
+            found.sample(passed)
+            passed.clear()
+    if passed:
+        found.sample(passed)
+    if not found.samples:
+        raise ViduError("the file holds no picture")
+    return found
+
+
+def decoded(path: Path) -> Iterator[Any]:
+    """Yield frames as the decoder gives them, a few ahead: turning each into RGB would cost as much as decoding it."""
+    frames = decode(path)
+    with ThreadPoolExecutor(1) as pool:
+        ahead = deque(pool.submit(next, frames, None) for _ in range(_AHEAD))
+        while (frame := ahead.popleft().result()) is not None:
+            ahead.append(pool.submit(next, frames, None))
+            yield frame
 
 
 def _small_luma(frame: Any) -> NDArray[np.float32]:

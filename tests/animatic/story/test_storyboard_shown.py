@@ -17,7 +17,7 @@ from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.animatic.story.strip import arrowed, strip_html
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
-from vidu_nb.request import VideoRequest
+from vidu_nb.request import PREVIEW_VERSION, VideoRequest
 from vidu_nb.samples import sample_references
 from vidu_nb.video import Video
 
@@ -34,7 +34,7 @@ def video(tmp_path_factory):
     board = replace(plan_of(request, seed=7), width=320, height=180, bgm=False)
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     render(board, [np.asarray(one.open().convert("RGB")) for one in request.references], path)
-    return Video(path, request, Receipt("preview", seed=7))
+    return Video(path, request, Receipt("preview", seed=7, engine_version=PREVIEW_VERSION))
 
 
 def frames_of(html):
@@ -48,6 +48,24 @@ def test_a_clip_tells_its_plan(video):
     assert video.storyboard == plan_of(video.request, seed=7)
     assert video.storyboard != plan_of(video.request, seed=8)
     assert "whip pan right (fast)" in str(video.storyboard)
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "noted"),
+    [
+        ("preview", PREVIEW_VERSION, False),
+        ("preview", PREVIEW_VERSION - 1, True),
+        ("preview", PREVIEW_VERSION + 1, True),
+        ("preview", None, True),  # version 0.1 wrote none
+        ("segmind", None, False),  # a model's clip never followed the plan
+    ],
+)
+def test_a_preview_of_another_engine_version_says_that_its_plan_may_be_another(video, engine, version, noted):
+    """Today's plan beneath yesterday's frames is marked as such, in text and in HTML."""
+    other = replace(video, receipt=Receipt(engine, seed=7, engine_version=version))
+    assert other.storyboard.shots == video.storyboard.shots
+    for shown in str(other.storyboard), other.storyboard._repr_html_():
+        assert ("Another version of the preview engine made this clip" in shown) == noted
 
 
 def test_a_file_that_tells_no_request_has_no_plan(video):

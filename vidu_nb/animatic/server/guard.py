@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import InvalidRequest, ViduError
 from ...references.images import MAX_BODY_BYTES
+from ...request import PREVIEW_VERSION
 from ..cancellation import Cancelled
 from .limits import PlayMoney, Reservation, TooBusy
 
@@ -58,6 +59,7 @@ class Guard:
                 headers = {
                     b"x-request-id": secrets.token_hex(12).encode(),
                     b"x-vidu-engine": b"preview",
+                    b"x-vidu-engine-version": b"%d" % PREVIEW_VERSION,
                     b"cache-control": b"no-store",
                     b"x-content-type-options": b"nosniff",
                     b"x-remaining-credits": f"{self.money.balance:g}".encode(),

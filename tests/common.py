@@ -1,4 +1,4 @@
-"""What the tests share: a clean place for each, one preview server, real pictures, and a web server that misbehaves."""
+"""What the tests share: a clean place for each, the command line, one preview server, real pictures, web servers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -20,6 +21,7 @@ from faults import FaultServer
 from PIL import Image
 
 from vidu_nb.animatic.server.server import PreviewServer
+from vidu_nb.commands.cli import main
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
 from vidu_nb.request import MODEL, VideoRequest
@@ -42,6 +44,32 @@ def _clean_place(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("VIDU_NB_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.chdir(tmp_path)
+
+
+# The command line.
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs `vidu-nb` in this process: ``command("archive", "list").out``."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            status = main(list(map(str, arguments)))
+        except SystemExit as ended:  # argparse's way to leave
+            status = int(ended.code or 0)
+        return Ended(status, *capsys.readouterr())
+
+    return run
 
 
 # A service that misbehaves.

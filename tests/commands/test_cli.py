@@ -64,7 +64,7 @@ def test_a_clip_that_can_not_be_saved_where_it_should_is_named_where_it_is_kept(
     made = command("generate", "A cat", "-r", picture, "-o", "cat.png/out.mp4")
     assert made.status == 1
     assert "Traceback" not in made.err
-    assert Path(made.err.rpartition("the clip is kept as ")[2].strip()).is_file()
+    assert Path(made.err.rpartition("the clip is in the archive: ")[2].strip()).is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The player: it stays small, plays where it can, and never lets anybody's text become HTML."""
+"""The player: it stays small, plays where it can, and says what a clip is."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from vidu_nb import media
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.player import Player
 from vidu_nb.receipt import Receipt
-from vidu_nb.request import FRAME_SIZES, VideoRequest
+from vidu_nb.request import FRAME_SIZES
 from vidu_nb.video import Video
 
 NOTEBOOK_BYTES = 150_000  # what one clip may add to a notebook
-HOSTILE = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "'><svg/onload=alert(1)>", "&lt;b&gt; <b>"]
 
 
 class Tags(HTMLParser):
@@ -65,30 +64,6 @@ def noisy(request, make_clip):
     tile = rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8)
     frames = [np.roll(tile, 37 * i, axis=(0, 1)).repeat(8, 0).repeat(8, 1) for i in range(24)] * 5
     return make_clip(f"noise {request.param.replace(':', 'x')}.mp4", frames, crf=36)
-
-
-def allowed(html):
-    """Asserts that nothing but the player's own tags is there, none with a handler."""
-    for tag, attrs in Tags(html).tags:
-        assert tag in ("div", "video", "span", "br")
-        assert not [name for name in attrs if name.startswith("on")]
-        assert not str(attrs.get("src", "")).startswith("javascript:")
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_nobodys_text_becomes_html(text, local, tmp_path):
-    """Prompt, label, file name, engine and request id are shown as text, in the picture's label as well."""
-    path = tmp_path / f"{text.replace('/', '∕')}.mp4"
-    shutil.copy(local.path, path)
-    request = VideoRequest(prompt=text, references="https://e.com/a.png")
-    receipt = Receipt(engine=text, model=text, request_id=text, created_at=text)
-    video = Video(path, request, receipt)
-    for player in (Player([video], labels=[text]), Player([video, Video(path)], labels=[text, text])):
-        html = player.html()
-        allowed(html)
-        assert text in Tags(html).text
-    assert Tags(vidu.show(video).html()).one("video")["aria-label"].endswith(text)
-    allowed(Player([Video(path)]).html())
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%e.mp4", "雨.mp4", "javascript:alert(1).mp4", "16:9.mp4"])

@@ -256,17 +256,14 @@ def test_the_same_inputs_give_the_same_plan_in_another_process():
 from vidu_nb.animatic.story.storyboard import plan
 print(plan({SAMPLE!r}, ["", "", ""], width=1920, height=1080, duration=5, seed=1, movement_amplitude="auto", bgm=True))
 """
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]  # fmt: skip
-    assert runs[0] == runs[1] == f"{board(SAMPLE)}\n"
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "5", "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    assert printed == f"{board(SAMPLE)}\n"
 
 
 def test_a_storyboard_prints_as_a_table():

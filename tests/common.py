@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import struct
+import sys
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ import pytest
 import requests
 from faults import KEY as SERVICE_KEY
 from faults import FaultServer
+from hypothesis import settings
 from PIL import Image
 
 from vidu_nb.animatic.server.server import PreviewServer
@@ -33,8 +35,13 @@ SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL
 
 
 def pytest_configure():
-    """Let tests interrupt themselves and what they start, though a shell that runs in the background ignores SIGINT."""
+    """Let tests interrupt themselves and what they start, though a shell that runs in the background ignores SIGINT.
+
+    Hypothesis measures no time: any machine may be busy.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("busy", deadline=None)
+    settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +77,20 @@ def command(capsys):
         return Ended(status, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def ipython(tmp_path_factory):
+    """An IPython shell in this process, with the magic."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    main_module = sys.modules["__main__"]  # a shell takes its place, and other tests start processes from it
+    history = Config({"HistoryManager": {"hist_file": ":memory:"}})
+    shell = InteractiveShell(ipython_dir=str(tmp_path_factory.mktemp("ipython")), config=history)
+    shell.run_line_magic("load_ext", "vidu_nb")
+    yield shell
+    sys.modules["__main__"] = main_module
 
 
 # A service that misbehaves.

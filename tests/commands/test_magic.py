@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 import vidu_nb as vidu
@@ -22,16 +19,6 @@ PROMPT = "A wave. Zoom in."
 def place(tmp_path_factory):
     """One archive for all tests here: a request that was answered once is replayed."""
     return tmp_path_factory.mktemp("magic")
-
-
-@pytest.fixture(scope="module")
-def ipython(place):
-    main = sys.modules["__main__"]  # a shell takes its place, and other tests start processes from it
-    shell = InteractiveShell(ipython_dir=str(place / "ipython"))
-    shell.history_manager.enabled = False
-    shell.run_line_magic("load_ext", "vidu_nb")
-    yield shell
-    sys.modules["__main__"] = main
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def gallery():
     return [Reference(Image.fromarray(cv2.resize(COFFEE, shape))) for shape in shapes]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(asked=requests, count=st.integers(1, 7))
 def test_the_plan_of_any_valid_request_fills_its_clip(gallery, asked, count):
     """Shots tile the duration exactly, and the same request has the same plan."""
@@ -213,7 +213,7 @@ def test_the_plan_of_any_valid_request_fills_its_clip(gallery, asked, count):
     assert {shot.picture for shot in board.shots} == set(range(count))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(asked=requests, count=st.integers(1, 3))
 def test_any_valid_request_can_be_drawn(gallery, asked, count):
     """Each frame gets a picture, neither black nor white all over."""

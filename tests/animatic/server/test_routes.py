@@ -266,7 +266,7 @@ WRONG = {
     "Python's own names": ({"self": 1}, "self: unknown parameter"),
     "half a character in a name": ({"\ud800": 1}, "unknown parameter"),
     "a very long name": ({"k" * 100_000: 1}, "unknown parameter"),
-    "very many names": ({f"k{i}": 0 for i in range(400_000)}, "unknown parameter"),
+    "very many names": ({f"k{i}": 0 for i in range(100_000)}, "unknown parameter"),
 }
 
 

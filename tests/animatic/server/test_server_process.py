@@ -113,7 +113,7 @@ def test_a_served_process_stays_small_and_ends_at_once(serve, tmp_path, body):
     def status(number):
         return ask(server, "GET", jobs[number]["status_url"]).json()["status"]
 
-    wait_for(lambda: status(1) == "COMPLETED" and status(2) in ("PROCESSING", "COMPLETED"), seconds=300)
+    wait_for(lambda: status(0) == "COMPLETED" and status(RENDERS_AT_ONCE) in ("PROCESSING", "COMPLETED"), seconds=300)
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())[1]) / 1000
     assert peak < 300 + 200 * RENDERS_AT_ONCE, f"{peak:.0f} MB"
     held = [connect(server) for _ in range(20)]

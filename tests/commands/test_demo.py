@@ -15,22 +15,34 @@ import pytest
 from common import ROOT
 
 import vidu_nb as vidu
-from vidu_nb.commands.cli import main
-from vidu_nb.commands.demo import example_notebooks
+from vidu_nb.commands.demo import QUICKSTART, example_notebooks, run_demo
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def test_the_demo_leaves_a_clip_a_notebook_and_a_page(tmp_path, monkeypatch, capsys):
-    """`vidu-nb demo` makes what the front page promises, with no key: a clip, the notebook executed, a page of it."""
+@pytest.fixture
+def beginning(tmp_path):
+    """The quickstart notebook up to its first clip: `make notebooks` runs the rest."""
+    notebook = json.loads((example_notebooks() / QUICKSTART).read_text(encoding="utf-8"))
+    code = [index for index, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code"]
+    notebook["cells"] = notebook["cells"][: code[2]]
+    for cell in (cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
+        cell["outputs"] = []
+    (tmp_path / QUICKSTART).write_text(json.dumps(notebook), encoding="utf-8")
+    return tmp_path / QUICKSTART
+
+
+def test_the_demo_leaves_a_clip_a_notebook_and_a_page(tmp_path, monkeypatch, beginning):
+    """`run_demo` makes what the front page promises, with no key: a clip, the notebook executed, a page of it."""
     monkeypatch.delenv("VIDU_NB_ARCHIVE")  # as it is for people
-    assert main(["demo", "shown", "--json"]) == 0
-    made = {name: Path(path) for name, path in json.loads(capsys.readouterr().out).items()}
+    steps = []
+    made = run_demo(Path("shown"), notebook=beginning, notify=steps.append)
     assert {name: path.relative_to(tmp_path).as_posix() for name, path in made.items()} == {
         "clip": "shown/demo.mp4",
         "notebook": "shown/01_quickstart.ipynb",
         "html": "shown/01_quickstart.html",
     }
+    assert steps[-1] == "Executing 01_quickstart.ipynb ..."
     assert vidu.load(made["clip"]).is_preview
     cells = json.loads(made["notebook"].read_text())["cells"]
     assert any(cell.get("outputs") for cell in cells)

@@ -23,8 +23,8 @@ def ask(server, method, path, body=None, *, headers=None, key=True):
     headers = ({"x-api-key": server.key} if key else {}) | (headers or {})
     if isinstance(body, bytes | str):
         headers = {"content-type": "application/json"} | headers
-        return requests.request(method, url, data=body, headers=headers, timeout=60)
-    return requests.request(method, url, json=body, headers=headers, timeout=60)
+        return requests.request(method, url, data=body, headers=headers, timeout=120)
+    return requests.request(method, url, json=body, headers=headers, timeout=120)
 
 
 def refused(answer, status, says=""):
@@ -41,7 +41,7 @@ def refused(answer, status, says=""):
 
 def connect(server):
     """A socket that is connected to the server."""
-    return socket.create_connection(("127.0.0.1", int(server.base_url.rpartition(":")[2])), timeout=30)
+    return socket.create_connection(("127.0.0.1", int(server.base_url.rpartition(":")[2])), timeout=120)
 
 
 def head(*lines, method="POST", path=ROUTE, key="", host="127.0.0.1", length=None):
@@ -82,7 +82,7 @@ def data_uri(data):
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-def wait_for(condition, *, seconds=60.0):
+def wait_for(condition, *, seconds=120.0):
     """What a condition gives, as soon as it is true; fails when it never is."""
     end, pause = time.monotonic() + seconds, threading.Event()
     while not (found := condition()):

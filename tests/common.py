@@ -1,4 +1,4 @@
-"""What the tests share: a clean place for each, one preview server, real pictures, and a web server that misbehaves."""
+"""What the tests share: a clean place for each, the command line, one preview server, real pictures, web servers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import io
 import os
 import signal
 import struct
+import sys
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -17,9 +19,11 @@ import pytest
 import requests
 from faults import KEY as SERVICE_KEY
 from faults import FaultServer
+from hypothesis import settings
 from PIL import Image
 
 from vidu_nb.animatic.server.server import PreviewServer
+from vidu_nb.commands.cli import main
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
 from vidu_nb.request import MODEL, VideoRequest
@@ -31,8 +35,13 @@ SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL
 
 
 def pytest_configure():
-    """Let tests interrupt themselves and what they start, though a shell that runs in the background ignores SIGINT."""
+    """Let tests interrupt themselves and what they start, though a shell that runs in the background ignores SIGINT.
+
+    Hypothesis measures no time: any machine may be busy.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("busy", deadline=None)
+    settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +51,46 @@ def _clean_place(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("VIDU_NB_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.chdir(tmp_path)
+
+
+# The command line.
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs `vidu-nb` in this process: ``command("archive", "list").out``."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            status = main(list(map(str, arguments)))
+        except SystemExit as ended:  # argparse's way to leave
+            status = int(ended.code or 0)
+        return Ended(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ipython(tmp_path_factory):
+    """An IPython shell in this process, with the magic."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    main_module = sys.modules["__main__"]  # a shell takes its place, and other tests start processes from it
+    history = Config({"HistoryManager": {"hist_file": ":memory:"}})
+    shell = InteractiveShell(ipython_dir=str(tmp_path_factory.mktemp("ipython")), config=history)
+    shell.run_line_magic("load_ext", "vidu_nb")
+    yield shell
+    sys.modules["__main__"] = main_module
 
 
 # A service that misbehaves.

@@ -124,7 +124,7 @@ def clips(place):
     """Two small previews, for pages that speak of clips which are there already."""
     folder, _ = place
     client = vidu.Client.preview(quality="draft", archive=folder / "archive")
-    asked = vidu.VideoRequest(prompt="A cat. Zoom in.", references=folder / "cat.jpg", aspect_ratio="1:1", bgm=False)
+    asked = vidu.VideoRequest(prompt="A cat. Zoom in.", references=folder / "cat.jpg", bgm=False)
     a, b = (client.generate(asked.replace(seed=seed)) for seed in (1, 2))
     return {"a": a, "b": b, "video": a, "request": asked}
 

@@ -1,4 +1,4 @@
-"""The player: it stays small, plays where it can, and never lets anybody's text become HTML."""
+"""The player: it stays small, plays where it can, and says what a clip is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,11 +21,10 @@ from vidu_nb import media
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.player import Player
 from vidu_nb.receipt import Receipt
-from vidu_nb.request import FRAME_SIZES, VideoRequest
+from vidu_nb.request import FRAME_SIZES
 from vidu_nb.video import Video
 
 NOTEBOOK_BYTES = 150_000  # what one clip may add to a notebook
-HOSTILE = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "'><svg/onload=alert(1)>", "&lt;b&gt; <b>"]
 
 
 class Tags(HTMLParser):
@@ -63,32 +63,25 @@ def noisy(request, make_clip):
     width, height = FRAME_SIZES[request.param]
     rng = np.random.default_rng(1)
     tile = rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8)
-    frames = [np.roll(tile, 37 * i, axis=(0, 1)).repeat(8, 0).repeat(8, 1) for i in range(24)] * 5
-    return make_clip(f"noise {request.param.replace(':', 'x')}.mp4", frames, crf=36)
-
-
-def allowed(html):
-    """Asserts that nothing but the player's own tags is there, none with a handler."""
-    for tag, attrs in Tags(html).tags:
-        assert tag in ("div", "video", "span", "br")
-        assert not [name for name in attrs if name.startswith("on")]
-        assert not str(attrs.get("src", "")).startswith("javascript:")
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_nobodys_text_becomes_html(text, local, tmp_path):
-    """Prompt, label, file name, engine and request id are shown as text, in the picture's label as well."""
-    path = tmp_path / f"{text.replace('/', '∕')}.mp4"
-    shutil.copy(local.path, path)
-    request = VideoRequest(prompt=text, references="https://e.com/a.png")
-    receipt = Receipt(engine=text, model=text, request_id=text, created_at=text)
-    video = Video(path, request, receipt)
-    for player in (Player([video], labels=[text]), Player([video, Video(path)], labels=[text, text])):
-        html = player.html()
-        allowed(html)
-        assert text in Tags(html).text
-    assert Tags(vidu.show(video).html()).one("video")["aria-label"].endswith(text)
-    allowed(Player([Video(path)]).html())
+    frames = [np.roll(tile, 37 * i, axis=(0, 1)).repeat(8, 0).repeat(8, 1) for i in range(24)]
+    second = make_clip(f"noise {request.param.replace(':', 'x')}.mp4", frames, crf=36)
+    five = second.with_stem(f"{second.stem} again")
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-stream_loop",
+        "4",
+        "-i",
+        second,
+        "-c",
+        "copy",
+        "-movflags",
+        "+faststart",
+        five,
+    ]
+    subprocess.run(command, check=True)  # five times the same second: encoded once
+    return five
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%e.mp4", "雨.mp4", "javascript:alert(1).mp4", "16:9.mp4"])
@@ -123,6 +116,7 @@ def test_a_clip_out_of_reach_is_embedded_small(noisy):
     data = base64.b64decode(shown.one("video")["src"].removeprefix("data:video/mp4;base64,"))
     Path("proxy.mp4").write_bytes(data)
     small, whole = media.probe("proxy.mp4"), media.probe(noisy)
+    assert whole.frames == 120
     assert small.duration == pytest.approx(whole.duration, abs=0.1)
     assert max(small.width, small.height) <= media.PROXY_SIDE
     assert small.width / small.height == pytest.approx(whole.width / whole.height, rel=0.02)

@@ -1,4 +1,4 @@
-"""The command line, mostly as its own process: what it prints, and how it ends."""
+"""The command line: what it prints, and how it ends."""
 
 from __future__ import annotations
 
@@ -10,34 +10,22 @@ import socket
 import subprocess
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
-from faults import FaultServer
 from PIL import Image
 
 import vidu_nb as vidu
+from vidu_nb import console
 from vidu_nb.commands.cli import main
+from vidu_nb.request import DRAFT
+
+CHEAP = ("--aspect-ratio", "1:1", "--no-bgm")
+LONG = 120  # s; a limit that only ends a hang
+
 
 CAT = "https://example.com/cat.png"
-RUN = [sys.executable, "-m", "vidu_nb"]
-
-
-def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEGMIND", "VIDU_NB"))}
-    return subprocess.run(
-        [*RUN, *arguments], cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def called(*arguments: str) -> int:
-    """The exit status of a command in this process; what it printed is captured by the test."""
-    try:
-        return main(arguments)
-    except SystemExit as ended:  # argparse's way to leave
-        return int(ended.code or 0)
 
 
 @pytest.fixture
@@ -46,48 +34,45 @@ def picture(tmp_path: Path) -> str:
     return "cat.png"
 
 
-def test_preview_makes_a_clip_and_tells_where(tmp_path: Path, picture: str):
-    """`preview -o` leaves a clip with its recipe, which `show` reads back."""
-    made = run("preview", "A cat. Zoom in.", "-r", picture, "--seed", "7", "--no-bgm", "-o", "out.mp4", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.splitlines() == [str(tmp_path / "out.mp4"), "16:9 · 5 s · seed 7 · preview, free"]
-    shown = run("show", "out.mp4", "--json", cwd=tmp_path)
-    told = json.loads(shown.stdout)
-    assert told["request"]["prompt"] == "A cat. Zoom in."
-    assert told["request"]["bgm"] is False
-    assert told["info"]["audio_codec"] is None
-    assert told["receipt"]["engine"] == "preview"
-    assert "seed 7" in run("show", "out.mp4", cwd=tmp_path).stdout
+def test_preview_makes_a_clip_and_tells_where(command, tmp_path: Path, picture: str, monkeypatch):
+    """`preview -o` leaves a clip with its recipe, which `show` reads back; without a key `generate` says it is one."""
+    monkeypatch.setattr(console, "_shown", set())  # as in a process of its own
+    request = ("A cat. Zoom in.", "-r", picture, "--seed", "7", *CHEAP)
+    made = command("preview", *request, "-o", "out.mp4")
+    assert made.status == 0, made.err
+    assert made.out.splitlines() == [str(tmp_path / "out.mp4"), "1:1 · 5 s · seed 7 · preview, free"]
+    shown = json.loads(command("show", "out.mp4", "--json").out)
+    assert shown["request"]["prompt"] == "A cat. Zoom in."
+    assert shown["request"]["bgm"] is False
+    assert shown["info"]["audio_codec"] is None
+    assert shown["receipt"]["engine"] == "preview"
+    assert "seed 7" in command("show", "out.mp4").out
+    generated = command("generate", *request, "--json")
+    assert "No SEGMIND_API_KEY" in generated.err
+    same = json.loads(generated.out)
+    assert same["receipt"]["engine"] == "preview"
+    assert Path(same["path"]).read_bytes() == next((tmp_path / "archive").rglob("*.mp4")).read_bytes()
 
 
-def test_copies_for_strangers_leave_the_pictures_out(picture: str, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.usefixtures("paid")
+def test_copies_for_strangers_leave_the_pictures_out(command, picture: str):
     """With `--no-pictures` neither `-o` nor `archive export` puts the reference pictures into a copy."""
-    asked = ("preview", "A cat", "-r", picture, "--aspect-ratio", "1:1", "--no-bgm")
-    assert called(*asked, "-o", "with.mp4") == called(*asked, "-o", "without.mp4", "--no-pictures") == 0
-    assert called("archive", "export", "--to", "shared", "--no-pictures") == 0
-    capsys.readouterr()
+    asked = ("generate", "A cat", "-r", picture)
+    assert command(*asked, "-o", "with.mp4").status == 0
+    assert command(*asked, "-o", "without.mp4", "--no-pictures").status == 0
+    assert command("archive", "export", "--to", "shared", "--no-pictures").status == 0
     copies = ["with.mp4", "without.mp4", *map(str, Path("shared").iterdir())]
     assert [vidu.load(copy).request is not None for copy in copies] == [True, False, False]
     assert all(vidu.load(copy).receipt for copy in copies)
 
 
-def test_a_clip_that_can_not_be_saved_where_it_should_is_named_where_it_is_kept(tmp_path: Path, picture: str):
+@pytest.mark.usefixtures("paid")
+def test_a_clip_that_can_not_be_saved_where_it_should_is_named_where_it_is_kept(command, picture: str):
     """A paid clip is in the archive by then: its path is what a person needs to read."""
-    made = run("preview", "A cat", "-r", picture, "--no-bgm", "-o", "cat.png/out.mp4", cwd=tmp_path)
-    assert made.returncode == 1
-    assert "Traceback" not in made.stderr
-    kept = Path(made.stderr.rpartition("the clip is kept as ")[2].strip())
-    assert kept.is_file()
-
-
-def test_generate_without_a_key_previews_and_says_so(tmp_path: Path, picture: str):
-    """With no key `generate` uses the local engine, says so on standard error, and prints pure JSON."""
-    made = run("generate", "A cat", "-r", picture, "--aspect-ratio", "1:1", "--json", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    told = json.loads(made.stdout)
-    assert told["receipt"]["engine"] == "preview"
-    assert Path(told["path"]).is_file()
-    assert "No SEGMIND_API_KEY" in made.stderr
+    made = command("generate", "A cat", "-r", picture, "-o", "cat.png/out.mp4")
+    assert made.status == 1
+    assert "Traceback" not in made.err
+    assert Path(made.err.rpartition("the clip is in the archive: ")[2].strip()).is_file()
 
 
 @pytest.mark.parametrize(
@@ -110,29 +95,30 @@ def test_generate_without_a_key_previews_and_says_so(tmp_path: Path, picture: st
 )
 @pytest.mark.usefixtures("picture")
 def test_wrong_usage_and_failures_are_told_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, word: str
+    command, tmp_path: Path, arguments: list[str], status: int, word: str
 ):
     """Exit 2 for wrong usage and 1 for a failure, the reason on the last line of standard error, nothing written."""
-    assert called(*arguments) == status
-    out, err = capsys.readouterr()
-    assert word in err.splitlines()[-1]
-    assert "Traceback" not in err
-    assert out == ""
+    ended = command(*arguments)
+    assert ended.status == status
+    assert word in ended.err.splitlines()[-1]
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.png"]
 
 
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str]):
+def test_every_command_has_help(command):
     """`--help` of the program and of each command ends well and names its options."""
-    assert called("--help") == 0
-    for command in ("generate", "preview", "sweep", "show", "credits", "calls", "archive", "serve", "demo", "lab"):
-        assert called(command, "--help") == 0
-        assert f"usage: vidu-nb {command}" in capsys.readouterr().out
+    assert command("--help").status == 0
+    for name in ("generate", "preview", "sweep", "show", "credits", "calls", "archive", "serve", "demo", "lab"):
+        shown = command(name, "--help")
+        assert shown.status == 0
+        assert f"usage: vidu-nb {name}" in shown.out
 
 
-def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(tmp_path: Path, picture: str):
-    """After `serving URL` the API answers, also to `vidu-nb` itself; SIGTERM ends it with status 0."""
+def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(command, tmp_path: Path, picture: str, monkeypatch):
+    """After `serving URL` the API answers, also to `vidu-nb` itself; SIGTERM ends the process with status 0."""
     server = subprocess.Popen(
-        [*RUN, "serve", "--key", "K", "--credits", "0.5"],
+        [sys.executable, "-m", "vidu_nb", "serve", "--key", "K", "--credits", "0.5"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -142,18 +128,20 @@ def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(tmp_path: Path, p
         ready = server.stdout.readline()
         assert ready.startswith("serving http://127.0.0.1:")
         url = ready.split()[1]
-        assert requests.get(f"{url}/health", timeout=5).json()["engine"] == "preview"
-        there = {"SEGMIND_BASE_URL": f"{url}/v1/", "SEGMIND_API_KEY": "K"}
-        assert json.loads(run("credits", "--json", cwd=tmp_path, **there).stdout)["credits"] == 0.5
-        first = run("generate", "A cat", "-r", picture, cwd=tmp_path, **there)
-        assert first.returncode == 0, first.stderr
-        second = run("generate", "Another cat", "-r", picture, cwd=tmp_path, **there)
-        assert second.returncode == 1
-        assert "InsufficientCredits 406" in second.stderr
-        assert "Not billed" in second.stderr
-        assert run("credits", cwd=tmp_path, SEGMIND_BASE_URL=url, SEGMIND_API_KEY="wrong").returncode == 1
+        assert requests.get(f"{url}/health", timeout=LONG).json()["engine"] == "preview"
+        monkeypatch.setenv("SEGMIND_BASE_URL", f"{url}/v1/")
+        monkeypatch.setenv("SEGMIND_API_KEY", "K")
+        assert json.loads(command("credits", "--json").out)["credits"] == 0.5
+        first = command("generate", "A cat", "-r", picture, *CHEAP)
+        assert first.status == 0, first.err
+        second = command("generate", "Another cat", "-r", picture, *CHEAP)
+        assert second.status == 1
+        assert "InsufficientCredits 406" in second.err
+        assert "Not billed" in second.err
+        monkeypatch.setenv("SEGMIND_API_KEY", "wrong")
+        assert command("credits").status == 1
         server.send_signal(signal.SIGTERM)
-        rest, _ = server.communicate(timeout=20)
+        rest, _ = server.communicate(timeout=LONG)
         assert rest == ""
         assert server.returncode == 0
     finally:
@@ -161,77 +149,67 @@ def test_serve_answers_from_its_ready_line_on_and_ends_cleanly(tmp_path: Path, p
         server.communicate()
 
 
-def test_both_of_the_service_s_own_samples_run_without_a_network(tmp_path: Path):
+def test_both_of_the_service_s_own_samples_run_without_a_network(server):
     """The shape of the service's own samples: JSON or MP4 bytes, though no network reaches their pictures."""
-    server = subprocess.Popen([*RUN, "serve", "--key", "K"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    try:
-        url = f"{server.stdout.readline().split()[1]}/v1/vidu-q1-reference-to-video"
-        lines = [
-            "import requests, json",
-            "urls = [f'https://pictures.invalid/input/{name}' for name in ('man.jpeg', 'book.png', 'park.jpeg')]",
-            "data = {'prompt': 'A man sits on a bench', 'image_urls': urls, 'aspect_ratio': '16:9', 'duration': 5,",
-            "        'seed': 42, 'bgm': True, 'movement_amplitude': 'auto'}",
-            "headers = {'x-api-key': 'K', 'Content-Type': 'application/json'}",
-            f"response = requests.post({url!r} + FORM, headers=headers, json=data)",
-        ]
-        (tmp_path / "raw.py").write_text("\n".join(["FORM = ''", *lines, "print(response.content)"]))
-        (tmp_path / "told.py").write_text(
-            "\n".join(["FORM = '?format=json'", *lines, "print(json.dumps(response.json(), indent=2))"])
-        )
-        raw = subprocess.run(
-            [sys.executable, "raw.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
-        )
-        assert "ftyp" in raw.stdout[:40]
-        told = subprocess.run(
-            [sys.executable, "told.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
-        )
-        clip = requests.get(json.loads(told.stdout)["video"]["url"], timeout=10)
-        assert clip.content[4:8] == b"ftyp"
-    finally:
-        server.terminate()
-        server.communicate(timeout=20)
+    url = f"{server.base_url}/v1/{DRAFT}"
+    names = ("man.jpeg", "book.png", "park.jpeg")
+    data = {
+        "prompt": "A man sits on a bench",
+        "image_urls": [f"https://pictures.invalid/input/{name}" for name in names],
+        "aspect_ratio": "16:9",
+        "duration": 5,
+        "seed": 42,
+        "bgm": True,
+        "movement_amplitude": "auto",
+    }
+    headers = {"x-api-key": server.key, "Content-Type": "application/json"}
+    raw = requests.post(url, headers=headers, json=data, timeout=LONG)
+    payload = requests.post(f"{url}?format=json", headers=headers, json=data, timeout=LONG).json()
+    assert raw.content[4:8] == b"ftyp"
+    assert requests.get(payload["video"]["url"], timeout=LONG).content == raw.content
 
 
-def test_the_archive_is_listed_verified_exported_and_pruned_by_name(tmp_path: Path, picture: str):
+@pytest.mark.usefixtures("paid")
+def test_the_archive_is_listed_verified_exported_and_pruned_by_name(command, tmp_path: Path, picture: str):
     """`archive` names each clip, finds a rotten one, copies with recipes, and removes only what is named."""
     for seed in ("1", "2"):
-        made = run("preview", "A cat", "-r", picture, "--seed", seed, "--aspect-ratio", "1:1", "--no-bgm", cwd=tmp_path)
-        assert made.returncode == 0, made.stderr
-    listed = json.loads(run("archive", "list", "--json", cwd=tmp_path).stdout)
+        made = command("generate", "A cat", "-r", picture, "--seed", seed)
+        assert made.status == 0, made.err
+    listed = json.loads(command("archive", "list", "--json").out)
     assert [row["prompt"] for row in listed] == ["A cat", "A cat"]
     names = [row["file"] for row in listed]
-    assert run("archive", "verify", cwd=tmp_path).returncode == 0
-    exported = json.loads(run("archive", "export", names[0], "--to", "out", "--json", cwd=tmp_path).stdout)
-    assert json.loads(run("show", exported[0]["copy"], "--json", cwd=tmp_path).stdout)["receipt"]["replayed"] is False
-    (tmp_path / "vidu_archive" / names[1]).with_suffix(".json").rename(tmp_path / "papers")
-    (tmp_path / "vidu_archive" / names[1]).with_suffix(".json").write_text("{")
-    assert run("archive", "export", "--to", "all", cwd=tmp_path).returncode == 1
-    (tmp_path / "papers").rename((tmp_path / "vidu_archive" / names[1]).with_suffix(".json"))
-    with (tmp_path / "vidu_archive" / names[1]).open("r+b") as clip:
-        clip.seek(2000)
-        clip.write(b"rot")
-    verified = run("archive", "verify", cwd=tmp_path)
-    assert verified.returncode == 1
-    assert "has changed since it was kept" in verified.stdout
-    assert run("archive", "prune", cwd=tmp_path).returncode == 2
-    assert run("archive", "prune", "preview/nothing.mp4", cwd=tmp_path).returncode == 2
-    assert run("archive", "prune", names[1], cwd=tmp_path).returncode == 0
-    assert [row["file"] for row in json.loads(run("archive", "list", "--json", cwd=tmp_path).stdout)] == names[:1]
+    clip = tmp_path / "archive" / names[1]
+    assert command("archive", "verify").status == 0
+    exported = json.loads(command("archive", "export", names[0], "--to", "out", "--json").out)
+    assert json.loads(command("show", exported[0]["copy"], "--json").out)["receipt"]["replayed"] is False
+    clip.with_suffix(".json").rename(tmp_path / "papers")
+    clip.with_suffix(".json").write_text("{")
+    assert command("archive", "export", "--to", "all").status == 1
+    (tmp_path / "papers").rename(clip.with_suffix(".json"))
+    with clip.open("r+b") as opened:
+        opened.seek(2000)
+        opened.write(b"rot")
+    verified = command("archive", "verify")
+    assert verified.status == 1
+    assert "has changed since it was kept" in verified.out
+    assert command("archive", "prune").status == 2
+    assert command("archive", "prune", "preview/nothing.mp4").status == 2
+    assert command("archive", "prune", names[1]).status == 0
+    assert [row["file"] for row in json.loads(command("archive", "list", "--json").out)] == names[:1]
 
 
-def test_open_calls_are_listed_fetched_and_settled(tmp_path: Path, picture: str):
+def test_open_calls_are_listed_fetched_and_settled(command, paid, picture: str, monkeypatch):
     """A paid call that brought nothing is named with its id and price; `settle` closes it, `resume` costs nothing."""
-    with FaultServer() as service:
-        ask = partial(run, cwd=tmp_path, SEGMIND_API_KEY="a-key", SEGMIND_BASE_URL=service.url("status_503"))
-        assert ask("generate", "A cat", "-r", picture).returncode == 1
-        [call] = json.loads(ask("calls", "--json").stdout)
-        assert (call["state"], call["prompt"], call["price_usd"]) == ("unknown", "A cat", 0.5)
-        assert call["id"] in ask("calls", "resume").stdout
-        assert ask("calls", "settle", call["id"]).returncode == 2
-        assert ask("calls", "settle", "nobody", "--billed", "no").returncode == 2
-        assert ask("calls", "settle", call["id"], "--billed", "no").stdout == ""
-        assert json.loads(ask("calls", "--json").stdout) == []
-        assert len(service.posts()) == 1
+    monkeypatch.setenv("SEGMIND_BASE_URL", paid.url("status_503"))
+    assert command("generate", "A cat", "-r", picture).status == 1
+    [call] = json.loads(command("calls", "--json").out)
+    assert (call["state"], call["prompt"], call["price_usd"]) == ("unknown", "A cat", 0.5)
+    assert call["id"] in command("calls", "resume").out
+    assert command("calls", "settle", call["id"]).status == 2
+    assert command("calls", "settle", "nobody", "--billed", "no").status == 2
+    assert command("calls", "settle", call["id"], "--billed", "no").out == ""
+    assert json.loads(command("calls", "--json").out) == []
+    assert len(paid.posts()) == 1
 
 
 @pytest.mark.parametrize(

@@ -36,51 +36,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        Words after the program's name; defaults to the process's own.
+        What follows the program's name; defaults to the process's own.
 
     Returns
     -------
     int
         The exit status.
     """
-    chosen = _parser().parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     try:
-        chosen.run(chosen)
-        sys.stdout.flush()  # while a reader's leaving is still ours to hear of
+        parsed.run(parsed)
+        sys.stdout.flush()  # a reader that has left is reported here, and not at exit
     except InvalidRequest as error:
-        _complain(error)
+        _print_error(error)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; don't complain at exit
     except KeyboardInterrupt as error:
-        _complain(str(error) or "interrupted")
+        _print_error(str(error) or "interrupted")
         return 130
     except (ViduError, OSError) as error:
-        _complain(error)
+        _print_error(error)
         return 1
     return 0
 
 
-def _complain(what: object) -> None:
-    write(f"vidu-nb: {what}", sys.stderr)
+def _print_error(message: object) -> None:
+    write(f"vidu-nb: {message}", sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vidu-nb",
-        description="Vidu Q1 Reference to Video. Without SEGMIND_API_KEY, a free local preview engine answers.",
+        description="Make clips with Vidu Q1 Reference to Video. Without SEGMIND_API_KEY they are free local previews.",
     )
     parser.add_argument("--version", action="version", version=f"vidu-nb {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add(commands, "generate", _generate, "make a clip (paid with a key, a free preview without)", _request_options)
-    _add(commands, "preview", _preview, "make a free local preview of the same request", _request_options)
+    _add(commands, "generate", _generate, "make a clip: paid with a key, a free preview without", _request_options)
+    _add(commands, "preview", _preview, "make a free local preview, with or without a key", _request_options)
     _add(commands, "sweep", _sweep, "make a clip for every combination of several values", _sweep_options)
-    _add(commands, "show", _show, "show what a file holds: its streams, request and receipt", _show_options)
+    _add(commands, "show", _show, "show a clip's video and audio format, its request and its receipt", _show_options)
     _add(commands, "credits", _credits, "show the account's balance", _json_option)
-    _add(commands, "calls", _calls, "list, fetch or close paid calls that brought no clip", _calls_options)
-    _add(commands, "archive", _archive, "list, verify, export or prune the archive's clips", _archive_options)
-    _add(commands, "serve", _serve, "answer the service's HTTP API on 127.0.0.1 with previews", _serve_options)
-    _add(commands, "demo", _demo, "make a clip and run the quickstart notebook, with no key", _demo_options)
+    _add(commands, "calls", _calls, "list, fetch or close paid calls whose clip has not arrived", _calls_options)
+    _add(commands, "archive", _archive, "list, verify, export or delete clips in the archive", _archive_options)
+    _add(commands, "serve", _serve, "serve free previews over the service's HTTP API on 127.0.0.1", _serve_options)
+    _add(commands, "demo", _demo, "make a preview and run the quickstart notebook; no key is needed", _demo_options)
     _add(commands, "lab", _lab, "copy the example notebooks into a folder and open JupyterLab there", _lab_options)
     return parser
 
@@ -98,7 +98,7 @@ def _add(
 
 
 def _json_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print facts as JSON")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _request_options(command: argparse.ArgumentParser) -> None:
@@ -114,43 +114,68 @@ def _sweep_options(command: argparse.ArgumentParser) -> None:
 
     swept_options(command)
     command.add_argument(
-        "--budget-usd", type=float, metavar="USD", help="the most that the sweep may cost in all, in US dollars"
+        "--budget-usd", type=float, metavar="USD", help="the most that the whole sweep may cost, in US dollars"
     )
-    command.add_argument("--yes", action="store_true", help="spend more than a dollar, or spend without a budget")
+    command.add_argument(
+        "--yes", action="store_true", help="confirm a sweep that costs more than a dollar, or has no budget"
+    )
     command.add_argument("--dry-run", action="store_true", help="print the plan and its price; send nothing")
-    command.add_argument("--draft", action="store_true", help="make small and quick previews, free, with no key")
-    command.add_argument("--max-workers", type=int, default=4, metavar="N", help="calls at a time (default: 4)")
+    command.add_argument("--draft", action="store_true", help="make small, quick previews: free, and no key is needed")
+    command.add_argument(
+        "--max-workers", type=int, default=4, metavar="N", help="how many clips to make at a time (default: 4)"
+    )
     _json_option(command)
 
 
 def _show_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", help="an MP4")
+    command.add_argument("file", help="a clip (MP4)")
     _json_option(command)
 
 
 def _calls_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", nargs="?", choices=("list", "resume", "settle"), default="list", help="what to do")
-    command.add_argument("id", nargs="?", help="the call to settle, as list prints it")
-    command.add_argument("--billed", choices=("yes", "no"), help="for settle: whether the service's bill lists it")
+    command.add_argument(
+        "action", nargs="?", choices=("list", "resume", "settle"), default="list",
+        help="list them (default), resume: fetch the clips that are ready, settle: close one call",
+    )  # fmt: skip
+    command.add_argument("id", nargs="?", help="for settle: the call, as list prints it")
+    command.add_argument(
+        "--billed", choices=("yes", "no"), help="for settle: whether the call is on the service's bill"
+    )
     _json_option(command)
 
 
 def _archive_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=("list", "verify", "export", "prune"), help="what to do")
+    command.add_argument(
+        "action", choices=("list", "verify", "export", "prune"),
+        help="list clips, verify: check the files, export: copy clips out, prune: delete clips",
+    )  # fmt: skip
     command.add_argument(
         "names", nargs="*", metavar="NAME",
-        help="clips by their file names, as list prints them; export takes all by default, prune only what is named",
+        help="clips by file name, as list prints them; export: all by default; prune: only these",
     )  # fmt: skip
-    command.add_argument("--to", metavar="FOLDER", help="where export copies clips to, each with its recipe inside")
-    command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copies")
-    command.add_argument("--folder", metavar="FOLDER", help="the archive (default: VIDU_NB_ARCHIVE, else vidu_archive)")
+    command.add_argument(
+        "--to", metavar="FOLDER", help="for export: where to copy clips to, each with its request and receipt inside"
+    )
+    command.add_argument(
+        "--no-pictures", action="store_true", help="for export: leave the reference pictures out of the copies"
+    )
+    command.add_argument(
+        "--folder", metavar="FOLDER", help="the archive's folder (default: VIDU_NB_ARCHIVE, else vidu_archive)"
+    )
     _json_option(command)
 
 
 def _serve_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=_port, default=0, help="a port of 127.0.0.1; 0 takes a free one (default)")
-    command.add_argument("--key", help="what callers send as x-api-key; by default a random one, printed on stderr")
-    command.add_argument("--credits", type=float, metavar="N", help="play money to run down, half a credit a clip")
+    command.add_argument("--port", type=_port, default=0, help="the port on 127.0.0.1 (default: 0, any free one)")
+    command.add_argument(
+        "--key", help="the x-api-key that callers must send (default: a random one, printed on stderr)"
+    )
+    command.add_argument(
+        "--credits",
+        type=float,
+        metavar="N",
+        help="start with N dollars of play money and charge 0.50 a clip; by default nothing is charged",
+    )
 
 
 def _port(text: str) -> int:
@@ -161,73 +186,75 @@ def _port(text: str) -> int:
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", nargs="?", default="demo", help="the folder for the results (default: demo)")
+    command.add_argument("folder", nargs="?", default="demo", help="where the results go (default: demo)")
     _json_option(command)
 
 
 def _lab_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", nargs="?", default="vidu-notebooks", help="the folder (default: vidu-notebooks)")
+    command.add_argument(
+        "folder", nargs="?", default="vidu-notebooks", help="where the notebooks go (default: vidu-notebooks)"
+    )
     command.add_argument("--port", type=_port, help="JupyterLab's port (default: 8888, or the next free one)")
     command.add_argument("--no-browser", action="store_true", help="don't open a browser; the address is printed")
-    command.add_argument("--allow-root", action="store_true", help="run as root, as in a container")
+    command.add_argument("--allow-root", action="store_true", help="let JupyterLab run as root, as in a container")
 
 
-def _generate(chosen: argparse.Namespace) -> None:
+def _generate(arguments: argparse.Namespace) -> None:
     from ..client.client import Client
 
-    _make(chosen, Client.from_env())
+    _make_clip(arguments, Client.from_env())
 
 
-def _preview(chosen: argparse.Namespace) -> None:
+def _preview(arguments: argparse.Namespace) -> None:
     from ..client.client import Client
 
-    _make(chosen, Client.preview())
+    _make_clip(arguments, Client.preview())
 
 
-def _make(chosen: argparse.Namespace, client: Client) -> None:
+def _make_clip(arguments: argparse.Namespace, client: Client) -> None:
     from .options import request_from
 
-    if chosen.output:
-        check_outside(expanded(chosen.output))
-    request = request_from(chosen)
+    if arguments.output:
+        check_outside(expanded(arguments.output))
+    request = request_from(arguments)
     for reference in request.references:
         for note in reference.notes:
-            _complain(f"note: {reference.label}: {note}")
+            _print_error(f"note: {reference.label}: {note}")
     with _progress("preview" if client.engine == "preview" else "generating", client):
         video = client.generate(request)
-    if chosen.output:
+    if arguments.output:
         try:
-            saved = video.save(chosen.output, references=not chosen.no_pictures)
+            saved = video.save(arguments.output, references=not arguments.no_pictures)
             video = type(video)(saved, video.request, video.receipt)
         except OSError as error:
-            raise ViduError(f"{chosen.output}: {error.strerror}; the clip is kept as {video.path}") from None
-    _print_video(video, as_json=chosen.json)
+            raise ViduError(f"{arguments.output}: {error.strerror}; the clip is in the archive: {video.path}") from None
+    _print_video(video, as_json=arguments.json)
 
 
-def _sweep(chosen: argparse.Namespace) -> None:
+def _sweep(arguments: argparse.Namespace) -> None:
     from ..client.client import Client
     from ..errors import ConfirmationNeeded
     from ..sweeps.plan import Plan
     from ..sweeps.sweep import sweep
     from .options import swept_from
 
-    client = Client.preview(quality="draft") if chosen.draft else Client.from_env()
-    if chosen.dry_run:
-        plan = Plan.of(**swept_from(chosen)).priced(client, workers=max(1, chosen.max_workers))
-        write(json.dumps(plan.facts(), indent=1) if chosen.json else plan)
+    client = Client.preview(quality="draft") if arguments.draft else Client.from_env()
+    if arguments.dry_run:
+        plan = Plan.of(**swept_from(arguments)).priced(client, workers=max(1, arguments.max_workers))
+        write(json.dumps(plan.facts(), indent=1) if arguments.json else plan)
         return
     try:
         swept = sweep(
-            **swept_from(chosen),
-            budget_usd=chosen.budget_usd,
-            confirm=chosen.yes,
-            max_workers=chosen.max_workers,
+            **swept_from(arguments),
+            budget_usd=arguments.budget_usd,
+            confirm=arguments.yes,
+            max_workers=arguments.max_workers,
             client=client,
         )
     except ConfirmationNeeded as error:
         remedy = "Add --yes to go on, best with --budget-usd; --dry-run prints the plan."
         raise ViduError(error.message, remedy=remedy) from error
-    write(json.dumps(swept.facts(), indent=1) if chosen.json else f"{swept.rows()}\n{swept.headline}")
+    write(json.dumps(swept.facts(), indent=1) if arguments.json else f"{swept.rows()}\n{swept.headline}")
     if len(swept.videos) < len(swept):
         raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)
 
@@ -241,7 +268,7 @@ def _print_video(video: Video, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(what: str, client: Client) -> Iterator[None]:
+def _progress(label: str, client: Client) -> Iterator[None]:
     """Show a bar on standard error that follows the clock: the service reports nothing until it is done."""
     from tqdm import tqdm
 
@@ -250,7 +277,7 @@ def _progress(what: str, client: Client) -> Iterator[None]:
     expected = PREVIEW_SECONDS if client.engine == "preview" else PAID_SECONDS
     done = threading.Event()
     style = "{desc} {percentage:3.0f}% |{bar}| {elapsed} of about " + f"{expected:.0f} s"
-    bar = tqdm(total=expected, desc=what, bar_format=style, file=sys.stderr, disable=None, leave=False)
+    bar = tqdm(total=expected, desc=label, bar_format=style, file=sys.stderr, disable=None, leave=False)
 
     def follow() -> None:
         started = time.monotonic()
@@ -268,12 +295,12 @@ def _progress(what: str, client: Client) -> Iterator[None]:
         bar.close()
 
 
-def _show(chosen: argparse.Namespace) -> None:
+def _show(arguments: argparse.Namespace) -> None:
     from ..video import load
 
-    video = load(chosen.file)
+    video = load(arguments.file)
     info = asdict(video.info)
-    if chosen.json:
+    if arguments.json:
         write(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))
         return
     sound = f"{info['audio_codec']} {info['sample_rate']} Hz" if info["audio_codec"] else "no sound"
@@ -288,26 +315,26 @@ def _show(chosen: argparse.Namespace) -> None:
                   f"reference {i}: {reference.url}")  # fmt: skip
 
 
-def _credits(chosen: argparse.Namespace) -> None:
+def _credits(arguments: argparse.Namespace) -> None:
     from ..client.client import Client
 
     left = Client.from_env().credits()
-    if chosen.json:
+    if arguments.json:
         write(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
     else:
         write(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
 
 
-def _calls(chosen: argparse.Namespace) -> None:
+def _calls(arguments: argparse.Namespace) -> None:
     from ..client.client import Client
 
     client = Client.from_env()
-    if chosen.action == "settle":
-        if not (chosen.id and chosen.billed):
+    if arguments.action == "settle":
+        if not (arguments.id and arguments.billed):
             raise InvalidRequest("settle: name the call's id, and --billed yes or --billed no", field="id")
-        client.settle(chosen.id, billed=chosen.billed == "yes")
-    fetched = [{"file": str(video.path)} for video in (client.resume() if chosen.action == "resume" else ())]
-    _print_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=chosen.json)
+        client.settle(arguments.id, billed=arguments.billed == "yes")
+    fetched = [{"file": str(video.path)} for video in (client.resume() if arguments.action == "resume" else ())]
+    _print_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=arguments.json)
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
@@ -317,29 +344,29 @@ def _print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         write("  ".join(printable(str(value)) for value in row.values() if value not in ("", None)))
 
 
-def _archive(chosen: argparse.Namespace) -> None:
+def _archive(arguments: argparse.Namespace) -> None:
     from ..storage.archive import Archive
     from ..storage.maintenance import export, listing, prune, verify
 
-    archive = Archive(chosen.folder)
-    if chosen.action == "list":
+    archive = Archive(arguments.folder)
+    if arguments.action == "list":
         rows = listing(archive)
-    elif chosen.action == "verify":
+    elif arguments.action == "verify":
         rows = verify(archive)
-    elif chosen.action == "export":
-        if not chosen.to:
+    elif arguments.action == "export":
+        if not arguments.to:
             raise InvalidRequest("--to: name the folder to export to", field="to")
-        rows = export(archive, Path(chosen.to), chosen.names, references=not chosen.no_pictures)
+        rows = export(archive, Path(arguments.to), arguments.names, references=not arguments.no_pictures)
     else:
-        rows = prune(archive, chosen.names)
-    _print_rows(rows, as_json=chosen.json)
+        rows = prune(archive, arguments.names)
+    _print_rows(rows, as_json=arguments.json)
     if bad := sum(1 for row in rows if row.get("problem")):
         raise ViduError(
             f"{bad} of {len(rows)} can't be used", remedy="They are left as they are; the lines above name them."
         )
 
 
-def _serve(chosen: argparse.Namespace) -> None:
+def _serve(arguments: argparse.Namespace) -> None:
     from ..animatic.server.server import PreviewServer
 
     stop = threading.Event()
@@ -347,13 +374,13 @@ def _serve(chosen: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     problem = ""
     try:
-        server = PreviewServer(port=chosen.port, key=chosen.key, credits=chosen.credits)
+        server = PreviewServer(port=arguments.port, key=arguments.key, credits=arguments.credits)
     except OSError as error:
         problem = error.strerror or "it is taken"
     if problem:
-        raise ViduError(f"port {chosen.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
+        raise ViduError(f"port {arguments.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
     server.start()
-    if not chosen.key:
+    if not arguments.key:
         write(f"x-api-key: {server.key}", sys.stderr)
     write(f"serving {server.base_url}")
     stop.wait()
@@ -361,21 +388,21 @@ def _serve(chosen: argparse.Namespace) -> None:
         os._exit(0)  # a render waits for a picture's slow host, and the interpreter's own end would wait for it
 
 
-def _demo(chosen: argparse.Namespace) -> None:
+def _demo(arguments: argparse.Namespace) -> None:
     from .demo import run_demo
 
-    made = run_demo(Path(chosen.folder), say=lambda text: write(text, sys.stderr))
-    if chosen.json:
+    made = run_demo(Path(arguments.folder), notify=lambda text: write(text, sys.stderr))
+    if arguments.json:
         write(json.dumps({name: str(path) for name, path in made.items()}))
     else:
         for name, path in made.items():
             write(f"{name:9} {path}")
 
 
-def _lab(chosen: argparse.Namespace) -> None:
+def _lab(arguments: argparse.Namespace) -> None:
     from .lab import open_lab
 
-    options = [f"--ServerApp.port={chosen.port}"] if chosen.port is not None else []
-    options += ["--no-browser"] if chosen.no_browser else []
-    options += ["--allow-root"] if chosen.allow_root else []
-    open_lab(chosen.folder, options, say=lambda text: write(text, sys.stderr))
+    options = [f"--ServerApp.port={arguments.port}"] if arguments.port is not None else []
+    options += ["--no-browser"] if arguments.no_browser else []
+    options += ["--allow-root"] if arguments.allow_root else []
+    open_lab(arguments.folder, options, notify=lambda text: write(text, sys.stderr))

@@ -34,14 +34,16 @@ def example_notebooks() -> Path:
     raise ViduError("the example notebooks are not installed", remedy="Install vidu-nb from a wheel or a checkout.")
 
 
-def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Make a clip and an executed copy of the quickstart notebook.
+def run_demo(folder: Path, *, notebook: Path | None = None, notify: Callable[[str], None] = print) -> dict[str, Path]:
+    """Make a clip and an executed copy of a notebook.
 
     Parameters
     ----------
     folder
         Where everything goes; made if missing.
-    say
+    notebook
+        What is executed; defaults to the quickstart notebook.
+    notify
         Gets a line for each step.
 
     Returns
@@ -57,15 +59,16 @@ def run_demo(folder: Path, *, say: Callable[[str], None] = print) -> dict[str, P
     folder = expanded(folder).resolve()
     _check_packages()
     folder.mkdir(parents=True, exist_ok=True)
-    say("Making a five-second clip from three photographs with the free local preview engine ...")
+    notify("Making a five-second clip from three photographs with the free local preview engine ...")
     video = Client.preview(archive=Archive(folder / "vidu_archive")).generate(
         VideoRequest(prompt=PROMPT, references=sample_references())
     )
     clip = video.save(folder / "demo.mp4")
-    say("Executing the quickstart notebook ...")
-    notebook = folder / QUICKSTART
-    shutil.copyfile(example_notebooks() / QUICKSTART, notebook)
-    return {"clip": clip, "notebook": notebook, "html": _execute(notebook)}
+    source = notebook or example_notebooks() / QUICKSTART
+    notify(f"Executing {source.name} ...")
+    copy = folder / source.name
+    shutil.copyfile(source, copy)
+    return {"clip": clip, "notebook": copy, "html": _execute(copy)}
 
 
 def _check_packages() -> None:

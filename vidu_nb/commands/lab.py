@@ -23,7 +23,7 @@ def copy_notebooks(folder: Path | str) -> tuple[list[Path], list[Path]]:
     Returns
     -------
     tuple of two lists of pathlib.Path
-        What was copied, and what was there before and was left alone, each in the notebooks' order.
+        The files that were copied, and those that were already there and left unchanged, each in the notebooks' order.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def copy_notebooks(folder: Path | str) -> tuple[list[Path], list[Path]]:
 
     Examples
     --------
-    >>> copied, kept = copy_notebooks("class")
+    >>> copied, skipped = copy_notebooks("class")
     >>> copied[0].name
     '01_quickstart.ipynb'
     >>> _ = copied[0].write_text("my own")
@@ -44,13 +44,13 @@ def copy_notebooks(folder: Path | str) -> tuple[list[Path], list[Path]]:
     folder = expanded(folder).resolve()
     if folder.exists() and not folder.is_dir():
         raise InvalidRequest(f"folder: {shown_path(folder)} is a file; name a folder", field="folder")
-    copied, kept = [], []
+    copied, skipped = [], []
     problem = ""
     try:
         for source in sorted(example_notebooks().glob("*.ipynb")):
             target = folder / source.name
             if target.exists():
-                kept.append(target)
+                skipped.append(target)
             else:
                 write_atomically(target, partial(shutil.copyfile, source))
                 copied.append(target)
@@ -58,10 +58,10 @@ def copy_notebooks(folder: Path | str) -> tuple[list[Path], list[Path]]:
         problem = error.strerror or type(error).__name__
     if problem:
         raise ViduError(f"{shown_path(folder)} can't be written to: {problem}", remedy="Name another folder.")
-    return copied, kept
+    return copied, skipped
 
 
-def open_lab(folder: Path | str, options: Sequence[str] = (), *, say: Callable[[str], None] = print) -> None:
+def open_lab(folder: Path | str, options: Sequence[str] = (), *, notify: Callable[[str], None] = print) -> None:
     """Copy the example notebooks into a folder and run JupyterLab on them until it is stopped.
 
     Parameters
@@ -70,7 +70,7 @@ def open_lab(folder: Path | str, options: Sequence[str] = (), *, say: Callable[[
         Where the notebooks go, as in `copy_notebooks`.
     options
         JupyterLab's own, such as ``--no-browser``.
-    say
+    notify
         Gets a line about what was copied.
 
     Raises
@@ -85,8 +85,8 @@ def open_lab(folder: Path | str, options: Sequence[str] = (), *, say: Callable[[
         missing = True
     if missing:
         raise ViduError("JupyterLab is not installed", remedy="Install it with: pip install 'vidu-nb[lab]'")
-    copied, kept = copy_notebooks(folder)
-    place = (copied or kept)[0].parent
-    rest = f"; {len(kept)} were there and stay as they are" if kept else ""
-    say(f"{len(copied)} notebooks copied to {shown_path(place)}{rest}")
+    copied, skipped = copy_notebooks(folder)
+    place = (copied or skipped)[0].parent
+    rest = f"; {len(skipped)} were already there and are left unchanged" if skipped else ""
+    notify(f"{len(copied)} notebooks copied to {shown_path(place)}{rest}")
     LabApp.launch_instance([f"--ServerApp.root_dir={place}", f"--LabApp.default_url=/lab/tree/{QUICKSTART}", *options])

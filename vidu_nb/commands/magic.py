@@ -46,24 +46,24 @@ class ViduMagics(Magics):
         """Make a clip from the cell's text; ``%vidu`` shows the options."""
         names = self.shell.user_ns
         parser = _parser(names)
-        chosen = parser.parse_args(_words(line))
-        if chosen.help or cell is None:
+        arguments = parser.parse_args(_split(line))
+        if arguments.help or cell is None:
             parser.print_help()
             return None
         if not cell.strip():
             raise UsageError(
                 f"the cell is empty: write what happens in the clip below the first line, as in\n{_EXAMPLE}"
             )
-        chosen.prompt = Template(cell).safe_substitute(names)
-        chosen.references = list(_flat(chosen.references))
-        if chosen.output:
-            check_outside(expanded(chosen.output))
-        client = Client.preview() if chosen.preview else Client.from_env()
-        video = client.generate(request_from(chosen), fresh=chosen.fresh)
-        if chosen.name:
-            names[chosen.name] = video
-        if chosen.output:
-            video.save(chosen.output, references=not chosen.no_pictures)
+        arguments.prompt = Template(cell).safe_substitute(names)
+        arguments.references = list(_flat(arguments.references))
+        if arguments.output:
+            check_outside(expanded(arguments.output))
+        client = Client.preview() if arguments.preview else Client.from_env()
+        video = client.generate(request_from(arguments), fresh=arguments.fresh)
+        if arguments.name:
+            names[arguments.name] = video
+        if arguments.output:
+            video.save(arguments.output, references=not arguments.no_pictures)
         return video
 
 
@@ -84,46 +84,50 @@ _with_a_body.has_side_effects = True  # type: ignore[attr-defined]  # else a ter
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells errors in IPython's way; argparse's own would end the process."""
+    """Reports errors in IPython's way; argparse's own would end the process."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"%%vidu: {message} (%vidu lists the options)")
 
 
 def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:
-    def text(word: str) -> str:
-        return Template(word).safe_substitute(names)
+    def expanded(text: str) -> str:
+        return Template(text).safe_substitute(names)
 
-    def picture_of(word: str) -> Any:
-        told = Template.pattern.fullmatch(word)
-        name = told and (told["named"] or told["braced"])
+    def picture_of(text: str) -> Any:
+        match = Template.pattern.fullmatch(text)
+        name = match and (match["named"] or match["braced"])
         if not name:
-            return text(word)
+            return expanded(text)
         if name not in names:
-            raise UsageError(f"%%vidu: -r {word}: there is no variable {name}")
+            raise UsageError(f"%%vidu: -r {text}: there is no variable {name}")
         return names[name]
 
     parser = _Parser(
         prog="%%vidu", description=_DESCRIPTION, epilog=_EPILOG, add_help=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    for kind, meaning in ((None, text), (str, text), (int, lambda word: int(text(word))), (picture, picture_of)):
-        parser.register("type", kind, meaning)
+    for kind, convert in (
+        (None, expanded), (str, expanded), (int, lambda text: int(expanded(text))), (picture, picture_of),
+    ):  # fmt: skip
+        parser.register("type", kind, convert)
     request_options(parser)
-    parser.add_argument("--as", dest="name", type=_variable, metavar="NAME", help="also keep the Video as a variable")
-    parser.add_argument("--preview", action="store_true", help="ask the free local preview engine, key or no key")
-    parser.add_argument("--fresh", action="store_true", help="make another take, though one may be kept (paid again)")
-    parser.add_argument("-h", "--help", action="store_true", help="tell the options")
+    parser.add_argument(
+        "--as", dest="name", type=_variable, metavar="NAME", help="also store the Video in this variable"
+    )
+    parser.add_argument("--preview", action="store_true", help="use the free local preview engine, even with a key")
+    parser.add_argument("--fresh", action="store_true", help="make a new clip, even where one is cached (paid again)")
+    parser.add_argument("-h", "--help", action="store_true", help="show these options")
     return parser
 
 
-def _variable(word: str) -> str:
-    if not word.isidentifier() or keyword.iskeyword(word):
-        raise argparse.ArgumentTypeError(f"{word!r} can't be a variable's name")
-    return word
+def _variable(text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} can't be a variable's name")
+    return text
 
 
-def _words(line: str) -> list[str]:
+def _split(line: str) -> list[str]:
     """Split the line into words; quotes hold words together, and a backslash is one, since Windows paths have them."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""

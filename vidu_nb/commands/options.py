@@ -1,4 +1,4 @@
-"""A request as options: the words that the command line and the cell magic understand, read from the request model."""
+"""A request as options: for the command line and the cell magic, read from the request model."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def request_options(command: argparse.ArgumentParser) -> None:
             continue
         shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
         command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
-    command.add_argument("-o", "--output", metavar="FILE", help="also save a copy that carries its recipe")
+    command.add_argument("-o", "--output", metavar="FILE", help="also save a copy, with the request and receipt inside")
     command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copy")
 
 
 def swept_options(command: argparse.ArgumentParser) -> None:
     """Add the same options with one value or several for each parameter, and one prompt or several."""
-    command.add_argument("prompt", nargs="+", help=f"{_help('prompt')} Several are swept over.")
+    command.add_argument("prompt", nargs="+", help=f"{_help('prompt')} Several make a clip each.")
     command.add_argument(
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
         help="a path, https:// URL or data: URI; repeat it for up to seven pictures, which every clip is made from",
@@ -46,7 +46,7 @@ def swept_options(command: argparse.ArgumentParser) -> None:
         shown = "on|off" if is_switch else "|".join(str(choice) for choice in choices(name)) or name.upper()
         command.add_argument(
             f"--{name.replace('_', '-')}", nargs="+", type=_switch if is_switch else type(field.default),
-            default=[field.default], metavar=shown, help=f"{_help(name)} Several values are swept over.",
+            default=[field.default], metavar=shown, help=f"{_help(name)} Several values make a clip each.",
         )  # fmt: skip
 
 
@@ -61,12 +61,12 @@ def picture(text: str) -> str:
     return text
 
 
-def swept_from(chosen: argparse.Namespace) -> dict[str, Any]:
+def swept_from(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return parsed options as a sweep's parameters."""
-    return {name: getattr(chosen, name) for name in VideoRequest.model_fields}
+    return {name: getattr(arguments, name) for name in VideoRequest.model_fields}
 
 
-def request_from(chosen: argparse.Namespace) -> VideoRequest:
+def request_from(arguments: argparse.Namespace) -> VideoRequest:
     """Make the request that parsed options ask for.
 
     Raises
@@ -74,10 +74,11 @@ def request_from(chosen: argparse.Namespace) -> VideoRequest:
     InvalidRequest
         As for `VideoRequest`.
     """
-    return VideoRequest(**{name: getattr(chosen, name) for name in VideoRequest.model_fields})
+    return VideoRequest(**{name: getattr(arguments, name) for name in VideoRequest.model_fields})
 
 
 def _help(name: str) -> str:
     field = VideoRequest.model_fields[name]
-    default = "" if field.is_required() else f" Default: {field.default}."
+    value = ("off", "on")[field.default] if isinstance(field.default, bool) else field.default
+    default = "" if field.is_required() else f" Default: {value}."
     return f"{field.description}{default}".replace("%", "%%")

@@ -1,12 +1,8 @@
-"""A storyboard becomes an MP4 that plays everywhere, shows what was asked for, and comes out the same each time."""
+"""A storyboard becomes an MP4 that plays everywhere, and shows what was asked for."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import os
-import subprocess
-import sys
 import threading
 import tracemalloc
 from dataclasses import replace
@@ -65,11 +61,10 @@ def middle(frame):
     return frame[height // 4 : 3 * height // 4, width // 8 : 7 * width // 8]
 
 
-def flow(frames):
-    """Mean optical flow between frames, in pixels; only single shots, as a cut has none to speak of."""
-    pairs = itertools.pairwise(middle(frame) for frame in frames[::4])
-    fields = [cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 21, 3, 5, 1.1, 0) for a, b in pairs]
-    return float(np.mean([np.linalg.norm(field, axis=2).mean() for field in fields]))
+@pytest.fixture(scope="module")
+def usual():
+    """Y of every frame of the usual storyboard."""
+    return drawn(board(), PICTURES)
 
 
 # ── The file ────────────────────────────────────────────────────────────────────────────────────────
@@ -99,13 +94,13 @@ def test_five_seconds_are_120_frames(tmp_path):
     assert float(max(times)) == pytest.approx(119 / 24)
 
 
-def test_the_file_holds_the_frames_that_were_drawn(tmp_path):
+def test_the_file_holds_the_frames_that_were_drawn(tmp_path, usual):
     """Frames are reused while the encoder works, and none is overwritten before it is coded."""
     storyboard = board()
     render(storyboard, PICTURES, tmp_path / "clip.mp4")
     with av.open(str(tmp_path / "clip.mp4")) as container:
         coded = [frame.to_ndarray()[: storyboard.height] for frame in container.decode(video=0)]
-    for wanted, got in zip(drawn(storyboard, PICTURES), coded, strict=True):
+    for wanted, got in zip(usual, coded, strict=True):
         assert cv2.PSNR(wanted, np.ascontiguousarray(got)) > 34
 
 
@@ -121,27 +116,6 @@ def test_a_browser_can_start_before_it_has_it_all(tmp_path):
     render(one_shot(), [CAT], tmp_path / "clip.mp4")
     content = (tmp_path / "clip.mp4").read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
-
-
-_AGAIN = """
-import sys
-from skimage import data
-from vidu_nb.animatic.film.render import render
-from vidu_nb.animatic.story.storyboard import plan
-board = plan("A cat. A cup", ["", ""], width=320, height=180, duration=2, seed=1, movement_amplitude="auto", bgm=True)
-render(board, [data.cat(), data.coffee()], sys.argv[1])
-"""
-
-
-def test_the_same_inputs_give_the_same_bytes(tmp_path):
-    """In this process, and in another with another hash seed."""
-    storyboard = replace(board("A cat. A cup", count=2), bgm=True)
-    for name in ("one.mp4", "two.mp4"):
-        render(storyboard, [CAT, COFFEE], tmp_path / name)
-    command = [sys.executable, "-c", _AGAIN, str(tmp_path / "three.mp4")]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "5"})
-    hashes = {hashlib.sha256((tmp_path / f"{name}.mp4").read_bytes()).hexdigest() for name in ("one", "two", "three")}
-    assert len(hashes) == 1
 
 
 def test_colours_come_back_as_they_were(tmp_path):
@@ -167,30 +141,19 @@ def test_colours_come_back_as_they_were(tmp_path):
     ],
     ids=str,
 )
-def test_each_parameter_changes_the_pictures(other):
+def test_each_parameter_changes_the_pictures(other, usual):
     """Prompt, seed, amplitude and ratio each show."""
-    one, two = drawn(board(), PICTURES), drawn(board(**other), PICTURES)
-    size = (90, 90)
-    differences = [
-        np.abs(cv2.resize(a, size).astype(int) - cv2.resize(b, size)).mean() for a, b in zip(one, two, strict=True)
-    ]
+    size, others = (90, 90), drawn(board(**other), PICTURES)
+    pairs = ((cv2.resize(a, size).astype(int), cv2.resize(b, size)) for a, b in zip(usual, others, strict=True))
+    differences = [np.abs(a - b).mean() for a, b in pairs]
     assert np.mean(differences) > 1
 
 
-def test_references_and_their_order_change_the_pictures():
+def test_references_and_their_order_change_the_pictures(usual):
     """Another picture, or the same in another order, is another clip."""
-    clips = [drawn(board(), pictures) for pictures in (PICTURES, PICTURES[::-1], [ASTRONAUT, COFFEE, COFFEE])]
+    clips = [usual, *(drawn(board(), pictures) for pictures in (PICTURES[::-1], [ASTRONAUT, COFFEE, COFFEE]))]
     for one, two in itertools.combinations(clips, 2):
         assert np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(one, two, strict=True)]) > 5
-
-
-@pytest.mark.parametrize("move", ["push in", "pull out", "pan left", "tilt up", "orbit", "static"])
-def test_amplitude_is_measurable_as_motion(move):
-    """Optical flow grows from small over medium to large; auto is nearest to medium."""
-    names = ("small", "auto", "medium", "large")
-    small, auto, medium, large = (flow(drawn(one_shot(move, amplitude=name), [COFFEE])) for name in names)
-    assert small < medium < large
-    assert abs(medium - auto) < min(abs(auto - small), abs(large - auto))
 
 
 def test_every_picture_is_shown():
@@ -209,7 +172,7 @@ def test_every_frame_bears_the_badge(size):
     solid = chip.rest[0] == 0
     height, width = solid.shape
     white = np.full((300, 300, 3), 255, np.uint8)
-    for frame in drawn(board(size=size, count=2), [white, CAT]):
+    for frame in drawn(board(size=size, count=2, duration=1), [white, CAT]):
         corner = frame[chip.y : chip.y + height, chip.x : chip.x + width]
         assert np.array_equal(corner[solid], chip.colours[0][solid])
     assert solid.mean() > 0.8

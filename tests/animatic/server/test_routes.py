@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import requests
 from callers import CORS, ROUTE, ask, data_uri, exchange, head, refused, wait_for
+from faults import clip
 
 from vidu_nb import media
 from vidu_nb.animatic.server.limits import Limits
@@ -15,6 +16,20 @@ from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.request import DRAFT, MODEL
 
 NOBODY = "0" * 32
+CLIP = clip("made elsewhere")
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """A server whose clips are there at once, for what doesn't depend on their pictures."""
+    with PreviewServer(render=lambda *_, **__: CLIP) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def small(body):
+    """A body whose draft is the cheapest to make."""
+    return body | {"aspect_ratio": "16:9"}
 
 
 def followed(server, ticket):
@@ -59,25 +74,25 @@ def test_a_good_request_gives_a_whole_clip(answer, photo, tmp_path):
     ],
     ids=["Accept", "format", "behind a proxy that lies"],
 )
-def test_json_names_a_url_that_serves_the_clip(query, headers, server, body):
+def test_json_names_a_url_that_serves_the_clip(query, headers, quick, body):
     """Who asks for JSON gets a URL of this server that serves the MP4 without a key; seed 0 tells which was used."""
-    made = ask(server, "POST", f"/v1/{DRAFT}{query}", body | {"seed": 0}, headers=headers)
+    made = ask(quick, "POST", f"{ROUTE}{query}", body | {"seed": 0}, headers=headers)
     assert made.status_code == 200, made.text[:300]
     assert 1 <= int(made.headers["x-seed-value"]) <= 999_999
     video = made.json()["video"]
-    assert video["url"] == f"{server.base_url}/v1/files/{video['file_name']}"
-    clip = requests.get(video["url"], timeout=20)
-    assert clip.headers["content-type"] == video["content_type"] == "video/mp4"
-    assert len(clip.content) == video["file_size"]
-    assert media.what_is_wrong(clip.content) == ""
+    assert video["url"] == f"{quick.base_url}/v1/files/{video['file_name']}"
+    served = requests.get(video["url"], timeout=60)
+    assert served.headers["content-type"] == video["content_type"] == "video/mp4"
+    assert served.content == CLIP
+    assert len(CLIP) == video["file_size"]
 
 
-def test_credits_run_down_to_a_refusal(body, encoded):
+def test_credits_run_down_to_a_refusal(body, small, encoded):
     """With one credit two clips can be had and no third; what is refused or fails costs nothing."""
     with PreviewServer(credits=1.0) as server:
         refused(ask(server, "POST", ROUTE, body | {"seed": -1}), 400, "seed: -1")
         refused(ask(server, "POST", ROUTE, body | {"image_urls": [data_uri(encoded()[:120])]}), 400, "image_urls[0]: ")
-        answers = [ask(server, "POST", f"/v1/{DRAFT}", body) for _ in range(2)]
+        answers = [ask(server, "POST", f"/v1/{DRAFT}", small) for _ in range(2)]
         assert [one.headers["x-cost"] for one in answers] == ["0.5", "0.5"]
         assert [one.headers["x-remaining-credits"] for one in answers] == ["0.5", "0"]
         for version in ("v1", "v2"):
@@ -85,11 +100,11 @@ def test_credits_run_down_to_a_refusal(body, encoded):
         assert ask(server, "GET", "/v1/get-user-credits").json() == {"credits": 0.0, "free-credits": 0.0}
 
 
-def test_a_url_reference_is_fetched_where_that_is_allowed(body, web, encoded):
+def test_a_url_reference_is_fetched_where_that_is_allowed(small, web, encoded):
     """With its address allowed, a picture behind a URL is fetched and shown."""
     with PreviewServer(allow=lambda address: address == "127.0.0.1") as server:
         picture = web.url("/red.png", encoded(300, 300, colour="red"))
-        made = ask(server, "POST", f"/v1/{DRAFT}", body | {"image_urls": [picture]})
+        made = ask(server, "POST", f"/v1/{DRAFT}", small | {"image_urls": [picture]})
     assert made.status_code == 200, made.text
     assert [handler.path for handler in web.seen] == ["/red.png"]
 
@@ -122,14 +137,14 @@ def test_a_queued_request_is_followed_to_its_clip(server, body, answer):
     assert made["metrics"]["cost"] == 0
     assert made["metrics"]["total_time"] >= made["metrics"]["inference_time"] > 0
     assert "error" not in made
-    clip = requests.get(made["output"], timeout=20)
+    served = requests.get(made["output"], timeout=60)
     assert made["video"] == {
         "url": made["output"],
         "content_type": "video/mp4",
         "file_name": made["output"].rpartition("/")[2],
-        "file_size": len(clip.content),
+        "file_size": len(served.content),
     }
-    assert clip.content == answer.content
+    assert served.content == answer.content
 
 
 def test_a_job_that_fails_says_why_and_costs_nothing(body, encoded):
@@ -164,19 +179,19 @@ def test_old_requests_and_old_clips_are_forgotten(body):
 # Uploads.
 
 
-def test_an_uploaded_picture_is_served_and_can_be_named(server, body, encoded, answer):
+def test_an_uploaded_picture_is_served_and_can_be_named(server, small, encoded, answer):
     """An upload's URL serves the picture to who knows it, and stands for it in a request."""
     pictures = [encoded(160, 160, "PNG"), encoded(200, 160, "JPEG")]
     stored = ask(server, "POST", "/upload-asset", {"data_urls": [data_uri(one) for one in pictures]}).json()
     assert stored["urls"] == stored["file_urls"]
     for url, picture, kind in zip(stored["urls"], pictures, ("png", "jpeg"), strict=True):
-        served = requests.get(url, timeout=20)
+        served = requests.get(url, timeout=60)
         assert (served.content, served.headers["content-type"]) == (picture, f"image/{kind}")
         assert url.startswith(f"{server.base_url}/v1/assets/")
     again = ask(server, "POST", "/upload-asset", {"data_urls": [data_uri(pictures[1])]}).json()["urls"]
     assert again == stored["urls"][1:]
-    named = ask(server, "POST", f"/v1/{DRAFT}", body | {"image_urls": stored["urls"]})
-    sent = ask(server, "POST", f"/v1/{DRAFT}", body | {"image_urls": [data_uri(one) for one in pictures]})
+    named = ask(server, "POST", f"/v1/{DRAFT}", small | {"image_urls": stored["urls"]})
+    sent = ask(server, "POST", f"/v1/{DRAFT}", small | {"image_urls": [data_uri(one) for one in pictures]})
     assert named.status_code == 200, named.text
     assert named.content == sent.content
     assert len(named.content) < len(answer.content)  # a draft is lighter
@@ -251,7 +266,7 @@ WRONG = {
     "Python's own names": ({"self": 1}, "self: unknown parameter"),
     "half a character in a name": ({"\ud800": 1}, "unknown parameter"),
     "a very long name": ({"k" * 100_000: 1}, "unknown parameter"),
-    "very many names": ({f"k{i}": 0 for i in range(400_000)}, "unknown parameter"),
+    "very many names": ({f"k{i}": 0 for i in range(100_000)}, "unknown parameter"),
 }
 
 

@@ -47,11 +47,11 @@ begun.wait()  # the fork comes while a server is being started, or right after
 child = os.fork()
 if child == 0:
     theirs = embedded()
-    print(requests.get(f"{theirs.base_url}/health", timeout=9).status_code, theirs.base_url, flush=True)
+    print(requests.get(f"{theirs.base_url}/health", timeout=60).status_code, theirs.base_url, flush=True)
     os._exit(0)
 thread.join()
 os.waitpid(child, 0)
-print(requests.get(f"{embedded().base_url}/health", timeout=9).status_code, embedded().base_url)
+print(requests.get(f"{embedded().base_url}/health", timeout=60).status_code, embedded().base_url)
 """
 
 #: `vidu-nb serve` that lets pictures be fetched from this machine.
@@ -67,7 +67,7 @@ sys.exit(main(["serve", "--key", "K"]))
 
 def run(script):
     """The words that a script printed in a process of its own."""
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return ran.stdout.split()
 
 
@@ -113,14 +113,14 @@ def test_a_served_process_stays_small_and_ends_at_once(serve, tmp_path, body):
     def status(number):
         return ask(server, "GET", jobs[number]["status_url"]).json()["status"]
 
-    wait_for(lambda: status(1) == "COMPLETED" and status(2) in ("PROCESSING", "COMPLETED"), seconds=90)
+    wait_for(lambda: status(0) == "COMPLETED" and status(RENDERS_AT_ONCE) in ("PROCESSING", "COMPLETED"), seconds=300)
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())[1]) / 1000
     assert peak < 300 + 200 * RENDERS_AT_ONCE, f"{peak:.0f} MB"
     held = [connect(server) for _ in range(20)]
     for connection in held[10:]:
         connection.sendall(b"GET / HTTP/1.1\r\nX: ")
     process.send_signal(signal.SIGTERM)
-    printed, complaints = process.communicate(timeout=30)
+    printed, complaints = process.communicate(timeout=120)
     assert (process.returncode, printed, complaints) == (0, "", "")
     assert not list(tmp_path.glob("vidu-nb-*"))
     for connection in held:
@@ -135,4 +135,4 @@ def test_a_pictures_slow_host_does_not_keep_the_process(serve, body):
         ask(server, "POST", f"/v2/{MODEL}", body | {"image_urls": [url]})
         with tarpit.accept()[0]:
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0

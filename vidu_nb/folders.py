@@ -5,7 +5,6 @@ Nothing that a file's content says becomes a path but by way of this module, and
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import ArchiveError, InvalidRequest
+from .files import listed
 
 #: The folders that hold no engine's clips.
 FOLDERS = frozenset({"budgets", "drafts", "incoming", "journal", "locks", "quarantine", "references", "uploads"})
@@ -147,6 +147,6 @@ def _is_archive(folder: Path) -> bool:
 
 def _holds_clips(folder: Path) -> bool:
     try:
-        return any(parse_clip_name(name) for name in os.listdir(folder))  # noqa: PTH208 - ten times as fast as iterdir
+        return any(map(parse_clip_name, listed(folder)))
     except OSError:
-        return False  # it is not there yet
+        return False  # then nothing can be written there either

@@ -31,6 +31,7 @@ from ..files import (
     expanded,
     is_abandoned,
     is_regular,
+    listed,
     read_regular,
     reason,
     remove_parts,
@@ -345,7 +346,7 @@ class Archive:
 
         A name holds the beginning of a key: `find` says for certain.
         """
-        return {known for name in _listed(self.folder / folder_name(engine)) if (known := parse_clip_name(name))}
+        return {known for name in listed(self.folder / folder_name(engine)) if (known := parse_clip_name(name))}
 
     def entries(self, *, engine: str | None = None, newest: int | None = None) -> Iterator[Entry | ArchiveError]:
         """Return every clip's entry, in the order of their names; an error in place of one that can't be read.
@@ -357,9 +358,9 @@ class Archive:
         newest
             Only so many, the newest first.
         """
-        folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(_listed(self.folder)))
+        folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(listed(self.folder)))
         places = (self.folder / folder for folder in folders)
-        paths = [place / name for place in places for name in sorted(_listed(place)) if parse_clip_name(name)]
+        paths = [place / name for place in places for name in sorted(listed(place)) if parse_clip_name(name)]
         for path in paths if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]:
             if path.is_symlink():
                 continue
@@ -414,7 +415,7 @@ class Archive:
 
     def _named_like(self, key: str, engine: str) -> list[Path]:
         folder, part = self.folder / folder_name(engine), f"_{key[:KEY_DIGITS]}"
-        return [folder / name for name in sorted(n for n in _listed(folder) if part in n and n.endswith(".json"))]
+        return [folder / name for name in sorted(n for n in listed(folder) if part in n and n.endswith(".json"))]
 
     def _is_being_stored(self, entry: Entry, attempts: list[Attempt]) -> bool:
         """Return whether `store` is between its two steps: the metadata has its place, the clip is still incoming."""
@@ -474,14 +475,6 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     )
     error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
     return error
-
-
-def _listed(folder: Path) -> list[str]:
-    """Return the names in a folder, none where there is no such folder."""
-    try:
-        return os.listdir(folder)  # noqa: PTH208 - an engine's folder may hold ten thousand
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _is_an_engines(folder: str) -> bool:

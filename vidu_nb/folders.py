@@ -130,7 +130,7 @@ def check_outside(target: Path, *, clip: Path | None = None) -> None:
 
 def _archive_around(target: Path) -> Path | None:
     here = Path.cwd().resolve()
-    if _holds_clips(target.parent):
+    if holds_clips(target.parent):
         return target.parent
     for folder in target.parents:
         if _is_archive(folder):
@@ -145,7 +145,8 @@ def _is_archive(folder: Path) -> bool:
     return (folder / "incoming").is_dir() and any((folder / name).is_dir() for name in ("journal", "locks"))
 
 
-def _holds_clips(folder: Path) -> bool:
+def holds_clips(folder: Path) -> bool:
+    """Return whether a folder is an engine's: a clip's metadata lies in it."""
     try:
         return any(map(parse_clip_name, listed(folder)))
     except OSError:

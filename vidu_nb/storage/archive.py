@@ -38,7 +38,17 @@ from ..files import (
     sync_folder,
     write_bytes,
 )
-from ..folders import KEY_DIGITS, ClipName, checked_hash, entry_name, folder_name, is_entry, parse_clip_name
+from ..folders import (
+    FOLDERS,
+    KEY_DIGITS,
+    ClipName,
+    checked_hash,
+    entry_name,
+    folder_name,
+    holds_clips,
+    is_entry,
+    parse_clip_name,
+)
 from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
@@ -165,12 +175,14 @@ class Archive:
 
     def tidy(self) -> None:
         """Remove what killed processes left more than a day ago: parts of files, and the locks of single takes."""
-        for folder, _, names in os.walk(self.folder):
-            remove_parts(Path(folder), unsigned=True)
-            for path in (Path(folder, name) for name in names if Path(folder) == self.locks):
-                if _TAKE.fullmatch(path.stem) and is_abandoned(path):
-                    with contextlib.suppress(OSError), hold_once(path, timeout=0):
-                        pass  # nobody holds it: it goes
+        engines = (self.folder / name for name in listed(self.folder) if holds_clips(self.folder / name))
+        own = (Path(found[0]) for name in FOLDERS for found in os.walk(self.folder / name))
+        for folder in (*engines, *own):  # an archive may be the notebook's own folder: the rest is the user's
+            remove_parts(folder, unsigned=True)
+        for path in map(self.locks.joinpath, listed(self.locks)):
+            if _TAKE.fullmatch(path.stem) and is_abandoned(path):
+                with contextlib.suppress(OSError), hold_once(path, timeout=0):
+                    pass  # nobody holds it: it goes
 
     def _tidy_daily(self) -> None:
         stamp = self.locks / "tidied"

@@ -105,6 +105,14 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def listed(folder: Path) -> list[str]:
+    """Return the names in a folder, none where there is no such folder."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - an archive's folder may hold ten thousand
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable, where the system can (Windows can't open folders)."""
     with contextlib.suppress(OSError):
@@ -134,7 +142,7 @@ def remove_parts(folder: Path, *, unsigned: bool = False) -> None:
         Those of before version 0.2, too, whose names don't tell that they are ours: in folders that hold nothing else.
     """
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):  # noqa: PTH208 - an archive's folder may hold ten thousand
+        for name in listed(folder):
             if _PART.fullmatch(name) or (unsigned and _OLD_PART.fullmatch(name)):
                 part = folder / name
                 if is_abandoned(part):

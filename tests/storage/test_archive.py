@@ -369,17 +369,21 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(client, tmp_path):
     """Parts of files and locks of single takes go after a day; not what is being written, nor any other file."""
     archive = tmp_path / "archive"
     part = ".vidu-nb-0123456789ab.part"
-    places = ("incoming", "segmind", "journal/1a", "references", "quarantine", "drafts/incoming", "uploads/segmind")
-    gone = [aged(archive / place / name) for place in places for name in (part, ".0123456789ab.part")]
+    places = ("incoming", "journal/1a", "references", "quarantine", "drafts/incoming", "uploads/segmind")
+    engine = client().generate(REQUEST).path.parent.relative_to(archive)
+    (archive / "locks" / "tidied").unlink()
+    gone = [aged(archive / place / name) for place in (*places, engine) for name in (part, ".0123456789ab.part")]
     gone.append(aged(archive / "locks" / f"{'a' * 64}-01234567.lock"))
     stays = [
         aged(archive / "incoming" / ".vidu-nb-0123456789ac.part", seconds=60),
         aged(archive / "incoming" / "20260102T030405.678901Z-1f2e3d4c.body"),
-        aged(archive / "segmind" / ".notes.part"),
+        aged(archive / engine / ".notes.part"),
         aged(archive / "locks" / f"{'a' * 64}.lock"),
         aged(tmp_path / part),
+        aged(archive / "my-data" / part),
+        aged(archive / part),
     ]
-    client().generate(REQUEST)
+    client().generate(REQUEST, fresh=True)
     assert [path for path in gone if path.exists()] == []
     assert [path for path in stays if not path.exists()] == []
     late = aged(archive / "incoming" / part)

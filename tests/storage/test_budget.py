@@ -53,5 +53,6 @@ def test_a_folder_of_budgets_holds_nothing_else(tmp_path):
     outside.reserve("call-1", 0.5)
     (tmp_path / "budgets" / "link.json").symlink_to(outside.file)
     (tmp_path / "budgets" / "bad.json").write_text('{"limit_usd": NaN}')
-    (tmp_path / "budgets" / "worse.json").write_text("[]")
+    for number, text in enumerate(("[]", "{", "[" * 100_000, '{"limit_usd": 1' + "0" * 400 + "}", "\xff")):
+        (tmp_path / "budgets" / f"{number}.json").write_text(text)
     assert [one.limit_usd for one in Budget.kept_in(tmp_path / "budgets")] == [1.0]

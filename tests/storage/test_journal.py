@@ -177,3 +177,16 @@ def test_files_of_others_are_passed_over(tmp_path):
         path.write_text("{")
     journal = Journal(tmp_path)
     assert list(journal) == journal.attempts_for("a" * 64) == []
+
+
+def test_a_file_in_the_journals_place_is_no_journal(tmp_path, monkeypatch):
+    """There is none then; a folder that the disk doesn't give is told of instead of passing for an empty one."""
+    (tmp_path / "file").touch()
+    assert list(Journal(tmp_path / "file")) == list(Journal(tmp_path / "nowhere")) == []
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    [problem] = Journal(tmp_path)
+    assert "Permission denied" in str(problem)

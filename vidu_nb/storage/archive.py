@@ -31,13 +31,24 @@ from ..files import (
     expanded,
     is_abandoned,
     is_regular,
+    listed,
     read_regular,
     reason,
     remove_parts,
     sync_folder,
     write_bytes,
 )
-from ..folders import KEY_DIGITS, ClipName, checked_hash, entry_name, folder_name, is_entry, parse_clip_name
+from ..folders import (
+    FOLDERS,
+    KEY_DIGITS,
+    ClipName,
+    checked_hash,
+    entry_name,
+    folder_name,
+    holds_clips,
+    is_entry,
+    parse_clip_name,
+)
 from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
@@ -164,12 +175,14 @@ class Archive:
 
     def tidy(self) -> None:
         """Remove what killed processes left more than a day ago: parts of files, and the locks of single takes."""
-        for folder, _, names in os.walk(self.folder):
-            remove_parts(Path(folder), unsigned=True)
-            for path in (Path(folder, name) for name in names if Path(folder) == self.locks):
-                if _TAKE.fullmatch(path.stem) and is_abandoned(path):
-                    with contextlib.suppress(OSError), hold_once(path, timeout=0):
-                        pass  # nobody holds it: it goes
+        engines = (self.folder / name for name in listed(self.folder) if holds_clips(self.folder / name))
+        own = (Path(found[0]) for name in FOLDERS for found in os.walk(self.folder / name))
+        for folder in (*engines, *own):  # an archive may be the notebook's own folder: the rest is the user's
+            remove_parts(folder, unsigned=True)
+        for path in map(self.locks.joinpath, listed(self.locks)):
+            if _TAKE.fullmatch(path.stem) and is_abandoned(path):
+                with contextlib.suppress(OSError), hold_once(path, timeout=0):
+                    pass  # nobody holds it: it goes
 
     def _tidy_daily(self) -> None:
         stamp = self.locks / "tidied"
@@ -345,7 +358,7 @@ class Archive:
 
         A name holds the beginning of a key: `find` says for certain.
         """
-        return {known for name in _listed(self.folder / folder_name(engine)) if (known := parse_clip_name(name))}
+        return {known for name in listed(self.folder / folder_name(engine)) if (known := parse_clip_name(name))}
 
     def entries(self, *, engine: str | None = None, newest: int | None = None) -> Iterator[Entry | ArchiveError]:
         """Return every clip's entry, in the order of their names; an error in place of one that can't be read.
@@ -357,9 +370,9 @@ class Archive:
         newest
             Only so many, the newest first.
         """
-        folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(_listed(self.folder)))
+        folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(listed(self.folder)))
         places = (self.folder / folder for folder in folders)
-        paths = [place / name for place in places for name in sorted(_listed(place)) if parse_clip_name(name)]
+        paths = [place / name for place in places for name in sorted(listed(place)) if parse_clip_name(name)]
         for path in paths if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]:
             if path.is_symlink():
                 continue
@@ -414,7 +427,7 @@ class Archive:
 
     def _named_like(self, key: str, engine: str) -> list[Path]:
         folder, part = self.folder / folder_name(engine), f"_{key[:KEY_DIGITS]}"
-        return [folder / name for name in sorted(n for n in _listed(folder) if part in n and n.endswith(".json"))]
+        return [folder / name for name in sorted(n for n in listed(folder) if part in n and n.endswith(".json"))]
 
     def _is_being_stored(self, entry: Entry, attempts: list[Attempt]) -> bool:
         """Return whether `store` is between its two steps: the metadata has its place, the clip is still incoming."""
@@ -474,14 +487,6 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     )
     error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
     return error
-
-
-def _listed(folder: Path) -> list[str]:
-    """Return the names in a folder, none where there is no such folder."""
-    try:
-        return os.listdir(folder)  # noqa: PTH208 - an engine's folder may hold ten thousand
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _is_an_engines(folder: str) -> bool:

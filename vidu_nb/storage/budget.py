@@ -58,7 +58,7 @@ class Budget:
     def kept_in(cls, folder: Path) -> Iterator[Budget]:
         """Return the budgets whose files lie in a folder; links and what is no budget are passed over."""
         for file in sorted(folder.glob("*.json")):
-            with suppress(OSError, ValueError, TypeError, KeyError):
+            with suppress(OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 yield cls(json.loads(read_regular(file))["limit_usd"], file)
 
     def reserve(self, call: str, usd: float) -> None:
@@ -97,9 +97,9 @@ class Budget:
         if call not in self._read():
             return
         with self._lock():
-            amounts = self._read()
-            if call in amounts:
-                self._write({**amounts, call: usd})
+            current = self._read()
+            if call in current:
+                self._write({**current, call: usd})
 
     @property
     def spent(self) -> float:

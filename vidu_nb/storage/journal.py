@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ArchiveError
-from ..files import read_regular, reason, write_bytes
+from ..files import listed, read_regular, reason, write_bytes
 
 State = Literal["prepared", "sent", "received", "queued", "linked", "stored", "not charged", "unknown", "settled"]
 FORMAT = 1
@@ -145,8 +144,9 @@ class Journal:
     def __iter__(self) -> Iterator[Attempt | ArchiveError]:
         """Go through all attempts; an error in place of one that can't be read, so that it hides none of the others."""
         try:
-            shards = sorted(name for name in os.listdir(self.folder) if _SHARD.fullmatch(name))  # noqa: PTH208
-        except FileNotFoundError:
+            shards = sorted(filter(_SHARD.fullmatch, listed(self.folder)))
+        except OSError as error:
+            yield _unusable(self.folder, f"can't be read ({reason(error)})")
             return
         for shard in shards:
             try:
@@ -164,9 +164,7 @@ class Journal:
 def _files(shard: Path) -> list[Path]:
     """Return the attempts' files in a sub-folder, oldest first for each key."""
     try:
-        return [shard / name for name in sorted(os.listdir(shard)) if _NAME.fullmatch(name)]  # noqa: PTH208
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+        return [shard / name for name in sorted(listed(shard)) if _NAME.fullmatch(name)]
     except OSError as error:
         raise _unusable(shard, f"can't be read ({reason(error)})") from error
 

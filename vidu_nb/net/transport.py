@@ -267,8 +267,8 @@ class Call:
 class _Session(requests.Session):
     """Keeps `requests` from looking a redirect ahead where it must not follow: it trips over bad places."""
 
-    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
-        return iter(())
+    def resolve_redirects(self, *args: Any, yield_requests: bool = False, **kwargs: Any) -> Any:
+        return iter(()) if yield_requests else super().resolve_redirects(*args, **kwargs)
 
 
 def _host(url: str) -> str:

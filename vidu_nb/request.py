@@ -96,7 +96,7 @@ class VideoRequest(BaseModel):
     duration: StrictInt = Field(
         title="Duration",
         default=5,
-        description="Length in seconds. The published list of values holds only 5; its prose also speaks of 10.",
+        description="Length in seconds: 5. The service also mentions 10, but does not list it.",
         json_schema_extra={"enum": list(DURATIONS)},
     )
     seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] = Field(

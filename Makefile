@@ -24,14 +24,11 @@ lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 
 test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
-# One file plays clips in step, which takes the machine for itself. A few load it, as the notebooks do: tests of deadlines beside them
-# would measure that.
-ALONE := tests/widgets/test_synchroniser_browser.py
+# A few files load the machine for minutes, as the notebooks do: they run together.
 HEAVY := tests/client/test_torture.py tests/client/test_mutations.py tests/commands/test_demo.py
 
 unit: $(READY) browser
-	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) $(ALONE:%=--ignore=%) tests/ --pyargs vidu_nb
-	$(BIN)/pytest -q -p no:nbval $(ALONE)
+	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
 
 heavy: $(READY) browser
 	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)

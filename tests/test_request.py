@@ -231,3 +231,14 @@ def test_a_million_unknown_parameters_are_refused_at_once():
         VideoRequest.from_payload(body)
     assert time.monotonic() - started < 1
     assert len(str(caught.value)) < 300
+
+
+def test_a_required_field_of_a_larger_request_is_told_as_itself():
+    """What is missing is named in its own words, not in those of the pictures."""
+
+    class Styled(VideoRequest):
+        style: str
+
+    with pytest.raises(InvalidRequest) as caught:
+        Styled(prompt="A cat", references="https://example.com/cat.png")
+    assert caught.value.problems == (("style", "style: is missing"),)

@@ -1,4 +1,4 @@
-"""What is asked of the model: the seven parameters, their limits, and the key of a request.
+"""`VideoRequest`: the seven parameters of a call, their limits, and the key that identifies a request.
 
 This is the one place that knows the limits. The panel, the command line, the preview server and the documentation
 read them from here.
@@ -144,14 +144,14 @@ class VideoRequest(BaseModel):
         return duration
 
     def remarks(self) -> tuple[tuple[str, str], ...]:
-        """Parameter and sentence for what is allowed and yet worth a word; making a request warns of each."""
+        """Return parameter and sentence for what is allowed and yet worth a warning; making a request warns of each."""
         if self.duration in PUBLISHED_DURATIONS:
             return ()
         return (("duration", "the service's published list holds only 5; it may refuse this."),)
 
     @classmethod
     def from_payload(cls, body: object, *, names: Sequence[str] = ()) -> VideoRequest:
-        """A request from the API's JSON body, as a server gets it: only text in ``image_urls``, no file is ever read.
+        """Make a request from the API's JSON body: only text in ``image_urls``, no file is ever read.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class VideoRequest(BaseModel):
             return cls(references=tuple(_from_wire(urls, names)), **fields)
 
     def payload(self) -> dict[str, Any]:
-        """The API's JSON body.
+        """Return the API's JSON body.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> request.payload()["image_urls"]
@@ -193,7 +193,7 @@ class VideoRequest(BaseModel):
         return {"prompt": body.pop("prompt"), "image_urls": [reference.url for reference in self.references], **body}
 
     def key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
-        """Return what makes two requests the same: a hash over engine, model, parameters and the references' contents.
+        """Return what makes two requests the same: a hash of engine, model, parameters and the references' contents.
 
         For the preview engine its version and the pictures' names count as well.
 
@@ -224,7 +224,7 @@ class VideoRequest(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def replace(self, **changes: Any) -> VideoRequest:
-        """A copy with some parameters changed, checked anew: InvalidRequest as for a new one.
+        """Return a copy with some parameters changed, checked anew: InvalidRequest as for a new one.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> request.replace(seed=7).seed
@@ -280,41 +280,45 @@ def _problems(errors: list[ErrorDetails]) -> Iterator[tuple[str, str]]:
         yield field, own.message if isinstance(own, InvalidRequest) else f"{field}: {_sentence(field, error)}"
 
 
-#: pydantic's names for what can be wrong, in words; the first that fits is told: by field and kind, by kind, by field.
-_SENTENCES: dict[str, str] = {
-    "prompt missing": "is missing: say what happens in the clip",
-    "missing": f"is missing: pass one to {MAX_REFERENCES} pictures",
-    "too_short": f"is empty: pass one to {MAX_REFERENCES} pictures",
-    "too_long": f"{{actual_length}} given: pass at most {MAX_REFERENCES}",
-    "string_too_long": f"has {{length:,}} characters: the limit is {MAX_PROMPT:,}",
-    "literal_error": "{shown} is not one of {choices}",
-    "value_error": "{error}",
-    "extra_forbidden": "unknown parameter; known are {known}",
-    "seed int_type": f"{{shown}} is not a whole number: pass one from 0 to {MAX_SEED}",
-    "seed": f"{{shown}} is out of range: pass a whole number from 0 to {MAX_SEED}",
-    "duration": "{shown} is not offered: pass the whole number 5",
-    "prompt": "{shown} is not text",
-    "bgm": "{shown} is not True or False",
-}
-
-
-def _sentence(field: str, error: ErrorDetails) -> str:
-    """What is wrong with one field, and what to pass instead."""
-    kind, value = error["type"], error["input"]
-    names = (f"{field} {kind}", kind, field)
-    template = next((_SENTENCES[name] for name in names if name in _SENTENCES), "{error_says}")
-    return template.format(
-        **error.get("ctx", {}),
-        error_says=error["msg"],
-        shown=repr(value) if len(repr(value)) <= _SHOWN else repr(value)[: _SHOWN - 1] + "…",
-        length=len(value) if isinstance(value, str) else 0,
-        choices=", ".join(str(choice) for choice in choices(field)) if field in VideoRequest.model_fields else "",
-        known=", ".join(VideoRequest.model_fields),
-    )
+def _sentence(field: str, error: ErrorDetails) -> str:  # noqa: C901, PLR0911, PLR0912  # a table of sentences
+    """Say what is wrong with one field, and what to pass instead."""
+    value, context = error["input"], error.get("ctx", {})
+    shown = repr(value) if len(repr(value)) <= _SHOWN else repr(value)[: _SHOWN - 1] + "…"
+    match error["type"], field:
+        case "missing", "prompt":
+            return "is missing: say what happens in the clip"
+        case "missing", "references":
+            return f"is missing: pass one to {MAX_REFERENCES} pictures"
+        case "missing", _:
+            return "is missing"
+        case "too_short", "references":
+            return f"is empty: pass one to {MAX_REFERENCES} pictures"
+        case "too_long", "references":
+            return f"{context['actual_length']} given: pass at most {MAX_REFERENCES}"
+        case "string_too_long", _:
+            return f"has {len(value):,} characters: the limit is {context['max_length']:,}"
+        case "string_type", _:
+            return f"{shown} is not text"
+        case "bool_type", _:
+            return f"{shown} is not True or False"
+        case "int_type", "seed":
+            return f"{shown} is not a whole number: pass one from 0 to {MAX_SEED}"
+        case (("greater_than_equal" | "less_than_equal"), "seed"):
+            return f"{shown} is out of range: pass a whole number from 0 to {MAX_SEED}"
+        case "int_type", "duration":
+            return f"{shown} is not offered: pass the whole number 5"
+        case "literal_error", _:
+            return f"{shown} is not one of {', '.join(str(choice) for choice in choices(field))}"
+        case "extra_forbidden", _:
+            return f"unknown parameter; known are {', '.join(VideoRequest.model_fields)}"
+        case "value_error", _:
+            return str(context["error"])
+        case _:
+            return error["msg"]
 
 
 def choices(field: str, model: type[VideoRequest] = VideoRequest) -> tuple[Any, ...]:
-    """The values that a parameter may take, empty where it has a range or takes any.
+    """Return the values that a parameter may take, empty where it has a range or takes any.
 
     >>> choices("aspect_ratio")
     ('16:9', '1:1', '9:16')

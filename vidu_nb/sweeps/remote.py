@@ -22,7 +22,7 @@ from ..client.client import Client
 from ..errors import InvalidRequest, Unreachable, ViduError
 from ..net.credentials import KeyHeader
 from ..net.transport import Answer, Interrupted
-from ..request import DRAFT, MAX_SEED, NAMES_HEADER, PREVIEW, VideoRequest
+from ..request import DRAFT, MAX_SEED, NAMES_HEADER, PREVIEW, PREVIEW_VERSION, VideoRequest
 
 WORKERS = 4  # of an executor that doesn't tell how many it has
 MAX_AT_A_TIME = 64
@@ -150,8 +150,13 @@ class RemotePreview:
         elapsed = time.monotonic() - started
         if isinstance(clip, ViduError):
             return Answer(400, {}, json.dumps({"error": clip.message}).encode(), elapsed)
-        facts = {"x-vidu-engine": PREVIEW, "x-cost": "0", "x-seed-value": str(parameters["seed"])}
-        return Answer(200, facts, clip, elapsed)
+        headers = {
+            "x-vidu-engine": PREVIEW,
+            "x-vidu-engine-version": str(PREVIEW_VERSION),
+            "x-cost": "0",
+            "x-seed-value": str(parameters["seed"]),
+        }
+        return Answer(200, headers, clip, elapsed)
 
     def _await(self, future: Future[bytes | ViduError]) -> bytes | ViduError:
         future.add_done_callback(lambda _: self._woken.set())

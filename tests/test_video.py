@@ -233,7 +233,7 @@ INSIDE = {
 def test_a_copy_never_takes_a_kept_clips_place(client, studio, kept, where):
     """However the place is spelled, the copy is refused with a place that is good, and the clip replays untouched."""
     before = kept.bytes
-    with pytest.raises(InvalidRequest, match="save the copy outside of it") as caught:
+    with pytest.raises(InvalidRequest, match="save the copy outside of the archive") as caught:
         kept.save(INSIDE[where](kept.path))
     assert caught.value.field == "path"
     again = client.generate(kept.request)
@@ -247,7 +247,7 @@ def test_an_archive_is_known_without_its_journal(kept, left, small_video):
     moved = kept.path.parents[1].rename("moved")
     for name in left.split():
         shutil.rmtree(moved / name, ignore_errors=True)
-    with pytest.raises(InvalidRequest, match="save the copy outside"):
+    with pytest.raises(InvalidRequest, match="save the copy outside of the archive"):
         small_video.save(moved / kept.path.parent.name / kept.path.name)
 
 
@@ -272,6 +272,6 @@ def test_a_command_refuses_such_a_place_before_it_asks(kept, studio, target, cap
     monkeypatch.setenv("SEGMIND_BASE_URL", studio.root)
     Path("wave.png").write_bytes(encoded())
     assert main(["generate", "Another wave", "-r", "wave.png", "-o", target]) == 2
-    assert "save the copy outside" in capsys.readouterr().err
+    assert "save the copy outside of the archive" in capsys.readouterr().err
     assert len(studio.posts) == 1
     assert kept.path.exists()

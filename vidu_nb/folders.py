@@ -122,8 +122,8 @@ def check_outside(target: Path, *, clip: Path | None = None) -> None:
     same = clip is not None and target.exists() and target.samefile(clip)
     if archive := _archive_around(target) or (_archive_around(clip.resolve()) if clip and same else None):
         raise InvalidRequest(
-            f"path: {target} is a file of the archive {archive}, which stays as it came: save the copy outside of it, "
-            f"for example as {target.name!r} beside your notebook",
+            f"path: save the copy outside of the archive, for example as {target.name!r} beside your notebook: "
+            f"what lies in {archive} stays as it came",  # the cure first: paths may be long, and a message ends
             field="path",
         )
 

@@ -179,6 +179,6 @@ def test_a_copy_into_the_archive_is_refused_before_anything_is_made(shell, place
     before = sorted(place.rglob("*.mp4"))
     for name in ("incoming", "locks"):
         (place / "archive" / name).mkdir(parents=True, exist_ok=True)
-    with pytest.raises(InvalidRequest, match="save the copy outside of it"):
+    with pytest.raises(InvalidRequest, match="save the copy outside of the archive"):
         run(shell, f"-r wave.png {CHEAP} --seed 99 -o {place}/archive/preview/x.mp4")
     assert sorted(place.rglob("*.mp4")) == before

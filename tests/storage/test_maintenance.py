@@ -32,7 +32,7 @@ def test_an_export_goes_outside_of_every_archive(archive, studio, photo, place, 
     [engine] = {entry.path.parent.name for entry in archive.entries()}
     folder = tmp_path / place if place.startswith("other") else archive.folder / place.replace("ENGINE", engine)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    with pytest.raises(InvalidRequest, match="save the copy outside of it"):
+    with pytest.raises(InvalidRequest, match="save the copy outside of the archive"):
         export(archive, folder)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
@@ -40,7 +40,7 @@ def test_an_export_goes_outside_of_every_archive(archive, studio, photo, place, 
 def test_a_command_that_exports_into_an_archive_is_wrong_usage(archive, capsys):
     """Status 2 and one line; beside the archive, the copies carry their recipes."""
     assert main(["archive", "export", "--to", str(archive.folder / "copies")]) == 2
-    assert "save the copy outside of it" in capsys.readouterr().err
+    assert "save the copy outside of the archive" in capsys.readouterr().err
     assert main(["archive", "export", "--to", "copies"]) == 0
     assert [vidu.load(copy).request.prompt for copy in Path("copies").iterdir()] == ["A wave"] * 2
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..environment import setting
 from ..errors import ArchiveError
 from ..files import (
     expanded,
@@ -116,7 +117,7 @@ class Archive:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        chosen = folder if folder is not None else os.environ.get(ENV_FOLDER) or FOLDER
+        chosen = folder if folder is not None else setting(ENV_FOLDER) or FOLDER
         self.folder = expanded(chosen).absolute()
         self.journal = Journal(self.folder / "journal")
         self.budgets = self.folder / "budgets"

@@ -17,6 +17,7 @@ from vidu_nb import media
 from vidu_nb.commands.cli import main
 from vidu_nb.console import print_line, printable, write
 from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
+from vidu_nb.sweeps.result import Rows
 
 #: Texts that a terminal would act on, or that hide what stands there.
 HOSTILE = {
@@ -69,6 +70,8 @@ def test_a_values_text_is_safe_to_show(small_clip, photo, hostile):
     video = vidu.load(strangers_clip(small_clip, photo, hostile))
     shown = [repr(video), video.caption, repr(vidu.show([video, video]))]
     shown += [str(vidu.storyboard(video))] if video.request else []
+    plan = vidu.Plan.of([f"A wave {hostile}", "calm"], "https://example.com/cat.png")
+    shown += [repr(plan), repr(Rows([{"prompt": hostile}]))]
     assert not acts("".join(shown))
 
 

@@ -299,13 +299,6 @@ def test_clips_of_other_shapes_are_different_and_have_no_plot(clip, small_clip):
     assert verdict.alt == verdict.why
 
 
-def test_names_stay_text(clip):
-    """A name with markup in it is shown, not run."""
-    verdicts = reproduces({"<script>": clip})
-    assert "<script>" not in verdicts._repr_html_() + verdicts[0, 0]._repr_html_()
-    assert "&lt;script&gt;" in verdicts._repr_html_()
-
-
 def test_what_a_verdict_shows_names_no_place(clip, judged):
     """Neither text nor HTML holds a folder or an address, so that notebooks stay equal from run to run."""
     verdict = judged("a copy")

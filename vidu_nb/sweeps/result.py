@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from ..console import printable
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..files import shown_path
 from ..player import Player
@@ -225,4 +226,4 @@ class Rows(list[dict[str, Any]]):
 
 
 def _shown(value: object) -> str:
-    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else printable(str(value))

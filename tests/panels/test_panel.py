@@ -257,8 +257,7 @@ def test_a_cancelled_call_that_is_still_held_up_stays_cancelled(asked, paid, tmp
         button(panel, "Generate").click()
         wait_until(panel, "progress", lambda _: incoming.is_dir())  # the first step, before the budget is asked
         button(panel, "Cancel").click()
-        before = panel.progress
-        wait_until(panel, "progress", lambda share: share != before)  # the clock has looked at it once more
+        panel.wait(1)  # held up, for a few looks of its clock; or over by now, where the wish came before the budget
     assert ended(panel).message == "Cancelled. Nothing is billed."
     assert paid.posts() == []
 

@@ -319,6 +319,7 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
     assert list(dict.fromkeys(filter(None, found))) == order, names
     button(page, "Preview (free)").click()
     page.locator(".jp-OutputArea video").wait_for(state="visible")
+    expect(page.locator(".vidu-card")).to_have_count(1)  # the clip has fully arrived
     button(page, "Kept clips").click()
     expect(page.locator(".vidu-card")).to_have_count(2)
     copy_as_python_by_keyboard(page)

@@ -13,7 +13,8 @@ from common import ROOT
 from torture import FORMS, STEPS, Needles, what_is_torn
 
 KEY = "SG_0123456789+/~abcdefghijklm"
-SHORT = ("--calls", "300", "--kills", "50", "--races", "20", "--budgets", "10", "--seconds", "90")
+#: The seconds are for a machine that others keep busy: the counts end the run.
+SHORT = ("--calls", "300", "--kills", "50", "--races", "20", "--budgets", "10", "--seconds", "500")
 MUST_BE_ZERO = (
     "unconsented posts", "results lost", "torn files", "races lost", "budgets overspent", "misjudged", "key sightings",
 )  # fmt: skip
@@ -22,7 +23,7 @@ MUST_BE_ZERO = (
 def test_a_minute_of_torture_leaves_a_clean_ledger():
     """No unconsented POST, no lost result, no torn file, no key; and the run was no empty one."""
     torture = ROOT / "tests" / "torture.py"
-    done = subprocess.run([sys.executable, torture, *SHORT], capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run([sys.executable, torture, *SHORT], capture_output=True, text=True, timeout=560, check=False)
     ledger = dict(re.findall(r"^([a-z ]+?) {2,}(\d+)$", done.stdout, re.MULTILINE))
     figures = {name: int(value) for name, value in ledger.items()}
     assert {name: figures.get(name) for name in MUST_BE_ZERO} == dict.fromkeys(MUST_BE_ZERO, 0), done.stdout

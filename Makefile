@@ -110,7 +110,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[test]'
 	@rm -f $(VENV)/.wheel; touch $@ $(VENV)/.lab
 
-$(VENV)/.wheel: pyproject.toml constraints.txt $(shell find vidu_nb -name '*.[cjp][sy]*' -not -name '*.pyc') $(wildcard notebooks/*.ipynb) | $(BIN)/python
+$(VENV)/.wheel: pyproject.toml constraints.txt $(shell find vidu_nb -name '*.[cjpt][soy]*' -not -name '*.pyc') $(wildcard notebooks/*.ipynb) | $(BIN)/python
 	$(INSTALL) '.[test]'
 	@rm -f $(VENV)/.lab $(VENV)/.test; touch $@
 

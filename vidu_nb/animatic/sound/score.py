@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-# Words that ask for slower (-1) or faster (1), and for darker (-1) or brighter (1) music.
-_WORDS = (
-    (-1, 1, "calm gentle gently soft quiet peace serene sleep sunset sunrise dream magic star starry moon night float"),
-    (-1, 0, "slow rain snow space underwater"),
-    (-1, -1, "sad lonely alone melancholy cry tears farewell dark tense mystery mysterious ghost horror haunt ruin"),
-    (0, 1, "warm cozy cosy home love loving lovely smile smiling friend family sunny summer morning fairy"),
-    (1, 1, "joy happy happily dance dancing party play jump fun funny laugh celebrate celebrating celebration lively"),
-    (1, 0, "fast quick energetic run running race racing rush"),
-    (1, -1, "epic hero heroes battle war warrior dragon dramatic army attack storm thunder lightning chase chasing"),
-)  # fmt: skip
+from ..story.vocabulary import read_moods
+
+# Moods of words, which ask for slower (-1) or faster (1), and for darker (-1) or brighter (1) music.
+_MOODS = {
+    "calm": (-1, 1),
+    "slow": (-1, 0),
+    "sad": (-1, -1),
+    "warm": (0, 1),
+    "happy": (1, 1),
+    "fast": (1, 0),
+    "epic": (1, -1),
+}
 _SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 # A phrase is four chords of two beats, as degrees of the scale, the tonic being 0, to which they lead back.
 _PHRASES = {
@@ -52,10 +53,8 @@ class Score(NamedTuple):
 def write(seed: int, seconds: float, prompt: str = "") -> Score:
     """Write the score that `music.compose` plays; the arguments are the same."""
     dice, pace, light = random.Random(f"music {seed}"), 0, 0
-    for faster, brighter, words in _WORDS:
-        pattern = rf"\b({words.replace(' ', '|')})(?:s|ed|er|ing|ly|y|ful|ness)?\b"
-        count = len(set(re.findall(pattern, prompt.lower())))
-        pace, light = pace + count * faster, light + count * brighter
+    for faster, brighter in (_MOODS[mood] for mood in read_moods(prompt)):
+        pace, light = pace + faster, light + brighter
     tempo = (88 + 13 * max(-2, min(2, pace))) * dice.uniform(0.95, 1.05)
     mood = "major" if (light or dice.uniform(-1, 3)) > 0 else "minor"  # of four seeds three are bright
     tonic, beats = dice.randrange(62, 74), seconds * tempo / 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .script import Beat, telling
+from .script import Beat, telling, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,6 @@ def fit(takes: list[Take], most: int, frames: int) -> list[Take]:
 
 def weight(take: Take, takes: Sequence[Take]) -> float:
     """Return how much time a take deserves: by its words, but nobody reads four times as long as anybody else."""
-    words = len(take.beat.text.split()) or 8
+    words = words_in(take.beat.text) or 8
     share = min(16, max(6, words)) + (4 if take.beat.move else 0)
     return share / sum(other.beat is take.beat for other in takes)

@@ -6,10 +6,11 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
+from .language import PLACES, UNSPACED, Language, composed, folded, languages, readings
 from .vocabulary import read_move, read_pace, read_size, without_camera
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 # ── Clauses ───────────────────────────────────────────────────────────────────────────────────────
@@ -29,79 +30,60 @@ class Beat(NamedTuple):
     stays: bool = False  # speaks of the camera alone: "then tilt up" is about what was seen last
 
 
-_SENTENCE = re.compile(r"(?<=[.!?;…])[\"'”’)]*\s+|(?<=[。！？；])|\n+")
-# "now and then", "pulls back to", "looks back to" are no new shots.
-_MARKER = re.compile(
-    r"(?<!\bnow )(?<!\bnow and )(?<!\bsince )(?<!\bby )(?<!\buntil )(?<!\bback )\b(?:and\s+)?then\b"
-    r"|\b(?:and\s+)?(?:finally|lastly|afterwards|after\s+that|meanwhile|suddenly)\b"
-    r"|\b(?:and\s+)?(?:hard\s+|smash\s+)?cut(?:s|ting)?\s+(?:back\s+)?to\b"
-    r"|\b(?:and\s+)?(?:switch|jump)(?:es|s|ing)?\s+(?:back\s+)?to\b"
-    r"|\b(?:and\s+)?(?:dissolv|fad|cross-?fad|transition)(?:es?|s|ing)?\s+(?:back\s+)?(?:to|into)\b"
-    r"|\bfollowed\s+by\b|(?<=[,;:]\s)next\b(?=,)"
-    r"|(?:(?<=[,;:]\s)|(?<=\band\s))back\s+(?:to|on)\b",
-    re.IGNORECASE,
-)
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven")
-_PICTURE = r"(?:reference|image|picture|photo|photograph|ref|img|pic|subject)s?"
-_ORDINAL = rf"(?:{'|'.join(_ORDINALS)}|last|[1-7](?:st|nd|rd|th))"
-_LISTED = r"\s*(?:,|&|and)+\s*"
-# "the first picture", and "the second and the third picture" as well.
-_BY_ORDINAL = re.compile(
-    rf"\b({_ORDINAL})(?=(?:{_LISTED}(?:the\s+)?{_ORDINAL})*\s+(?:{_PICTURE}\s+)?{_PICTURE}\b)", re.IGNORECASE
-)
-_BY_NUMBER = re.compile(
-    rf"(?:\b|@|\[)(?:{_PICTURE}[\s_]+)?{_PICTURE}[\s_]*(?:no\.?|number|\#|nr\.?)?\s*([1-7]|{'|'.join(_NUMBERS)})\b"
-    rf"((?:{_LISTED}[1-7]\b)*)|@([1-7])\b",
-    re.IGNORECASE,
-)
+_SENTENCE = re.compile(r"(?<=[.!?;…])[\"'”’)]*\s+|(?<=[。！？；])[\"'”’」』）)]*\s*|\n+")
+_EDGES = " \t\r,;:-–—，、；：\u3000"  # of a clause: what parts it from the next
+_HEAD = 40  # letters, in which a clause says how it begins
 _TELLING = 3  # letters: shorter words are "of" and "my"
 # A file's name may be an identifier, or hold one: its letters are no words.
 _HASH = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b"
 )  # "bed", "add" in it
-# Words of file names that tell nothing about a picture.
-_DULL = frozenset(
-    """img image images dsc dscn pic picture photo photos ref reference references final copy new old edit edited scan
-    screenshot untitled file download jpg jpeg png webp gif the and with for from""".split()  # noqa: SIM905 - readable
-)
-# Words of sentences that tell nothing about one.
-_FILLER = frozenset(
-    """the and with from into back then camera shot that this his her their its over onto for""".split()  # noqa: SIM905
-)
-
-
-_CAMERA_WORDS = frozenset(
-    """left right down inwards outwards forward forwards backward backwards closer away toward towards around along
-    while move movement motion view angle frame lens then finally lastly next cut dissolve fade slightly little bit
-    again more whole scene subject him them very""".split()  # noqa: SIM905
-)
 
 
 def clauses(prompt: str) -> list[str]:
     """Cut the prompt where a new shot may begin; at least one clause, if only an empty one."""
+    prompt = composed(prompt)
     found = []
-    for sentence in _SENTENCE.split(prompt):
-        cuts = [0]
-        for hit in _MARKER.finditer(sentence):
-            # Two markers in a row ("then back to", "and finally, cut to") are one, and a leading one cuts nothing off.
-            if len(re.findall(r"\w+", sentence[cuts[-1] : hit.start()])) > (1 if cuts[-1] else 0):
-                cuts.append(hit.start())
-        found += [sentence[a:b].strip(" \t\r,;:-–—") for a, b in zip(cuts, [*cuts[1:], len(sentence)], strict=True)]
+    for sentence in _sentences(prompt):
+        cuts, done, words = [0], 0, 1  # where the last marker ends, and how many words it has
+        for start, end in _markers(sentence):
+            # Two markers in a row ("then back to") are one, and a leading one cuts nothing off.
+            if words + len(re.findall(r"\w+", sentence[done:start])) > 1:
+                cuts.append(start)
+                done, words = end, len(re.findall(r"\w+", sentence[start:end]))
+        found += [sentence[a:b].strip(_EDGES) for a, b in zip(cuts, [*cuts[1:], len(sentence)], strict=True)]
     return [clause for clause in found if re.search(r"\w", clause)] or [prompt.strip()]
+
+
+def _sentences(prompt: str) -> Iterator[str]:
+    """Cut the prompt after each sentence; the stop of a numeral, as in "das 2. Bild", ends none."""
+    inside = {start + len(place) for _, start, place in _places(prompt)}
+    begin = 0
+    for hit in _SENTENCE.finditer(prompt):
+        if hit.start() not in inside:
+            yield prompt[begin : hit.start()]
+            begin = hit.end()
+    yield prompt[begin:]
+
+
+def _markers(sentence: str) -> list[tuple[int, int]]:
+    """Find the words that begin a shot, in all languages, as pairs of begin and end that don't overlap."""
+    found = sorted(hit.span() for language, view in readings(sentence) for hit in language.begin.finditer(view))
+    apart = found[:1]
+    for begin, end in found[1:]:
+        if begin >= apart[-1][1]:
+            apart.append((begin, end))
+    return apart
 
 
 def read(text: str, names: Sequence[str]) -> Beat:
     """Read one clause as a beat."""
-    head = text[:40].lower()
     transition = None
-    if re.search(r"\b(?:cut|switch|jump)(?:s|es|ting|ing)?\s+(?:back\s+)?to\b", head):
+    if any(language.cut.search(view[:_HEAD]) for language, view in readings(text)):
         transition = "cut"
-    elif re.search(
-        r"\b(?:dissolv|fad|cross-?fad|blend|melt|transition)(?:es?|s|ing)\b|\btransition\s+(?:in)?to\b", text.lower()
-    ):
+    elif any(language.dissolve.search(view) for language, view in readings(text)):
         transition = "dissolve"
-    back = bool(re.match(r"(?:and\s+)?(?:then\W+|finally\W+)?(?:\w+\s+)?back\s+(?:to|on)\b", head))
+    back = any(language.back.match(view[:_HEAD]) for language, view in readings(text))
     numbered = [index for index in _numbered(text, len(names)) if index < len(names)]
     worded = [index for index in _worded(text, names) if index not in numbered]
     about = numbered or worded[:1]
@@ -114,27 +96,26 @@ def read(text: str, names: Sequence[str]) -> Beat:
 
 def _numbered(text: str, count: int) -> list[int]:
     """Find the pictures that a clause names by their place, as indices in the order of its words."""
-    found: list[tuple[int, int]] = []
-    for hit in _BY_ORDINAL.finditer(text):
-        word = hit[1].lower()
-        index = count - 1 if word == "last" else _ORDINALS.index(word) if word in _ORDINALS else int(word[0]) - 1
-        found.append((hit.start(), index))
-    for hit in _BY_NUMBER.finditer(text):
-        word = (hit[1] or hit[3]).lower()
-        found.append((hit.start(), _NUMBERS.index(word) if word in _NUMBERS else int(word) - 1))
-        if re.search(
-            r"s[\s_]*\w+$", hit[0][: len(hit[0]) - len(hit[2] or "")]
-        ):  # "images 1 and 2", but "image 1 and 2 dogs"
-            found += [(hit.start(2) + i, int(digit) - 1) for i, digit in enumerate(hit[2] or "") if digit.isdigit()]
-    return list(dict.fromkeys(index for _, index in sorted(found)))
+    found = sorted((start, group) for group, start, _ in _places(text))
+    last = 2 * PLACES
+    return list(dict.fromkeys(count - 1 if group == last else group % PLACES for _, group in found))
+
+
+def _places(text: str) -> Iterator[tuple[int, int, str]]:
+    """Find where a text names pictures by their place: the group of `Language.places` from 0, where it is, and it."""
+    for language, view in readings(text):
+        for hit in (hit for pattern in language.named for hit in pattern.finditer(view)):
+            for place in language.places.finditer(view, *hit.span()):
+                yield (place.lastindex or 1) - 1, place.start(), place[0]
 
 
 def _worded(text: str, names: Sequence[str]) -> list[int]:
     """Find the pictures of whose names a clause has a word, as indices in the order of its words."""
     found: dict[int, set[int]] = {}
-    words = {stem(hit[0]): hit.start() for hit in reversed(list(re.finditer(r"[^\W\d_]+", text)))}
+    # Scripts without spaces have no words to compare: there, a name is found wherever it stands.
+    spaced = UNSPACED.sub(lambda hit: " " * len(hit[0]), text)
+    words = {stem(hit[0]): hit.start() for hit in reversed(list(re.finditer(r"[^\W\d_]+", spaced)))}
     for index, name in enumerate(names):
-        # Scripts without spaces have no words to compare: there, a name is found wherever it stands.
         tells = _name_words(name)
         places = {words[word] for word in tells if word in words}
         places |= {text.index(word) for word in tells if not word.isascii() and word in text}
@@ -149,7 +130,8 @@ def _name_words(name: str) -> list[str]:
     """Return the telling words of a file's name: "my_Cat-02.final.jpg" gives "cat" ("my" is too short to tell)."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HASH.sub(" ", PurePath(name).stem))
     words = (word.lower() for word in re.findall(r"[^\W\d_]+", spaced))
-    return [stem(word) for word in words if word not in _DULL and (len(word) >= _TELLING or not word.isascii())]
+    dull = frozenset[str]().union(*(language.names for language in languages()))
+    return [stem(word) for word in words if word not in dull and (len(word) >= _TELLING or not word.isascii())]
 
 
 def stem(word: str) -> str:
@@ -158,12 +140,36 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > _TELLING and word.endswith("s") and not word.endswith("ss") else word
 
 
+def words_in(text: str) -> int:
+    """Count the words of a text; where no spaces part them, two letters are about one.
+
+    >>> words_in("a cat naps"), words_in("一只猫在睡觉")
+    (3, 3)
+    """
+    spaced, letters = UNSPACED.subn(" ", text)
+    return len(spaced.split()) + (sum(map(len, UNSPACED.findall(text))) + 1) // 2 * bool(letters)
+
+
 def telling(text: str) -> set[str]:
-    """Return those words of a text that say what it is about."""
-    return {stem(word) for word in re.findall(r"[^\W\d_]{3,}", text)} - _FILLER
+    """Return those words of a text that say what it is about; where no spaces part them, pairs of letters."""
+    return _telling(text, lambda language: language.fill)
 
 
 def _is_all_camera(text: str) -> bool:
     """Return whether a clause only says how to film, and nothing of what."""
     rest = without_camera(text)
-    return rest is not None and not telling(rest) - _CAMERA_WORDS
+    return rest is not None and not _telling(rest, lambda language: language.fill | language.camera)
+
+
+def _telling(text: str, dull: Callable[[Language], frozenset[str]]) -> set[str]:
+    """Return the words of a text but for dull ones."""
+    whole = folded(text).lower()
+    spaced = {word for language in languages() if language.spaces for word in dull(language)}
+    words = {(word, stem(word)) for word in re.findall(r"[^\W\d_]{3,}", UNSPACED.sub(" ", whole))}
+    found = {stemmed for word, stemmed in words if not {word, stemmed} & spaced}
+    if UNSPACED.search(whole):
+        unspaced = {word for language in languages() if not language.spaces for word in dull(language)}
+        known = re.compile("|".join(sorted(map(re.escape, unspaced), key=len, reverse=True)) or "(?!)")
+        for run in UNSPACED.findall(known.sub(" ", whole)):
+            found |= {run[place : place + 2] for place in range(max(1, len(run) - 1))}
+    return found

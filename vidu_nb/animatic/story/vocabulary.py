@@ -1,124 +1,60 @@
-"""The camera's vocabulary: which words ask for which move, size and pace."""
+"""The camera's vocabulary: which move, size and pace the words of a text ask for, in any of the languages."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from .language import Language, composed, readings, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import re
+    from collections.abc import Callable
 
-# Between a verb and its direction people put adverbs and the like: "pans slowly to the left", "zooms gently in".
-_GAP = r"(?:\W+(?!and\b|then\b|while\b|as\b|in\b|out\b)\w+){0,3}?\W+"
-# Trucks drive and tracks lead to the left by themselves: there, the direction has to follow closely.
-_ADVERB = r"(?:\W+\w+ly)?(?:\W+to\W+the|\W+from)?\W+"
-_TRUCK = r"(?:doll(?:y|ies|ying)|truck(?:s|ing)?|track(?:s|ing)?|slid(?:e|es|ing))"
-_PAN = r"pan(?:s|ned|ning)?"
-_LEFT = r"(?:left\b(?!\W+to\b)|leftwards?\b|right\W+to\W+left\b)"
-_RIGHT = r"(?:right\b(?!\W+to\b)|rightwards?\b|left\W+to\W+right\b)"
-_IN = r"(?:in|into|inwards?|forwards?|closer|towards?)\b"
-_OUT = r"(?:out|back|outwards?|backwards?|away)\b"
-_UP, _DOWN = r"(?:up|upwards?)\b", r"(?:down|downwards?)\b"
-# "pan", "truck", "arc", "tilt" and "track" are also everyday words: alone they count only as the camera's own verb.
-# `verb` marks where the verb stands, so that the row with a direction, which stands above, wins over the one without.
-_CAMERA = r"\b(?:camera|shot|lens|view)\b(?:\W+\w+ly)?\W+(?:\w+\W+)?(?P<verb>)"
-
-_HAND = r"hand\W?held"
-_MOVE_PATTERNS: Sequence[tuple[str, str]] = (
-    (
-        "static",
-        (
-            r"\bstatic\W+(?:\w+\W+)?(?:camera|shot|frame|view)\b|\b(?:camera|shot)\b\W+(?:\w+\W+){0,2}?(?:static|still|fixed)\b"
-            r"|\blocked\W+(?:off|down|camera|shot)\b|\bfixed\W+camera\b|\btripod\b|\bno\W+camera\W+movement\b"
-        ),
-    ),
-    ("zoom out", rf"\bzoom(?:s|ed|ing)?\b{_GAP}{_OUT}"),
-    ("zoom in", r"\bzoom(?:s|ed|ing)?\b"),
-    ("dolly out", rf"\bdoll(?:y|ies|ied|ying)\b{_GAP}{_OUT}"),
-    ("truck left", rf"\b{_TRUCK}\b{_ADVERB}{_LEFT}"),
-    ("truck right", rf"\b{_TRUCK}\b{_ADVERB}{_RIGHT}"),
-    ("dolly in", r"\bdoll(?:y|ies|ied|ying)\b"),
-    ("push in", rf"\bpush(?:es|ed|ing)?\b{_GAP}{_IN}|{_CAMERA}(?:moves?|glides?|comes?|flies|creeps?)\b{_GAP}{_IN}"),
-    ("pull out", rf"\bpull(?:s|ed|ing)?\b{_GAP}{_OUT}|{_CAMERA}(?:moves?|glides?|flies|draws?)\b{_GAP}{_OUT}"),
-    ("orbit left", rf"\b(?:orbit(?:s|ing)?|arc(?:s|ing)?|circl(?:es|ing))\b{_GAP}{_LEFT}"),
-    (
-        "orbit",
-        (
-            rf"\borbit(?:s|ing)?\b|{_CAMERA}(?:arcs?|arcing|circl(?:es|ing)|rotates?|revolves?)\b"
-            r"|\b(?:arc|arcs|circles|arcing|circling)\W+around\b|\barc\W+(?:shot|right)\b|\b360\b"
-        ),
-    ),
-    ("pedestal up", rf"\bpedestal(?:s|ing)?\b{_GAP}{_UP}"),
-    ("pedestal down", rf"\bpedestal(?:s|ing)?\b{_GAP}{_DOWN}"),
-    ("crane up", rf"\b(?:cran(?:e|es|ing)|boom(?:s|ing)?|jib(?:s|bing)?)\b{_GAP}{_UP}|{_CAMERA}ris(?:es|ing)\b"),
-    (
-        "crane down",
-        rf"\b(?:cran(?:e|es|ing)|boom(?:s|ing)?|jib(?:s|bing)?)\b{_GAP}{_DOWN}|{_CAMERA}(?:descends|descending|lowers)\b",
-    ),
-    ("tilt up", rf"\b(?:tilt(?:s|ing)?|{_PAN})\b{_GAP}{_UP}"),
-    ("tilt down", rf"\b(?:tilt(?:s|ing)?|{_PAN})\b{_GAP}{_DOWN}|{_CAMERA}tilts\b"),
-    ("whip pan left", rf"\b(?:whip|swish)\W?{_PAN}\b{_GAP}{_LEFT}|{_CAMERA}whips\b{_GAP}{_LEFT}"),
-    ("whip pan right", rf"\b(?:whip|swish)\W?{_PAN}\b|{_CAMERA}whips\b"),
-    ("pan left", rf"\b{_PAN}\b{_GAP}{_LEFT}"),
-    (
-        "pan right",
-        (
-            rf"\b{_PAN}\b{_GAP}{_RIGHT}|\b(?:pans|panning)\b|{_CAMERA}pan\b"
-            r"|\bpan\W+(?:across|over|to|shot|around|along)\b"
-        ),
-    ),
-    ("truck right", rf"{_CAMERA}(?:trucks|tracks|follows)\b|\btracking\W+shot\b"),
-    # Consoles and mixers are handheld as well: the word has to be said of the camera, or by itself.
-    (
-        "handheld",
-        (
-            rf"\b{_HAND}\W+(?:\w+\W+){{0,2}}?(?:cam(?:era)?|shot|footage|style|look|feel|mo(?:vement|tion)|sway|view|tracking|close)\b"
-            rf"|\b(?:camera|shot|filmed|footage|captured|moves?)\W+(?:\w+\W+){{0,2}}?{_HAND}\b"
-            rf"|(?:^|[,;(])\s*(?:then\s+)?{_HAND}\s*(?:$|[,;.)])|\bshak(?:y|ing)\W+cam(?:era)?\b|{_CAMERA}(?:sways|shakes|trembles)\b"
-        ),
-    ),
-)
 # Two moves go together where each has an axis of its own.
 _AXES = dict.fromkeys(("zoom", "push", "pull", "dolly"), "depth") | dict.fromkeys(("crane", "tilt", "pedestal"), "up")
 _AXES |= {"static": "static", "handheld": ""}
 
-_SIZE_PATTERNS: Sequence[tuple[str, str]] = (
-    ("close-up", r"\bclose\W?ups?\b|\bmacro\b|\btight\W+(?:shot|on)\b|\bextreme\W+close\b|\bdetail\W+shot\b"),
-    ("medium", r"\b(?:medium|mid)\W+(?:shot|close)\b|\bwaist\W+up\b|\bhalf\W+body\b"),
-    (
-        "wide",
-        (
-            r"\bwide(?:\W?angle)?\W+(?:\w+\W+)?(?:shot|view|angle|lens|frame)\b|\bwide-angle\b|\bestablishing\b"
-            r"|\b(?:full|long|aerial|panoramic|bird'?s.eye)\W+(?:body\W+)?(?:shot|view)\b|[,;]\s*wide\W*$"
-        ),
-    ),
-)
-
-_PACE_PATTERNS: Sequence[tuple[str, str]] = (
-    (
-        "fast",
-        r"\b(?:fast|quick|quickly|rapid|rapidly|swift|swiftly|sudden|suddenly|whip|crash|dramatic|dramatically)\b",
-    ),
-    (
-        "slow",
-        r"\b(?:slow|slowly|gentle|gently|subtle|subtly|gradual|gradually|smooth|smoothly|leisurely|calm|calmly)\b",
-    ),
-)
+_Rows = tuple[tuple[str, "re.Pattern[str]"], ...]
+_MOVES: Callable[[Language], _Rows] = attrgetter("moves")
+_SIZES: Callable[[Language], _Rows] = attrgetter("sizes")
+_PACES: Callable[[Language], _Rows] = attrgetter("paces")
 
 
-def _hits(patterns: Sequence[tuple[str, str]], text: str) -> list[tuple[int, int, str]]:
-    """Find (begin, end, name) of each pattern's first match, earliest first; of two at one place, the upper row."""
-    found = []
-    for row, (name, pattern) in enumerate(patterns):
-        if hit := re.search(pattern, text, re.IGNORECASE):
-            begin = hit.start() if hit.groupdict().get("verb") is None else hit.start("verb")
-            found.append((begin, row, hit.end(), name))
-    return [(begin, end, name) for begin, _, end, name in sorted(found)]
+class _Hit(NamedTuple):
+    """Words of a text that ask for something."""
+
+    begin: int
+    end: int
+    row: int
+    name: str
+    language: Language
 
 
-def _first(patterns: Sequence[tuple[str, str]], text: str) -> str | None:
-    hits = _hits(patterns, text)
-    return hits[0][2] if hits else None
+def _hits(table: Callable[[Language], _Rows], text: str) -> list[_Hit]:
+    """Find each row's first match in each language, earliest first; of two at one place, the upper row.
+
+    Where words mean something in two languages, the longer match counts; of two as long, that in the language of the
+    text, and then English.
+    """
+    found: list[_Hit] = []
+    for language, view in readings(text):
+        for row, (name, pattern) in enumerate(table(language)):
+            if match := pattern.search(view):
+                begin = match.start(match.lastindex) if match.lastindex else match.start()
+                found.append(_Hit(begin, match.end(), row, name, language))
+    if len({hit.language for hit in found}) > 1:
+        own = spoken(text)
+        found.sort(key=lambda hit: (hit.begin - hit.end, hit.language is not own))
+        for hit in list(found):
+            if hit in found:
+                found = [other for other in found if other.language is hit.language or not _overlap(hit, other)]
+    # Without spaces a word may be the beginning of another: there, the longest is meant.
+    return sorted(found, key=lambda hit: (hit.begin, 0 if hit.language.spaces else -hit.end, hit.row))
+
+
+def _overlap(hit: _Hit, other: _Hit) -> bool:
+    return hit.begin < other.end and other.begin < hit.end
 
 
 def read_move(text: str) -> str | None:
@@ -132,16 +68,18 @@ def read_move(text: str) -> str | None:
     ('pan left', None)
     >>> read_move("handheld camera, zoom in while panning left")
     'zoom in + pan left + handheld'
+    >>> read_move("镜头缓慢推近"), read_move("Die Kamera schwenkt nach links")
+    ('push in', 'pan left')
     """
-    hits = _hits(_MOVE_PATTERNS, text)
-    held = [name for _, _, name in hits if name == "handheld"]
+    hits = _hits(_MOVES, text)
+    held = ["handheld"] if any(hit.name == "handheld" for hit in hits) else []
     chosen: dict[str, str] = {}
     done = 0
-    for begin, end, name in hits:
-        axis = _AXES.get(name.split()[0], "across")
-        if begin >= done and axis and axis not in chosen:
-            chosen[axis] = name
-            done = end
+    for hit in hits:
+        axis = _AXES.get(hit.name.split()[0], "across")
+        if hit.begin >= done and axis and axis not in chosen:
+            chosen[axis] = hit.name
+            done = hit.end
     if "static" in chosen:  # who says that the camera stands means it, unless a hand holds it
         return (held or ["static"])[0]
     return " + ".join([*list(chosen.values())[:2], *held]) or None
@@ -149,16 +87,31 @@ def read_move(text: str) -> str | None:
 
 def read_size(text: str) -> str | None:
     """Read the size of shot that the words ask for, one of `SIZES`, or None."""
-    return _first(_SIZE_PATTERNS, text)
+    return next((hit.name for hit in _hits(_SIZES, text)), None)
 
 
 def read_pace(text: str) -> str:
     """Read the pace that the words ask for: "slow", "fast", or "normal" where they say nothing of it."""
-    return _first(_PACE_PATTERNS, text) or "normal"
+    return next((hit.name for hit in _hits(_PACES, text)), "normal")
+
+
+def read_moods(text: str) -> list[str]:
+    """Read the moods that the words ask the music for, each of `MOODS` as often as different words do.
+
+    >>> read_moods("A calm, quiet lake, and children who dance")
+    ['calm', 'calm', 'happy']
+    """
+    found = {
+        language.moods[hit.lastindex - 1]
+        for language, view in readings(composed(text))
+        for hit in language.music.finditer(view)
+        if hit.lastindex
+    }
+    return [mood for mood, _ in sorted(found)]
 
 
 def without_camera(text: str) -> str | None:
-    """Drop the words that `read_move`, `read_size` and `read_pace` go by; None where the text has none."""
-    hits = [hit for patterns in (_MOVE_PATTERNS, _SIZE_PATTERNS, _PACE_PATTERNS) for hit in _hits(patterns, text)]
-    rest = (letter for place, letter in enumerate(text) if not any(begin <= place < end for begin, end, _ in hits))
+    """Blank the words that `read_move`, `read_size` and `read_pace` go by; None where the text has none."""
+    hits = [hit for table in (_MOVES, _SIZES, _PACES) for hit in _hits(table, text)]
+    rest = (" " if any(hit.begin <= place < hit.end for hit in hits) else letter for place, letter in enumerate(text))
     return "".join(rest) if hits else None

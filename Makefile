@@ -66,7 +66,7 @@ bench: $(VENV)/.test .venv-moviepy/.ready  ## performance figures, as ratios of 
 torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about ten minutes)
 	$(BIN)/python tests/torture.py
 
-sheets: $(VENV)/.test  ## contact sheets of twelve previews in three ratios, to be looked at
+sheets: $(VENV)/.test  ## contact sheets of thirteen previews in three ratios, to be looked at
 	$(BIN)/python docs/sheets.py sheets
 
 dino: $(VENV)/.test  ## the test of what needs torch and transformers: several gigabytes, so not a part of test

@@ -1,6 +1,6 @@
 """Contact sheets of previews, for a person to look at: ``make sheets``, ``python docs/sheets.py [FOLDER [NAME ...]]``.
 
-Twelve prompts over scikit-image's own photographs, each in the three ratios: twelve moments of the clip, and the plan.
+Thirteen prompts over scikit-image's own photographs, each in the three ratios: twelve moments of the clip, and its plan.
 """
 
 from __future__ import annotations
@@ -79,6 +79,12 @@ BOARDS: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "small": ("Slow dolly in on the moon. Cut to the horse, arc around it.", ("moon:moon", "horse"), 4, "medium"),
     "whip": ("Whip pan left across the coffee. Whip pan right to the cat.", ("coffee", "cat"), 6, "large"),
     "foreign": ("一只猫在睡觉。然后它醒了。Кошка и чашка кофе… Café très bon.", ("猫:cat", "coffee"), 2, "small"),
+    "chinese": (
+        "镜头缓慢推近，图2的猫抬头。然后镜头向左摇。切到第一张图的咖啡特写，最后火箭升空，镜头快速上摇，全景。",
+        ("coffee", "cat", "火箭:rocket"),
+        12,
+        "large",
+    ),
     "ten": (
         (
             "The astronaut looks up. Truck left past the coffee; dissolve to the stars. The cat waits, handheld, "

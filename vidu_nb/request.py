@@ -35,7 +35,7 @@ from .references.reference import MAX_REFERENCES, Reference, as_references
 MODEL = "vidu-q1-reference-to-video"
 DRAFT = f"{MODEL}-draft"  # the preview engine's quicker, smaller sibling; no other service has it
 PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
-PREVIEW_VERSION = 2  # of the local engine's clips: raised when they change, so that none of an older engine replays
+PREVIEW_VERSION = 3  # of the local engine's clips: raised when they change, so that none of an older engine replays
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
 
 AspectRatio = Literal["16:9", "1:1", "9:16"]

@@ -18,7 +18,7 @@ SIZE = (12, 7)  # of a frame's digest, in pixels; other versions of the librarie
 LIMIT = 6  # of 255
 #: The digests of some frames, by the engine's version.
 LOOKS = {
-    2: (
+    3: (
         "6fk3RWT3O0p|78;Nos0bS+|gFWNn$nY+q+rPo#Kzj*)z@XM1Z+OjWz4p`xX_jDu!MUrb1mtgDJvi;r?lOfD}WASFCHb9GfpHyTPS"
         "4i#xI987U*Y|5RUr@Ez=Vr*hva=U+JWq`5PW?^JbUAAnAl7@-Faeh-wN{_Rnp{25bhJH^`T|#T6ub*p6jD2EKJ|-?6Au%~ed1F;T"
         "E+kS95IJ8fb82<UoSvz@(W!)iVO)f<dSqvXwAYD#V@++UZ;X?IkhgDrP)tdmu%n`-w{cQ`PgGh#b*QhLWK2<EVNp9KEFK~?I!IDm"

@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from vidu_nb.animatic.film.lettering import _Letters, badge, caption, drawable, elide
+from vidu_nb.animatic.film import fonts, lettering
+from vidu_nb.animatic.film.lettering import _Letters, badge, caption, drawable, elide, missing
+from vidu_nb.animatic.story.storyboard import plan_of
+from vidu_nb.request import VideoRequest
 
 
 @pytest.mark.parametrize(
@@ -25,12 +28,83 @@ def test_words_are_drawn_in_their_own_letters(text, drawn):
     assert drawable(text) == drawn
 
 
-@pytest.mark.parametrize("text", ["مرحبا بالعالم", "שלום עולם", "नमस्ते दुनिया", "สวัสดีชาวโลก", "😀😀", ""])
-def test_words_that_would_come_out_wrong_are_left_out(text):
-    """Backwards, unjoined or as question marks is worse than not at all: the shot's number stands alone."""
-    assert drawable(text) == ""
+@pytest.fixture
+def no_fonts(monkeypatch, tmp_path):
+    """A machine without fontconfig and without any font of its own."""
+    for name in ("PATH", "HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for found in (fonts.font_for, lettering._fonts, lettering._runs):
+        found.cache_clear()
+    yield
+    for found in (fonts.font_for, lettering._fonts, lettering._runs):
+        found.cache_clear()
+
+
+@pytest.mark.usefixtures("no_fonts")
+@pytest.mark.parametrize(
+    ("text", "scripts"),
+    [
+        ("مرحبا بالعالم", ["Arabic"]),
+        ("שלום עולם", ["Hebrew"]),
+        ("नमस्ते दुनिया", ["Devanagari"]),
+        ("สวัสดีชาวโลก", ["Thai"]),
+        ("😀😀", []),
+        ("", []),
+    ],
+)
+def test_words_that_no_font_has_are_left_out_and_named(text, scripts):
+    """Question marks and boxes are worse than nothing: the shot's number stands alone, and the plan's notes tell it."""
+    assert (drawable(text), missing(text)) == ("", scripts)
     number, words = (caption(480, 270, "1/2", told) for told in ("", text))
     assert np.array_equal(number.colours[0], words.colours[0])
+    board = plan_of(VideoRequest(prompt=text or "-", references="https://example.com/cat.png"))
+    assert [note for note in board.notes if "No font" in note] == [
+        f"No font on this machine has the letters for {name}: captions leave them out. Noto Sans has them."
+        for name in scripts
+    ]
+
+
+@pytest.mark.parametrize("text", ["مرحبا بالعالم", "שלום עולם", "ქართული", "Հայերեն", "नमस्ते दुनिया", "สวัสดีชาวโลก"])
+def test_words_are_drawn_with_a_font_of_the_machine_where_one_has_their_letters(text):
+    """Each letter has a glyph of its own, and the same text gives the same pixels; where none fits, a note says so."""
+    if scripts := missing(text):
+        pytest.skip(f"no font here has {scripts[0]}")
+    assert drawable(text) == text
+    one, two, other = (caption(480, 270, "1/2", told).colours[0] for told in (text, text, text[:4]))
+    assert np.array_equal(one, two)
+    assert one.shape[1] > other.shape[1]
+    letters = _Letters(16, 400)
+    assert letters.drawn(text, (32, 200), 4, 22).max() > 200
+
+
+def test_right_to_left_words_are_put_in_order():
+    """The first letter of a Hebrew line stands at its right end, also beside a Latin word."""
+    if missing("שלום"):
+        pytest.skip("no font here has Hebrew")
+    letters = _Letters(32, 400)
+    line = letters.drawn("שלום", (48, 200), 4, 34)
+    first = letters.drawn("ש", (48, 200), 4 + letters.width("שלום") - letters.width("ש"), 34)
+    right = slice(4 + letters.width("שלום") - letters.width("ש") + 2, 4 + letters.width("שלום"))
+    assert cv2.absdiff(line[:, right], first[:, right]).mean() < 10
+
+
+@pytest.mark.parametrize("text", ["A cat naps. “Café très bon”", "一只猫在睡觉。鏡頭 图２！", "Кошка и Γάτα 😀"])
+def test_no_font_is_looked_for_where_opencv_has_the_letters(text):
+    """Latin, Greek, Cyrillic and Chinese cost no call of fontconfig, and look alike on every machine."""
+    before = fonts.font_for.cache_info()
+    caption(480, 270, "1/2", text)
+    assert fonts.font_for.cache_info() == before
+
+
+def test_a_text_without_spaces_is_cut_where_nothing_hangs():
+    """No comma and no opening bracket stands before the dots, and what fits is filled."""
+    letters = _Letters(20, 400)
+    text = "一只猫，在睡觉。「然后它醒了，看着窗外的雪。" * 9
+    for room in range(100, 400, 7):
+        line = elide(text, letters, room)
+        assert line.endswith(" …")
+        assert line[-3] not in "，。、「"
+        assert room - 66 <= letters.width(line) <= room
 
 
 def test_no_text_becomes_a_row_of_question_marks():

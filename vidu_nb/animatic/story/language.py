@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "languages"
 PLACES = 7  # pictures that a request can have
+_DEPTH = 8  # parts may hold parts
 MOODS = ("calm", "slow", "sad", "warm", "happy", "fast", "epic")
 
 #: What stands in each table of a file.
@@ -28,6 +29,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "pictures": ("numbers", "ordinals", "last", "named"),
     "words": ("fill", "camera", "names"),
     "music": ("endings", *MOODS),
+    "examples": (*MOVES, *SIZES, *(pace for pace in PACES if pace != "normal")),
 }
 _TOP = {"name": str, "spaces": bool, "everyday": str, "lookalikes": str, "spellings": str, "parts": dict}
 # Han, kana and Thai, Lao, Burmese, Khmer: no spaces part their words.
@@ -61,9 +63,11 @@ class Language:
     fill, camera, names : frozenset of str
         Words that tell nothing: in a sentence, in one that only says how to film, in a file's name.
     music : Pattern
-        Finds a word of `moods` as its only group.
+        Finds words of `moods`, each as a group of its own.
     moods : tuple of (str, str)
         The mood of each group of `music`, and its word.
+    examples : dict
+        Words for each move, size and pace, to test the file by.
     """
 
     name: str
@@ -84,6 +88,7 @@ class Language:
     names: frozenset[str]
     music: re.Pattern[str]
     moods: tuple[tuple[str, str], ...]
+    examples: Mapping[str, str]
 
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────
@@ -119,7 +124,7 @@ def _checked(data: Mapping[str, Any]) -> Mapping[str, Any]:
         _typed(key, data[key], kind)
     for table, keys in _KEYS.items():
         _compare(f"[{table}]", data[table], keys)
-        kind = str if table in {"words", "music"} else list
+        kind = str if table in {"words", "music", "examples"} else list
         for key in keys:
             _typed(f"{table}.{key}", data[table][key], kind)
     for table in ("moves", "sizes", "paces"):
@@ -174,14 +179,18 @@ class _Patterns:
         self._begin, self._end = (r"(?:\b(?=\w)|(?!\w))", r"(?:(?<=\w)\b|(?<!\w))") if self._spaces else ("", "")
         rows = data["pictures"]
         ordinals = [*rows["ordinals"], *rows["last"]]
-        self._parts = {**data["parts"], "number": _either(rows["numbers"]), "ordinal": _either(ordinals)}
+        self._parts: dict[str, str] = {
+            **data["parts"],
+            "number": _either(rows["numbers"]),
+            "ordinal": _either(ordinals),
+        }
 
     def compile(self, place: str, patterns: Sequence[str]) -> re.Pattern[str]:
         """Compile alternatives; of none, what is never found."""
         try:
             return re.compile(self.source(patterns), re.IGNORECASE)
-        except (re.error, KeyError, RecursionError) as error:
-            raise ValueError(f"{place} = {list(patterns)} is no pattern: {error!r}") from error
+        except re.error as error:
+            raise ValueError(f"{place} = {list(patterns)} is no pattern: {error}") from error
 
     def source(self, patterns: Sequence[str]) -> str:
         """Return the regular expression of alternatives."""
@@ -204,14 +213,24 @@ class _Patterns:
         return re.compile(rf"{self._begin}(?:{whole})(?:{endings})?{self._end}", re.IGNORECASE)
 
     def expanded(self, pattern: str) -> str:
-        while parts := re.findall(r"\{([a-z]+)\}", pattern):
-            pattern = pattern.replace(f"{{{parts[0]}}}", self._parts[parts[0]])
+        """Return a pattern with its parts, spellings and spaces written out."""
+        whole = pattern
+        for _ in range(_DEPTH):
+            whole = re.sub(r"\{([a-z]+)\}", self._part, whole)
+        if left := re.search(r"\{[a-z]+\}", whole):
+            raise ValueError(f"{pattern!r}: {left[0]} is a part of itself")
         for letter, other in self._spellings:
-            if re.search(rf"(?<!\\)\[(?:[^\]\\]|\\.)*{re.escape(letter)}", pattern):
-                raise ValueError(f"{pattern!r} has {letter!r}, which has two spellings, in brackets: write (a|b)")
-            pattern = pattern.replace(letter, _either([letter, other]))
-        pattern = pattern.replace(" ", r"\W+" if self._spaces else r"\s*")
-        return re.sub(r"(?<!\\)\((?![?)])", "(?:", pattern)
+            if letter in whole:
+                if re.search(rf"(?<!\\)\[(?:[^\]\\]|\\.)*{letter}", whole):
+                    raise ValueError(f"{pattern!r}: {letter!r} has two spellings, so it can't stand in brackets")
+                whole = whole.replace(letter, _either([letter, other]))
+        whole = whole.replace(" ", r"\W+" if self._spaces else r"\s*")
+        return re.sub(r"(?<!\\)\((?![?)])", "(?:", whole)
+
+    def _part(self, hit: re.Match[str]) -> str:
+        if hit[1] not in self._parts:
+            raise ValueError(f"{hit[0]} is none of [parts]: {', '.join(self._parts)}")
+        return self._parts[hit[1]]
 
     def words(self, text: str) -> frozenset[str]:
         """Return words in all their spellings."""
@@ -246,6 +265,7 @@ def _compile(data: Mapping[str, Any]) -> Language:
         places=patterns.places(pictures),
         music=patterns.music([word for _, word in moods], data["music"]["endings"]),
         moods=tuple(moods),
+        examples=data["examples"],
         moves=rows["moves"],
         sizes=rows["sizes"],
         paces=rows["paces"],

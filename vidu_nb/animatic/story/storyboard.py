@@ -7,6 +7,7 @@ the prompt, so that the same inputs give the same storyboard in every process an
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, TypeVar
@@ -207,7 +208,8 @@ def plan_of(
     Returns
     -------
     Storyboard
-        The same for the same request and seed; its notes name the pictures that look soft in the full frame.
+        The same for the same request and seed; its notes name the pictures that look soft in the full frame, and the
+        scripts that captions can't be drawn in.
 
     >>> from vidu_nb import VideoRequest
     >>> request = VideoRequest(prompt="A cat. Then a cup", references="https://example.com/cat.png", seed=7)
@@ -229,7 +231,7 @@ def plan_of(
         movement_amplitude=request.movement_amplitude,
         bgm=request.bgm,
     )
-    return replace(board, notes=_soft(request), clip=clip)
+    return replace(board, notes=(*_soft(request), *_unlettered(request.prompt)), clip=clip)
 
 
 def _soft(request: VideoRequest) -> tuple[str, ...]:
@@ -245,6 +247,25 @@ def _soft(request: VideoRequest) -> tuple[str, ...]:
     many = len(found) > 1
     told = f"Enlarged to {width}x{height} and therefore soft: picture{'s' * many} {', '.join(found)}."
     return (told,) if found else ()
+
+
+# Latin, Greek, Cyrillic, Chinese, Japanese, Korean: OpenCV comes with their letters.
+_LETTERED = re.compile(
+    r"[\x00-\u024f\u0370-\u04ff\u1e00-\u1eff\u2000-\u206f\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uff5e]*"
+)
+
+
+def _unlettered(prompt: str) -> tuple[str, ...]:
+    """Return a line about letters of the prompt that no font has."""
+    if _LETTERED.fullmatch(prompt):
+        return ()
+    from ..film.lettering import missing  # OpenCV: most plans do without it
+
+    names = missing(prompt)
+    told = (
+        f"No font on this machine has the letters for {', '.join(names)}: captions leave them out. Noto Sans has them."
+    )
+    return (told,) if names else ()
 
 
 def plan(

@@ -1,6 +1,6 @@
 """Contact sheets of previews, for a person to look at: ``make sheets``, ``python docs/sheets.py [FOLDER [NAME ...]]``.
 
-Thirteen prompts over scikit-image's own photographs, each in the three ratios: twelve moments of the clip, and its plan.
+Thirteen prompts over scikit-image's own photographs, each in the three ratios: twelve moments of a clip, and its plan.
 """
 
 from __future__ import annotations

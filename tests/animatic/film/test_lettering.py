@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vidu_nb.animatic.film import fonts, lettering
-from vidu_nb.animatic.film.lettering import _Letters, badge, caption, drawable, elide, missing
+from vidu_nb.animatic.film import fonts, letters
+from vidu_nb.animatic.film.lettering import badge, caption
+from vidu_nb.animatic.film.letters import Letters, drawable, elide, missing
 from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.request import VideoRequest
 
@@ -33,10 +34,10 @@ def no_fonts(monkeypatch, tmp_path):
     """A machine without fontconfig and without any font of its own."""
     for name in ("PATH", "HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS"):
         monkeypatch.setenv(name, str(tmp_path))
-    for found in (fonts.font_for, lettering._fonts, lettering._runs):
+    for found in (fonts.font_for, letters._fonts, letters._runs):
         found.cache_clear()
     yield
-    for found in (fonts.font_for, lettering._fonts, lettering._runs):
+    for found in (fonts.font_for, letters._fonts, letters._runs):
         found.cache_clear()
 
 
@@ -73,7 +74,7 @@ def test_words_are_drawn_with_a_font_of_the_machine_where_one_has_their_letters(
     one, two, other = (caption(480, 270, "1/2", told).colours[0] for told in (text, text, text[:4]))
     assert np.array_equal(one, two)
     assert one.shape[1] > other.shape[1]
-    letters = _Letters(16, 400)
+    letters = Letters(16, 400)
     assert letters.drawn(text, (32, 200), 4, 22).max() > 200
 
 
@@ -81,7 +82,7 @@ def test_right_to_left_words_are_put_in_order():
     """The first letter of a Hebrew line stands at its right end, also beside a Latin word."""
     if missing("שלום"):
         pytest.skip("no font here has Hebrew")
-    letters = _Letters(32, 400)
+    letters = Letters(32, 400)
     line = letters.drawn("שלום", (48, 200), 4, 34)
     first = letters.drawn("ש", (48, 200), 4 + letters.width("שלום") - letters.width("ש"), 34)
     right = slice(4 + letters.width("שלום") - letters.width("ש") + 2, 4 + letters.width("שלום"))
@@ -98,7 +99,7 @@ def test_no_font_is_looked_for_where_opencv_has_the_letters(text):
 
 def test_a_text_without_spaces_is_cut_where_nothing_hangs():
     """No comma and no opening bracket stands before the dots, and what fits is filled."""
-    letters = _Letters(20, 400)
+    letters = Letters(20, 400)
     text = "一只猫，在睡觉。「然后它醒了，看着窗外的雪。" * 9
     for room in range(100, 400, 7):
         line = elide(text, letters, room)
@@ -110,7 +111,7 @@ def test_a_text_without_spaces_is_cut_where_nothing_hangs():
 def test_no_text_becomes_a_row_of_question_marks():
     """No letter that is kept comes out as the sign for a missing one."""
     kept = drawable("".join(map(chr, range(0x20, 0x3000, 7))) + "abc" * 2000)
-    letters = _Letters(16, 400)
+    letters = Letters(16, 400)
     mark = letters.drawn("?", (32, 32), 4, 22)
     for letter in set(kept) - {"?", " "}:
         assert not np.array_equal(letters.drawn(letter, (32, 32), 4, 22), mark), letter
@@ -118,7 +119,7 @@ def test_no_text_becomes_a_row_of_question_marks():
 
 def test_what_is_too_long_ends_in_dots():
     """After a whole word where there is one, and within its room."""
-    letters = _Letters(20, 400)
+    letters = Letters(20, 400)
     line = elide("word " * 200, letters, 300)
     assert line.endswith("word …")
     assert letters.width(line) <= 300

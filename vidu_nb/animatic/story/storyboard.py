@@ -259,7 +259,7 @@ def _unlettered(prompt: str) -> tuple[str, ...]:
     """Return a line about letters of the prompt that no font has."""
     if _LETTERED.fullmatch(prompt):
         return ()
-    from ..film.lettering import missing  # OpenCV: most plans do without it
+    from ..film.letters import missing  # OpenCV: most plans do without it
 
     names = missing(prompt)
     told = (

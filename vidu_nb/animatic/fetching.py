@@ -10,14 +10,14 @@ from __future__ import annotations
 import ipaddress
 import math
 import socket
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable
-from ..net.transport import Call
+from ..net.redirects import BadRedirect, follow
+from ..net.transport import Answer, Call
 from ..references.images import MAX_FILE_BYTES, decode
 from ..references.reference import MAX_REFERENCES, Reference
 from ..request import VideoRequest
@@ -158,34 +158,27 @@ def fetch(
     InvalidRequest
         The address is not allowed, or no picture-sized answer came.
     """
-    end = time.monotonic() + timeout
-    for _ in range(MAX_REDIRECTS + 1):
-        address, problem = _checked_address(url, allow), ""
-        try:
-            left = max(0.1, end - time.monotonic())
-            call = Call(timeout=left, max_bytes=MAX_FILE_BYTES, address=address)
-            if begun is not None:
-                begun(call)
-            answer = call.request("GET", url)
-        except (Unreachable, OutcomeUnknown) as error:
-            problem, kind = error.message, NotReached if isinstance(error, Unreachable) else InvalidRequest
-        if problem:
-            raise kind(f"the picture can't be fetched: {problem}; pass the file instead")
-        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
-            url = _next_hop(url, answer.headers["Location"])
-            continue
-        if answer.status != 200:
-            raise InvalidRequest(f"the picture's URL answered {answer.status}; pass the file instead")
-        return answer.body
-    raise InvalidRequest(f"the picture's URL redirects more than {MAX_REDIRECTS} times; pass the file instead")
 
+    def get(hop: str, seconds: float) -> Answer:
+        call = Call(timeout=seconds, max_bytes=MAX_FILE_BYTES, address=_checked_address(hop, allow))
+        if begun is not None:
+            begun(call)
+        return call.request("GET", hop)
 
-def _next_hop(url: str, location: str) -> str:
+    problem = ""
     try:
-        return urljoin(url, location)
-    except ValueError:
-        pass
-    raise InvalidRequest("the picture's URL redirects to something that is no URL; pass the file instead")
+        answer = follow(url, get, limit=MAX_REDIRECTS, seconds=timeout)
+    except BadRedirect as error:
+        problem, kind = f"the picture's URL {error.message}", InvalidRequest
+    except Unreachable as error:
+        problem, kind = f"the picture can't be fetched: {error.message}", NotReached
+    except OutcomeUnknown as error:
+        problem, kind = f"the picture can't be fetched: {error.message}", InvalidRequest
+    if problem:
+        raise kind(f"{problem}; pass the file instead")
+    if answer.status != 200:
+        raise InvalidRequest(f"the picture's URL answered {answer.status}; pass the file instead")
+    return answer.body
 
 
 def _checked_address(url: str, allow: AddressRule) -> str:

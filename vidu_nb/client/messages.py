@@ -96,7 +96,7 @@ def _messages(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
         for one in found:
             yield from _messages(one, (*path, *_about(value)))
         for name, one in () if found else value.items():  # fields, each with what is wrong about it
-            yield from _messages(one, (*path, str(name)))
+            yield from _messages(one, (*path, *_parts(name)))
 
 
 def _about(value: Mapping[str, Any]) -> list[str]:

@@ -207,16 +207,24 @@ class VideoRequest(BaseModel):
         Returns
         -------
         str
-            64 hex digits. Equal for the same pictures from a path, bytes or a PIL image; order counts.
+            64 hex digits. Equal for the same pictures from a path, bytes or a PIL image, and for the same URL under
+            another signature; order counts.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> len(request.key()), request.key() == request.replace(seed=7).key()
         (64, False)
         """
-        said = self.payload() | {
-            "prompt": unicodedata.normalize("NFC", self.prompt),
-            "image_urls": [reference.sha256 for reference in self.references],
-        }
+        return self._key([reference.sha256 for reference in self.references], engine, model)
+
+    def earlier_key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
+        """Return the key that version 0.1 had for this request: another one where a reference is a signed URL.
+
+        Parameters are those of `key`.
+        """
+        return self._key([reference.earlier_sha256 for reference in self.references], engine, model)
+
+    def _key(self, hashes: list[str], engine: str, model: str) -> str:
+        said = self.payload() | {"prompt": unicodedata.normalize("NFC", self.prompt), "image_urls": hashes}
         if engine == PREVIEW:
             said["names"] = [reference.name for reference in self.references]  # the preview engine reads them
             said["engine_version"] = PREVIEW_VERSION

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import one_line
+from ..references.signatures import shareable
 from ..request import VideoRequest
 
 #: Where services put a message, or a list or an object of messages: those of FastAPI, Flask, problem+json (RFC 9457),
@@ -25,6 +26,7 @@ _AROUND = frozenset({"body", "json", "query", "data", "attributes", "input", "in
 #: Their parameters by the name that the wire has for them, and by the user's.
 _PARAMETERS = {name: name for name in VideoRequest.model_fields} | {"image_urls": "references"}
 _WIRE_NAME = re.compile(r"\bimage_urls\b(?:\[(\d{1,3})\]|\.(\d{1,3})\b)?")
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _MOST = 20  # messages
 _SHOWN = 120  # characters of a JSON that holds no message
 
@@ -131,7 +133,7 @@ def _in_the_users_words(message: str, names: Sequence[str]) -> str:
         index = found[1] or found[2]
         return _picture(int(index), names) if index else "references"
 
-    return _WIRE_NAME.sub(replaced, message)
+    return _URL.sub(lambda found: shareable(found[0]), _WIRE_NAME.sub(replaced, message))
 
 
 def _picture(index: int, names: Sequence[str]) -> str:

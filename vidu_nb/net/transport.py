@@ -19,6 +19,7 @@ import requests
 from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from ..environment import user_agent
 from ..errors import CallInterrupted, OutcomeUnknown, Unreachable
 from .connection import WatchedAdapter, Wire, WireError
 from .credentials import KeyHeader
@@ -242,7 +243,7 @@ class Call:
         if not _host(url):
             raise WireError(_NO_URL)
         started = time.monotonic()
-        headers |= {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "vidu-nb"}
+        headers |= {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": user_agent()}
         if body is not None:
             headers["Content-Type"] = "application/json"
         with _Session() as session:

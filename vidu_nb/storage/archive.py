@@ -228,6 +228,28 @@ class Archive:
             ) from error
         return request.model_copy(update={"references": known})
 
+    def key_of(self, request: VideoRequest, *, engine: str, model: str) -> str:
+        """Return a request's key in this archive: that of version 0.1 where nothing else is known of it.
+
+        Parameters
+        ----------
+        request
+            From `recognise`.
+        engine, model
+            As for `VideoRequest.key`.
+
+        Raises
+        ------
+        ArchiveError
+            The journal can't be read.
+        """
+        keys = [request.key(engine=engine, model=model), request.earlier_key(engine=engine, model=model)]
+        return keys[0] if keys[0] == keys[1] else next((key for key in keys if self._knows(key, engine)), keys[0])
+
+    def _knows(self, key: str, engine: str) -> bool:
+        attempts = self.journal.attempts_for(key)
+        return any(one.is_open or one.state == "stored" for one in attempts) or bool(self._named_like(key, engine))
+
     def _picture_file(self, sha256: str) -> Path | None:
         paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg"))
         return next(filter(is_regular, paths), None)

@@ -7,6 +7,7 @@ import gzip
 import re
 import socket
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -110,6 +111,37 @@ def test_a_network_that_is_allowed_is_fetched_from(web, encoded, monkeypatch):
     monkeypatch.setenv("VIDU_NB_ALLOW_NETWORKS", "everything")
     with pytest.raises(InvalidRequest, match="VIDU_NB_ALLOW_NETWORKS: 'everything' is no list of networks"):
         fetch(url)
+
+
+def test_a_host_is_reached_by_the_kind_of_address_that_this_network_has(encoded, monkeypatch):
+    """Behind NAT64 a host has an IPv4 address to which there is no way, and an IPv6 one to which there is."""
+
+    class Six(ThreadingHTTPServer):
+        address_family = socket.AF_INET6
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(encoded())
+
+        def log_message(self, *_):
+            pass
+
+    try:
+        server = Six(("::1", 0), Page)
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    found = [(family, socket.SOCK_STREAM, 6, "", (address, server.server_port))
+             for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))]  # fmt: skip
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: found if "example" in host else real(host, *a, **k)
+    )
+    with server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        assert fetch(f"http://pictures.example:{server.server_port}/cat.png", **ANY) == encoded()
+        server.shutdown()
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])

@@ -7,9 +7,11 @@ that is used, and each redirect starts over.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import math
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
@@ -204,7 +206,15 @@ def fetch(
     """
 
     def get(hop: str, seconds: float) -> Answer:
-        call = Call(timeout=seconds, max_bytes=MAX_FILE_BYTES, address=_checked_address(hop, allow))
+        end = time.monotonic() + seconds
+        *others, last = _checked_addresses(hop, allow)
+        for address in others:  # a network may have a way to one of a host's addresses alone
+            with contextlib.suppress(Unreachable):
+                return get_from(address, hop, end - time.monotonic())
+        return get_from(last, hop, end - time.monotonic())
+
+    def get_from(address: str, hop: str, seconds: float) -> Answer:
+        call = Call(timeout=max(0.1, seconds), max_bytes=MAX_FILE_BYTES, address=address)
         if begun is not None:
             begun(call)
         return call.request("GET", hop)
@@ -231,7 +241,8 @@ def _refusal(status: int) -> str:
     return "; pass the file instead"
 
 
-def _checked_address(url: str, allow: AddressRule) -> str:
+def _checked_addresses(url: str, allow: AddressRule) -> list[str]:
+    """Return a host's addresses, one of each kind and IPv4 first: it works in more places."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidRequest("only http:// and https:// URLs are fetched")
@@ -244,7 +255,8 @@ def _checked_address(url: str, allow: AddressRule) -> str:
         raise NotReached(f"the host {parts.hostname[:80]!r} is not known here; pass the file instead of its URL")
     if refused := sorted(address for address in found if not allow(address)):
         raise InvalidRequest(f"{parts.hostname[:80]!r} is not a public address{_explained(refused[0])}")
-    return min(found, key=lambda address: (":" in address, address))  # IPv4 first: it works in more places
+    kinds = [sorted(one for one in found if (":" in one) is is_ipv6) for is_ipv6 in (False, True)]
+    return [kind[0] for kind in kinds if kind]
 
 
 def _explained(address: str) -> str:

@@ -16,6 +16,8 @@ from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Un
 from ..net.redirects import BadRedirect
 from ..net.transport import Answer, Interrupted
 from ..receipt import Receipt, number
+from ..references.signatures import shareable
+from ..references.sources import shorten
 from ..request import PREVIEW, VideoRequest
 from ..storage.journal import Attempt, State
 from ..video import Video
@@ -118,7 +120,7 @@ class Collection:
             return first.content.clip
         ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=self.session.engine.base_url)
         if ticket is None:
-            raise self._not_fetched(first.problem)
+            raise self._not_fetched(f"{first.problem} ({_shown(link)})")
         fresh = self._ask_again(ticket)
         if fresh.content.clip:
             return fresh.content.clip
@@ -129,7 +131,7 @@ class Collection:
             if second.content.clip:
                 return second.content.clip
             problem = f"the job gave a fresh one, and {second.problem}"
-        problem = f"{first.problem}; {problem} (job {ticket.request_id[:60]})"
+        problem = f"{first.problem} ({_shown(link)}); {problem} (job {ticket.request_id[:60]})"
         raise self._lost(problem) if first.is_over and fresh.is_over else self._not_fetched(problem)
 
     def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
@@ -257,7 +259,9 @@ class Collection:
     def _lost(self, problem: str) -> OutcomeUnknown:
         """Journal that neither the link nor the job leads to the clip any more; `resume` tries all the same."""
         message = f"the clip was made, and can't be fetched any more: {problem}"
-        if self.attempt.latest("lost") != problem:
+        if self.attempt.facts["engine"] == PREVIEW:
+            return self._no_clip(message)
+        if self.attempt.facts["events"][-1].get("lost") != problem:
             self._note("linked", lost=problem, reason=message)
         remedy = (
             "Ask the service's support for this job's clip. client.settle"
@@ -277,6 +281,10 @@ class Collection:
 
     def _request_id(self) -> str | None:
         return (self.attempt.latest("headers") or {}).get("x-request-id")
+
+
+def _shown(link: str) -> str:
+    return shorten(shareable(link), 60)
 
 
 def _only_a_client_of(engine: str) -> str:

@@ -1,7 +1,7 @@
 """The archive: one folder of plain files with every clip, its metadata and the journal of calls.
 
     vidu_archive/
-      segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's untouched bytes
+      segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's own bytes, untouched
       segmind/WORDS_16x9_seed42_1a2b3c4d.json    beside it: request, receipt, sha256
       preview/...                                the same for each engine
       references/HASH.png                        the pictures that were sent

@@ -214,17 +214,10 @@ class VideoRequest(BaseModel):
         >>> len(request.key()), request.key() == request.replace(seed=7).key()
         (64, False)
         """
-        return self._key([reference.sha256 for reference in self.references], engine, model)
-
-    def earlier_key(self, *, engine: str = "segmind", model: str = MODEL) -> str:
-        """Return the key that version 0.1 had for this request: another one where a reference is a signed URL.
-
-        Parameters are those of `key`.
-        """
-        return self._key([reference.earlier_sha256 for reference in self.references], engine, model)
-
-    def _key(self, hashes: list[str], engine: str, model: str) -> str:
-        said = self.payload() | {"prompt": unicodedata.normalize("NFC", self.prompt), "image_urls": hashes}
+        said = self.payload() | {
+            "prompt": unicodedata.normalize("NFC", self.prompt),
+            "image_urls": [reference.sha256 for reference in self.references],
+        }
         if engine == PREVIEW:
             said["names"] = [reference.name for reference in self.references]  # the preview engine reads them
             said["engine_version"] = PREVIEW_VERSION

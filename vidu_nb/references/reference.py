@@ -169,11 +169,6 @@ class Reference:
         return self.size is None
 
     @property
-    def earlier_sha256(self) -> str:
-        """The same as version 0.1 had it: of a URL with its signature."""
-        return hashlib.sha256(self.url.encode()).hexdigest() if self.is_url else self.sha256
-
-    @property
     def bytes(self) -> bytes:
         """The encoded picture as it is sent (empty for a URL)."""
         return b"" if self.is_url else decode_text(self.url)
@@ -220,6 +215,15 @@ def identify(reference: Reference, stored: str | None) -> Reference:
     else:
         vars(known).update(sha256=hashlib.sha256(reference.bytes).hexdigest(), claim="")
     return known
+
+
+def with_signature(reference: Reference) -> Reference:
+    """Return a reference under the hash that version 0.1 had for it: a URL's signature counted there."""
+    if not reference.is_url:
+        return reference
+    earlier = Reference(reference)
+    vars(earlier).update(sha256=hashlib.sha256(reference.url.encode()).hexdigest())
+    return earlier
 
 
 def as_references(value: Source) -> tuple[Reference, ...]:

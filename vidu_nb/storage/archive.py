@@ -53,7 +53,7 @@ from ..folders import (
 from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
-from ..references.reference import Reference, identify
+from ..references.reference import Reference, identify, with_signature
 from ..references.sources import data_uri, is_png
 from ..request import VideoRequest
 from ..video import Video
@@ -243,8 +243,9 @@ class Archive:
         ArchiveError
             The journal can't be read.
         """
-        keys = [request.key(engine=engine, model=model), request.earlier_key(engine=engine, model=model)]
-        return keys[0] if keys[0] == keys[1] else next((key for key in keys if self._knows(key, engine)), keys[0])
+        signed = request.model_copy(update={"references": tuple(map(with_signature, request.references))})
+        now, earlier = (one.key(engine=engine, model=model) for one in (request, signed))
+        return now if now == earlier else next((key for key in (now, earlier) if self._knows(key, engine)), now)
 
     def _knows(self, key: str, engine: str) -> bool:
         attempts = self.journal.attempts_for(key)

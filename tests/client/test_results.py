@@ -214,6 +214,15 @@ def test_a_link_that_has_expired_is_replaced_by_the_job(old, how, pages, service
     assert len(service.posts) == 1
 
 
+def test_a_link_that_came_beside_its_ticket_is_replaced_as_well(pages, service, storage, client):
+    """A service that had the clip at once names both, and the link may be dead when it is fetched."""
+    pages.queues(service, result(f"{storage.url}/clip.mp4"))
+    ticket = json.loads(pages.pages[f"/v2/{client().model}"])
+    pages.pages[f"/v2/{client().model}"] = json.dumps(ticket | {"output": f"{storage.url}/old.mp4"}).encode()
+    assert client("queue").generate(REQUEST).bytes == CLIP
+    assert len(service.posts) == 1
+
+
 def test_a_job_is_asked_for_a_fresh_link_once(pages, service, storage, client):
     """Where that one is dead as well, the error says what is left, and the next call tries again."""
     pages.queues(service, *(result(f"{storage.url}/{name}.mp4") for name in "abc"), result(f"{storage.url}/clip.mp4"))
@@ -252,7 +261,14 @@ def test_a_clip_that_neither_link_nor_job_lead_to_is_not_promised(now, says, pag
     assert client().resume()[0].bytes == CLIP
 
 
-@pytest.mark.parametrize("now", [(401, b'{"error": "key revoked"}'), (500, b""), b"<html>log in</html>", "/elsewhere"])
+@pytest.mark.parametrize(
+    "now",
+    [
+        (401, b'{"error": "key revoked"}'), (500, b""), (202, b'{"status": "PROCESSING"}'), b"<html>log in</html>",
+        "/elsewhere", b'{"status": "COMPLETED"}', b'{"status": "COMPLETED", "output": "gone"}',
+    ],
+    ids=str,
+)  # fmt: skip
 def test_a_job_that_can_not_be_asked_now_can_be_later(now, pages, service, storage, client):
     """A refused key, a broken service, a redirect: none of them says that the clip is lost."""
     pages.queues(service, result(f"{storage.url}/gone.mp4"), now, result(f"{storage.url}/clip.mp4"))
@@ -261,6 +277,22 @@ def test_a_job_that_can_not_be_asked_now_can_be_later(now, pages, service, stora
     assert caught.value.fetchable
     assert [call.state for call in client().pending()] == ["fetchable"]
     assert client().resume()[0].bytes == CLIP
+
+
+def test_a_cancelled_fetch_asks_nothing_more(pages, service, storage, client):
+    """`cancel` while the link is fetched comes back at once; the job is not asked for another."""
+    cancelled = client("queue")
+    pages.queues(service, result(f"{storage.url}/slow.mp4"))
+
+    def slow(call):
+        cancelled.cancel()
+        call.rfile.read(1)  # until the caller hangs up
+
+    storage.answer = slow
+    with pytest.raises(errors.OutcomeUnknown, match="cancelled") as caught:
+        cancelled.generate(REQUEST)
+    assert caught.value.fetchable
+    assert service.calls.count(JOB) == 1
 
 
 # The clip inside of an answer.

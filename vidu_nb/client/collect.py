@@ -96,10 +96,9 @@ class Collection:
     def _answered(self, found: Content) -> bytes:
         """From the answer to the POST, which leads to the clip: by a ticket or by a link."""
         ticket = Ticket.from_json(found.payload, base_url=self.session.engine.base_url)
-        if ticket and not found.link:
-            self._note("queued", ticket=ticket.to_dict())
-            found = self._await_job()
-        return self._resulting(found)
+        if ticket:
+            self._note("queued", ticket=ticket.to_dict())  # beside a link as well: it may expire
+        return self._resulting(self._await_job() if ticket and not found.link else found)
 
     def _resulting(self, found: Content) -> bytes:
         """From a result to the clip: it is the clip, or names its URL."""
@@ -121,7 +120,7 @@ class Collection:
         ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=self.session.engine.base_url)
         if ticket is None:
             raise self._not_fetched(f"{first.problem} ({_shown(link)})")
-        fresh = self._ask_again(ticket)
+        fresh = self._ask_again(ticket, link)
         if fresh.content.clip:
             return fresh.content.clip
         problem = fresh.problem or "the job names the same URL again"
@@ -179,18 +178,21 @@ class Collection:
             case _:
                 raise self._no_clip(self._why_not_yet(status), fetchable=True)
 
-    def _ask_again(self, ticket: Ticket) -> Look:
-        """Look once more at a job whose link brings no clip."""
+    def _ask_again(self, ticket: Ticket, link: str) -> Look:
+        """Look once more at a job whose link brings no clip; what is new about its result is on disk then."""
         asked = self.attempt.facts["engine"]
         if asked != self.session.engine.name:
             return Look(problem=_only_a_client_of(asked))
         try:
+            self.check()
             answer = self.session.free_call("GET", ticket.response_url)
         except Unreachable as error:
             return Look(problem=error.message)
         status = job_status(answer)
         if status == "completed":
-            content = self._receive(answer, ticket)
+            content = read(answer.body)
+            if content.clip or content.link not in ("", link):
+                self._receive(answer, ticket)
             return Look(content, content.problem)
         problems = {
             "failed": f"now the job counts as failed: {error_text(answer.body)}",

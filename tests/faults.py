@@ -758,16 +758,11 @@ def _cut_clips() -> Iterator[Fault]:
 
 
 def _wrong_frames() -> Iterator[Fault]:
-    sizes = {
-        "word": b"zz",
-        "minus_one": b"-1",
-        "minus_five": b"-5",
-        "huge": b"f" * 15,
-        "empty": b"",
-        "line": b"1" * 70_000,
-    }
-    for name, size in sizes.items():
-        yield _broken(f"chunk_size_{name}", lambda x, s=size: _chunk_answer(x, s + b"\r\n" + x.clip + b"\r\n0\r\n\r\n"))
+    def sized(size: bytes) -> Callable[[Exchange], bytes]:
+        return lambda x: _chunk_answer(x, size + b"\r\n" + x.clip + b"\r\n0\r\n\r\n")
+
+    for name, size in {"word": b"zz", "empty": b"", "line": b"1" * 70_000}.items():
+        yield _broken(f"chunk_size_{name}", sized(size))
     yield _broken("length_two_values", lambda x: _video(x, "Content-Length: 7"))
     short = _broken("length_too_short", lambda x: _video(x, length=len(x.clip) // 2))
     yield replace(short, wire="whole")
@@ -779,6 +774,10 @@ def _wrong_frames() -> Iterator[Fault]:
         "length_too_long": lambda x: _video(x, length=len(x.clip) + 100),
         "gzip_that_is_none": lambda x: _video(x, squeezed),
         "encoding_unasked": lambda x: _video(x, "Content-Encoding: br"),
+        # Read to the end, with the last chunk's frame behind the clip.
+        "chunk_size_minus_one": sized(b"-1"),
+        "chunk_size_minus_five": sized(b"-5"),
+        "chunk_size_huge": sized(b"f" * 15),
     }
     for name, make in mislabelled.items():
         yield Fault(name, "body", True, "video kept", "broken", _gives(make))
@@ -836,9 +835,11 @@ def _links() -> Iterator[Fault]:
     }
     for name, shape in shapes.items():
         yield Fault(f"good_link_{name}", "link", True, "video kept", "whole", names(shape, "good"))
+    yield Fault("good_link_redirected", "link", True, "video kept", "whole", names(shapes["video"], "redirect_to_good"))
     kinds = {
         "403": "status_403", "404": "status_404", "410": "status_410", "429": "status_429_none", "500": "status_500",
-        "html": "html_200", "empty": "empty_200", "redirect": "redirect_302_port", "refused": "refuse",
+        "html": "html_200", "empty": "empty_200", "refused": "refuse", "redirect_circle": "redirect_circle",
+        "redirect_file": "redirect_file_location",
         "reset": "reset_after_body", "cut_length": "cut_mdat_length", "cut_close": "cut_mdat_close",
         "ftyp_only": "ftyp_only", "json": "json_error_200",
     }  # fmt: skip
@@ -939,10 +940,13 @@ def _redirects() -> Iterator[Fault]:
     odd = {
         "no_location": "x-nothing: told", "bad_location": "Location: http://[oops", "empty_location": "Location: ",
         "file_location": "Location: file:///etc/hostname", "self_location": f"Location: {MODEL_PATH}",
+        "circle": "Location: ?again",
     }  # fmt: skip
     for name, header in odd.items():
         act = _says(lambda _, h=header: reply(307, b"moved", h))
         yield Fault(f"redirect_{name}", "body", False, "not billed", "whole", act)
+    act = _says(lambda x: reply(307, b"moved", f"Location: /fault/good/files/{x.tag}.mp4"))
+    yield Fault("redirect_to_good", "body", False, "not billed", "whole", act)
 
     def bomb(x: Exchange) -> bytes:
         return reply(307, gzip_bomb(), f"Location: {place(x, 'port')}", "Content-Encoding: gzip")

@@ -137,18 +137,64 @@ def test_no_truncation_of_a_clip_passes_for_whole(small_clip):
         (lambda _: b"", "it is empty"),
         (lambda _: b"<html>504 Gateway Time-out</html>", "it is not an MP4"),
         (lambda data: data[:24], "it is cut off|it has no"),
-        (lambda data: data + b"tail", "it is cut off"),
+        (lambda data: data + struct.pack(">I4s", 4000, b"uuid") + bytes(99), "it is cut off"),
+        (lambda data: data + struct.pack(">I4s", 4000, b"free")[:-1], "it is cut off"),
         (lambda data: data.replace(b"moov", b"free", 1), "it has no moov box"),
         (lambda _: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0), "it has no mdat and no moov box"),
         (lambda _: struct.pack(">I4sQ", 1, b"ftyp", 2**64 - 1), "it is cut off"),
         (lambda _: struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + b"\0\0\0\x01mdat\0\0", "it is cut off"),
         (lambda _: struct.pack(">I4s4sI", 4, b"ftyp", b"isom", 0), "it is cut off"),
     ],
-    ids=["empty", "a page", "a head", "a tail", "no index", "a lone head", "a lie", "half a length", "too short a box"],
+    ids=[
+        "empty",
+        "a page",
+        "a head",
+        "a cut box behind it",
+        "a cut name behind it",
+        "no index",
+        "a lone head",
+        "a lie",
+        "half a length",
+        "too short a box",
+    ],
 )
 def test_what_is_wrong_is_told_in_words(change, says, small_clip):
     """Bytes that are no whole clip are told with what is wrong."""
     assert re.fullmatch(says, media.what_is_wrong(change(small_clip.read_bytes())))
+
+
+#: What servers, proxies and gateways leave around an answer's bytes.
+AROUND = {
+    "a line end behind it": (b"", b"\r\n"),
+    "a line feed behind it": (b"", b"\n"),
+    "three zeros behind it": (b"", bytes(3)),
+    "a block of zeros behind it": (b"", bytes(4096)),
+    "an end of file mark behind it": (b"", b"\x1a"),
+    "a checksum behind it": (b"", bytes(range(200, 232))),
+    "a line of text behind it": (b"", b"\n-- end of video --\n"),
+    "a multipart tail behind it": (b"", b"\r\n--a8f3--\r\n"),
+    "a multipart answer around it": (b"--a8f3\r\nContent-Type: video/mp4\r\n\r\n", b"\r\n--a8f3--\r\n"),
+    "a byte order mark before it": (b"\xef\xbb\xbf", b""),
+    "line ends around it": (b"\r\n", b"\r\n"),
+}
+
+
+@pytest.mark.parametrize(("before", "behind"), AROUND.values(), ids=AROUND)
+def test_whole_boxes_are_a_whole_clip_whatever_lies_around_them(before, behind, small_clip, tmp_path):
+    """Transport adds bytes; the clip between them is found to the byte, and plays."""
+    data = small_clip.read_bytes()
+    assert media.what_is_wrong(before + data + behind) == ""
+    assert media.whole_mp4(before + data + behind) == data
+    (tmp_path / "found.mp4").write_bytes(media.whole_mp4(before + data + behind))
+    assert len(list(media.read_frames(tmp_path / "found.mp4"))) == 24
+
+
+@pytest.mark.parametrize(("before", "behind"), AROUND.values(), ids=AROUND)
+def test_what_lies_around_a_cut_clip_does_not_make_it_whole(before, behind, small_clip):
+    """A clip that was cut and then wrapped is as cut as before."""
+    data = small_clip.read_bytes()
+    ends = range(8, len(data) - len(behind), 97)  # what fills up exactly what is missing can't be told
+    assert [end for end in ends if media.whole_mp4(before + data[:end] + behind)] == []
 
 
 # Tags and boxes.

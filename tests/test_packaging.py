@@ -16,6 +16,7 @@ import pytest
 from common import ROOT
 
 import vidu_nb as vidu
+from vidu_nb._version import HOMEPAGE
 
 BINDER = ROOT / "binder"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -42,6 +43,12 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     subprocess.run(pip, check=True, capture_output=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as opened:
         yield opened
+
+
+def test_the_project_has_one_owner():
+    """The page that calls name as their contact is that of the repository that Binder builds."""
+    [binder] = re.findall(r"mybinder\.org/v2/gh/([^/]+/[^/]+)/", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert f"https://github.com/{binder}" == HOMEPAGE
 
 
 def test_what_is_tested_is_what_gets_installed():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+from ._version import HOMEPAGE, __version__
+
+ENV_CONTACT = "VIDU_NB_CONTACT"
+
 
 def setting(name: str) -> str:
     """Return a variable of the environment without white space around it; empty where it is not set.
@@ -15,3 +19,15 @@ def setting(name: str) -> str:
     ''
     """
     return os.environ.get(name, "").strip()
+
+
+def user_agent() -> str:
+    """Return what our calls say of themselves: who we are, where to complain, and by which library.
+
+    Hosts such as Wikimedia refuse programs that name no contact. ``VIDU_NB_CONTACT``, an e-mail address or a page, says
+    who runs this one.
+    """
+    import requests  # ~90 ms, and whoever asks is about to use it
+
+    own = "".join(c for c in setting(ENV_CONTACT) if c.isascii() and c.isprintable() and c not in "()")
+    return f"vidu-nb/{__version__} ({'; '.join(filter(None, (HOMEPAGE, own)))}) requests/{requests.__version__}"

@@ -25,6 +25,12 @@ POSTER_SIDE = 640  # px, the longer side
 PROXY_SIDE = 480  # px, the longer side
 #: FFmpeg also opens pictures, playlists that name other files, and URLs; a clip is none of these.
 _ONLY_FILES = {"format_whitelist": "mov,matroska,webm", "protocol_whitelist": "file"}
+#: What stands at an MP4's top level (ISO/IEC 14496-12; free, skip and wide are QuickTime's, too).
+_TOP_LEVEL = (
+    b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"sidx",
+    b"ssix", b"prft", b"pdin", b"emsg",
+)  # fmt: skip
+_MAX_LEAD = 1024  # bytes before the first box: a byte order mark, line ends, the head of a multipart answer
 PROXY_BYTES = 100_000  # in base64, with its poster, it stays below 150 kB of notebook
 
 
@@ -268,36 +274,54 @@ def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
 
 
 def what_is_wrong(data: bytes) -> str:
-    """Say why bytes are not a whole MP4; empty where they are.
+    """Say why bytes hold no whole MP4; empty where they do.
 
-    A look at the first bytes accepts nearly every truncated file. A whole one consists of boxes that tile it to the
-    last byte, with ``ftyp``, ``moov`` and ``mdat`` among them.
+    A look at the first bytes accepts nearly every truncated file. A whole one consists of boxes that tile it, with
+    ``ftyp``, ``moov`` and ``mdat`` among them. What transport puts around them takes nothing away: see `whole_mp4`.
 
     >>> what_is_wrong(b"")
     'it is empty'
     >>> what_is_wrong(b"<html>")
     'it is not an MP4'
     """
-    if not data:
-        return "it is empty"
-    if data[4:8] != b"ftyp":
-        return "it is not an MP4"
-    kinds, reached = set(), 0
-    for kind, _, end in _boxes(io.BytesIO(data), len(data)):
-        kinds.add(kind)
-        reached = end
-    if reached != len(data):
-        return "it is cut off"
-    missing = {b"moov", b"mdat"} - kinds
-    return f"it has no {' and no '.join(sorted(kind.decode() for kind in missing))} box" if missing else ""
+    return _find_mp4(data)[1]
 
 
-def _boxes(file: Any, size: int) -> Iterator[tuple[bytes, int, int]]:
+def whole_mp4(data: bytes) -> bytes:
+    """Return the whole MP4 in some bytes, without what lies around its boxes; empty where there is none.
+
+    Line ends, padding, a multipart answer's head and tail: before the first box they would shift all that the index
+    points to, and no player would find it.
+    """
+    where, problem = _find_mp4(data)
+    return b"" if problem else data[where]
+
+
+def _find_mp4(data: bytes) -> tuple[slice, str]:
+    """Return where the boxes of an MP4 lie, and what is wrong with them."""
+    start = data.find(b"ftyp", 4, _MAX_LEAD) - 4
+    if start < 0:
+        return slice(0), "it is not an MP4" if data else "it is empty"
+    boxes = list(_boxes(io.BytesIO(data), len(data), start))
+    end = boxes[-1][2] if boxes else start
+    missing = sorted(kind.decode() for kind in {b"moov", b"mdat"} - {kind for kind, _, _ in boxes})
+    if _begins_a_box(data[end : end + 8]) or (missing and end < len(data)):
+        return slice(0), "it is cut off"
+    return slice(start, end), f"it has no {' and no '.join(missing)} box" if missing else ""
+
+
+def _begins_a_box(rest: bytes) -> bool:
+    """Return whether what follows the last whole box is a cut one; of less than a byte of its name nobody can tell."""
+    return len(rest) > 4 and any(kind.startswith(rest[4:]) for kind in _TOP_LEVEL)
+
+
+def _boxes(file: Any, size: int, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """Yield top-level boxes as (kind, payload start, end); stops at the first that doesn't fit in `size` bytes."""
-    at = 0
     while at + 8 <= size:
         file.seek(at)
         length, kind = struct.unpack(">I4s", file.read(8))
+        if not any(kind):
+            return  # zeros that fill a block up
         start = at + 8
         if length == 1:
             length, start = int.from_bytes(file.read(8), "big"), at + 16

@@ -13,6 +13,7 @@ from ._version import __version__
 from .errors import ViduError
 from .receipt import Receipt
 from .references.reference import Reference
+from .references.signatures import shareable
 from .request import VideoRequest, quietly
 
 RECIPE_TAG = "vidu_nb_recipe"
@@ -21,10 +22,12 @@ PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
 
 
 def recipe_of(request: VideoRequest | None, receipt: Receipt | None) -> dict[str, Any]:
-    """Return request and receipt as JSON-ready values; the pictures by name, size and hash."""
+    """Return request and receipt as JSON-ready values; the pictures by name, size and hash, URLs as others may see."""
     recipe: dict[str, Any] = {"format": RECIPE_FORMAT, "made_with": f"vidu-nb {__version__}"}
     if request:
-        recipe["request"] = describe(request)
+        described = describe(request)
+        pictures = [note | {"url": note["url"] and shareable(note["url"])} for note in described["image_urls"]]
+        recipe["request"] = {**described, "image_urls": pictures}
     if receipt:
         recipe["receipt"] = receipt.to_dict()
     return recipe
@@ -34,7 +37,11 @@ def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: S
     """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
     media.write_tags(source, target, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
     if pictures:
-        media.append_box(target, PICTURES_BOX, json.dumps([picture.url for picture in pictures]).encode())
+        media.append_box(target, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
+
+
+def _for_others(picture: Reference) -> str:
+    return shareable(picture.url) if picture.is_url else picture.url
 
 
 def read_recipe(path: Path) -> tuple[VideoRequest | None, Receipt | None]:

@@ -207,7 +207,8 @@ class VideoRequest(BaseModel):
         Returns
         -------
         str
-            64 hex digits. Equal for the same pictures from a path, bytes or a PIL image; order counts.
+            64 hex digits. Equal for the same pictures from a path, bytes or a PIL image, and for the same URL under
+            another signature; order counts.
 
         >>> request = VideoRequest(prompt="A cat", references="https://example.com/cat.png")
         >>> len(request.key()), request.key() == request.replace(seed=7).key()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
+import socket
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
 from vidu_nb.animatic.cancellation import Cancelled
 from vidu_nb.animatic.engine import make_clip
-from vidu_nb.animatic.fetching import fetch, is_public, load_pictures
+from vidu_nb.animatic.fetching import fetch, is_allowed, is_public, load_pictures
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.references.images import MAX_FILE_BYTES
+from vidu_nb.references.reference import image_url_to_base64
 from vidu_nb.request import VideoRequest
 
 FORBIDDEN = [
@@ -44,12 +48,120 @@ def test_addresses_of_this_machine_and_its_network_are_refused(host, web):
     [
         ("93.184.215.14", True), ("2606:2800:21f:cb07::1", True),
         ("::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("fe80::1%eth0", False),
+        ("64:ff9b::5db8:d70e", True), ("::ffff:93.184.215.14", True), ("2002:5db8:d70e::1", True),
+        ("64:ff9b::6440:1", False), ("64:ff9b::c612:1", False), ("2002:a00:1::1", False), ("::ffff:100.64.0.1", False),
+        ("64:ff9b:1::1", False), ("::10.0.0.1", False), ("::7f00:1", False), ("::", False), ("fec0::1", False),
+        ("fc00::1", False), ("2001:0:5db8:d70e::1", False),
         ("2001:db8::1", False), ("198.18.0.1", False), ("ff02::1", False), ("nonsense", False), ("", False),
     ],
 )  # fmt: skip
 def test_only_public_addresses_count_as_public(address, public):
     """An address that leads anywhere but to the public internet is not public, nor is what is no address."""
     assert is_public(address) is public
+
+
+@pytest.fixture
+def resolve(monkeypatch):
+    """Makes every name resolve to one address, as some proxies and gateways do."""
+
+    def to(address):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, 80))]
+        )
+
+    return to
+
+
+@pytest.mark.parametrize(
+    ("address", "what", "network"),
+    [
+        ("198.18.0.7", "a proxy such as Clash or Surge in fake-IP mode", "198.18.0.0/15"),
+        ("198.19.255.1", "a proxy such as Clash or Surge in fake-IP mode", "198.18.0.0/15"),
+        ("64:ff9b::c612:7", "a proxy such as Clash or Surge in fake-IP mode", "198.18.0.0/15"),
+        ("100.101.102.103", "a VPN such as Tailscale", "100.64.0.0/10"),
+        ("fdfe:dcba:9876::3", "a VPN or a proxy in fake-IP mode", "fc00::/7"),
+        ("64:ff9b:1::808:808", "a local NAT64 gateway", "64:ff9b:1::/48"),
+    ],
+)
+def test_an_address_that_only_stands_for_a_public_one_is_named(address, what, network, resolve, monkeypatch):
+    """The error says what it is and how to allow it; until somebody does the guard stays, and then for all others."""
+    resolve(address)
+    with pytest.raises(InvalidRequest, match=r"'pictures\.example' is not a public address") as caught:
+        fetch("http://pictures.example/cat.png")
+    assert what in caught.value.message
+    assert f"VIDU_NB_ALLOW_NETWORKS={network}" in caught.value.message
+    assert "pass the file" in caught.value.message
+    monkeypatch.setenv("VIDU_NB_ALLOW_NETWORKS", network)
+    assert is_allowed(address)
+    assert not is_allowed("10.0.0.1")
+    assert not is_allowed("127.0.0.1")
+    assert not is_public(address)
+
+
+def test_a_network_that_is_allowed_is_fetched_from(web, encoded, monkeypatch):
+    """What the variable names is connected to, redirects included; what it doesn't name is not."""
+    url = web.url("/a.png", (302, {"Location": "/b.png"}, b""))
+    web.url("/b.png", encoded())
+    monkeypatch.setenv("VIDU_NB_ALLOW_NETWORKS", "198.18.0.0/15, 127.0.0.1")
+    assert fetch(url) == encoded()
+    web.url("/a.png", (302, {"Location": "http://10.0.0.1/b.png"}, b""))
+    with pytest.raises(InvalidRequest, match="not a public address; pass the file"):
+        fetch(url)
+    monkeypatch.setenv("VIDU_NB_ALLOW_NETWORKS", "everything")
+    with pytest.raises(InvalidRequest, match="VIDU_NB_ALLOW_NETWORKS: 'everything' is no list of networks"):
+        fetch(url)
+
+
+def test_a_host_is_reached_by_the_kind_of_address_that_this_network_has(encoded, monkeypatch):
+    """Behind NAT64 a host has an IPv4 address to which there is no way, and an IPv6 one to which there is."""
+
+    class Six(ThreadingHTTPServer):
+        address_family = socket.AF_INET6
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(encoded())
+
+        def log_message(self, *_):
+            pass
+
+    try:
+        server = Six(("::1", 0), Page)
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    found = [(family, socket.SOCK_STREAM, 6, "", (address, server.server_port))
+             for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))]  # fmt: skip
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: found if "example" in host else real(host, *a, **k)
+    )
+    with server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        assert fetch(f"http://pictures.example:{server.server_port}/cat.png", **ANY) == encoded()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_a_host_that_refuses_programs_is_explained(status, web):
+    """Many do: the way around is the file."""
+    with pytest.raises(InvalidRequest, match=rf"answered {status}: many hosts refuse programs.* pass the file"):
+        fetch(web.url("/a.png", (status, {}, b"")), **ANY)
+
+
+def test_the_caller_says_who_it_is(web, encoded, monkeypatch):
+    """Name, version, a contact and the library, in the form that Wikimedia and others ask for, wherever it calls."""
+    url = web.url("/a.png", encoded())
+    fetch(url, **ANY)
+    image_url_to_base64(url)
+    monkeypatch.setenv("VIDU_NB_CONTACT", "ada@example.org\r\nx-more: (1)")
+    fetch(url, **ANY)
+    plain, helper, own = (seen.headers["User-Agent"] for seen in web.seen)
+    assert re.fullmatch(r"vidu-nb/\d+\.\d+\.\d+\S* \(https://[^ ()]+/vidu-nb\) requests/\d+\.\d+\S*", plain)
+    assert helper == plain
+    assert "; ada@example.orgx-more: 1) requests/" in own
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ GUARDS = {
     "lock": f"{CRASH}_two_kernels_on_one_folder_pay_once",
     "budget": f"{CRASH}_threads_cannot_spend_a_budget_twice",
     "redirect": "net/test_transport.py::test_redirects_are_answers_and_nothing_goes_there[redirect_307_port]",
+    "origin": "client/test_results.py::test_a_redirect_back_to_the_service_gets_the_key_and_one_away_from_it_does_not",
     "order": "client/test_budgets.py::test_a_kernel_that_is_killed_while_it_connects_leaves_the_budget_whole",
     "verdict": "client/test_recover.py::test_whether_a_request_may_be_sent_again[sent]",
 }
@@ -41,6 +42,7 @@ MUTATIONS = {
     ),
     "no reservation": ("storage/budget.py", RESERVED, "", "budget"),
     "redirects followed": ("net/transport.py", "allow_redirects=False", "allow_redirects=True", "redirect"),
+    "a key for every place": ("client/session.py", "origin(url) == origin(self.engine.base_url)", "True", "origin"),
     "reserved before it leaves": ("client/submit.py", RESERVE, RESERVE_EARLY, "order"),
     "sent again after a crash": ("client/recover.py", "if again or free else Action.REFUSE", "", "verdict"),
 }

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from queue_stub import QueueStub
+from services import Service
 
 from vidu_nb.client.client import Client
 from vidu_nb.errors import JobFailed, OutcomeUnknown
@@ -51,12 +52,20 @@ def test_a_job_is_submitted_once_and_its_clip_kept(client, stub):
     assert asked.pending() == []
 
 
-def test_the_key_goes_to_the_service_and_nowhere_else(client, stub):
-    """A ticket that leads to a stranger's host is asked about at the service; the clip is fetched without the key."""
+def test_the_key_goes_to_the_service_and_nowhere_else(client, stub, small_clip):
+    """A ticket that leads to a stranger's host is asked about at the service; a stranger's clip is fetched without."""
+    keys = []
+
+    def storage(call):
+        keys.append("x-api-key" in call.headers)
+        call.say(small_clip.read_bytes())
+
     stub.strangers = "http://127.0.0.1:9"  # nobody is there: a call to it would never bring a clip
-    assert client().generate(REQUEST).bytes == stub.clip
-    assert [has_key for path, has_key in stub.keys if path == "/clip.mp4"] == [False]
-    assert all(has_key for path, has_key in stub.keys if path.startswith("/v2/"))
+    with Service(storage) as strangers:
+        stub.result = (200, {"status": "COMPLETED", "output": f"{strangers.url}/clip.mp4"})
+        assert client().generate(REQUEST).bytes == stub.clip
+    assert keys == [False]
+    assert all(has_key for path, has_key in stub.keys)
 
 
 TROUBLE = [

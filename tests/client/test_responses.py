@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import textwrap
+from urllib.parse import quote
 
 import pytest
 from faults import clip, cut_at
 
-from vidu_nb.client.responses import Ticket, counts_though_broken, holds_result, link_in
+from vidu_nb.client.responses import Ticket, counts_though_broken, holds_result, read
 from vidu_nb.net.transport import Answer
 
 SERVICE = "https://api.example"
@@ -23,7 +26,8 @@ NOTHING = {
     "a ticket without an address": b'{"request_id": "job-1"}',
     "a file": b'{"url": "file:///etc/hostname"}',
 }
-RESULTS = {"a clip": CLIP, "a link": LINK, "a ticket": TICKET}
+EMBEDDED = json.dumps({"video": f"data:video/mp4;base64,{base64.b64encode(CLIP).decode()}"}).encode()
+RESULTS = {"a clip": CLIP, "a clip in JSON": EMBEDDED, "a link": LINK, "a ticket": TICKET}
 
 
 @pytest.mark.parametrize("body", [*RESULTS.values(), *NOTHING.values()], ids=[*RESULTS, *NOTHING])
@@ -68,4 +72,64 @@ def test_a_ticket_with_a_broken_address_is_asked_for_at_the_documented_one():
 @pytest.mark.parametrize("depth", [10, 900, 100_000])
 def test_an_answer_of_nested_lists_is_no_riddle(depth):
     """However deep they are, there is no link in them, and looking for one ends."""
-    assert link_in(b"[" * depth + b"]" * depth) == ""
+    assert not read(b"[" * depth + b"]" * depth).is_result
+
+
+BASE64 = base64.b64encode(CLIP).decode()
+URL_SAFE = base64.urlsafe_b64encode(CLIP).decode()
+LINES = "\r\n".join(textwrap.wrap(BASE64, 76))
+#: A clip as text, in every spelling that generators, gateways and browsers have for it.
+AS_TEXT = {
+    "a data: URI": f"data:video/mp4;base64,{BASE64}",
+    "in capitals": f"DATA:VIDEO/MP4;BASE64,{BASE64}",
+    "without a type": f"data:;base64,{BASE64}",
+    "of another type": f"data:application/octet-stream;base64,{BASE64}",
+    "with a name": f"data:video/mp4;name=clip.mp4;base64,{BASE64}",
+    "with codecs": f'data:video/mp4;codecs="avc1.640028, mp4a.40.2";base64,{BASE64}',
+    "with codecs, unquoted": f"data:video/mp4;codecs=avc1.640028,mp4a.40.2;base64,{BASE64}",
+    "with spaces in its head": f"  data:video/mp4; base64 , {BASE64}",
+    "in the URL-safe alphabet": f"data:video/mp4;base64,{URL_SAFE}",
+    "without padding": f"data:video/mp4;base64,{URL_SAFE.rstrip('=')}",
+    "in lines": f"data:video/mp4;base64,{LINES}\r\n",
+    "percent-encoded base64": f"data:video/mp4;base64,{quote(BASE64, safe='')}",
+    "percent-encoded bytes": f"data:video/mp4,{quote(CLIP, safe='')}",
+    "with a line end in it": "data:video/mp4;base64," + base64.b64encode(CLIP + b"\r\n").decode(),
+    "bare base64": BASE64,
+    "bare, URL-safe, unpadded": URL_SAFE.rstrip("="),
+    "bare, in lines": LINES,
+}
+PLACES = {
+    "video": lambda text: {"video": text},
+    "video.url": lambda text: {"video": {"url": text, "content_type": "video/mp4"}},
+    "output": lambda text: {"status": "COMPLETED", "output": [text]},
+    "data of b64_json": lambda text: {"data": [{"b64_json": text}]},
+    "a list": lambda text: [text],
+    "beside a picture": lambda text: {"urls": ["data:image/png;base64,iVBORw0KGgo=", text]},
+}
+
+
+@pytest.mark.parametrize("text", AS_TEXT.values(), ids=AS_TEXT)
+def test_a_clip_that_stands_in_the_json_is_the_clip(text):
+    """However it is spelled, the bytes that come out are the clip's."""
+    assert read(json.dumps({"video": text}).encode()).clip == CLIP
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("text", [AS_TEXT["a data: URI"], AS_TEXT["bare, in lines"]], ids=["data: URI", "bare"])
+def test_a_clip_may_stand_wherever_its_url_may(text, place):
+    """A service that answers with a clip in place of a link puts it where the link would be."""
+    assert read(json.dumps(place(text)).encode()).clip == CLIP
+
+
+@pytest.mark.parametrize("text", [BASE64[:-40], f"data:video/mp4;base64,{BASE64[:2000]}", "data:video/mp4;base64,%%%"])
+def test_a_cut_clip_in_the_json_is_no_clip(text):
+    """It is told as one that is not whole, and is no result."""
+    answer = Answer(200, {}, json.dumps({"video": text}).encode(), 0.1)
+    assert not holds_result(answer, SERVICE)
+    assert read(answer.body).problem.startswith("the clip is text in it, and it is")
+
+
+def test_a_link_beside_a_picture_in_the_json_is_found():
+    """A thumbnail as a data: URI hides no URL."""
+    found = read(json.dumps({"output": ["data:image/png;base64,iVBORw0KGgo=", "https://cdn.example/a.mp4"]}).encode())
+    assert found.link == "https://cdn.example/a.mp4"

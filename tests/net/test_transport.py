@@ -654,6 +654,8 @@ def test_abort_ends_a_socks_handshake(server, monkeypatch):
     [
         ("socks5h://127.0.0.1:9", False, "needs a package: pip install PySocks"),
         ("socks5h://127.0.0.1:9", True, "the SOCKS proxy: "),
+        ("socks://127.0.0.1:9", True, "a proxy of the kind 'socks', which is not known: write socks5h://HOST:PORT"),
+        ("ftp://127.0.0.1:9", True, "a proxy of the kind 'ftp'"),
         ("http:///nowhere", True, "the proxy that the environment names is no URL"),
         ("http://127.0.0.1:9", True, "Connection refused"),
     ],

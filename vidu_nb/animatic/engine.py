@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..request import VideoRequest
 from .cancellation import Question
-from .fetching import AddressRule, is_public, load_pictures
+from .fetching import AddressRule, is_allowed, load_pictures
 from .film.render import render
 from .story.storyboard import plan_of
 
@@ -18,7 +18,7 @@ def make_clip(
     *,
     seed: int | None = None,
     draft: bool = False,
-    allow: AddressRule = is_public,
+    allow: AddressRule = is_allowed,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Question | None = None,
 ) -> bytes:

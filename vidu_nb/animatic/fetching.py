@@ -7,6 +7,7 @@ that is used, and each redirect starts over.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import math
 import socket
@@ -14,10 +15,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
+from ..environment import ENV_CONTACT, setting
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable
-from ..net.transport import Call
+from ..net.redirects import BadRedirect, follow
+from ..net.transport import Answer, Call
 from ..references.images import MAX_FILE_BYTES, decode
 from ..references.reference import MAX_REFERENCES, Reference
 from ..request import VideoRequest
@@ -36,25 +39,68 @@ MAX_REDIRECTS = 3
 AddressRule = Callable[[str], bool]
 """Whether an IP address, given as text, may be connected to."""
 
-#: Prefixes that carry an IPv4 address inside a global IPv6 one (NAT64, RFC 6052 and 8215).
-_NAT64 = tuple(ipaddress.ip_network(prefix) for prefix in ("64:ff9b::/96", "64:ff9b:1::/48"))
+ENV_ALLOWED = "VIDU_NB_ALLOW_NETWORKS"
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in an IPv6 one, for networks without IPv4
+_IN_IPV4_FORM = ipaddress.ip_network("::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215; where in it the IPv4 address lies, its network knows
+#: What is not public and yet stands for public hosts on some people's machines.
+_SPECIAL = {
+    ipaddress.ip_network("198.18.0.0/15"): "what a proxy such as Clash or Surge in fake-IP mode gives for every host",
+    ipaddress.ip_network("100.64.0.0/10"): "an address of a provider's NAT or of a VPN such as Tailscale",
+    ipaddress.ip_network("fc00::/7"): "an address of a local network, a VPN or a proxy in fake-IP mode",
+    _LOCAL_NAT64: "an address of a local NAT64 gateway",
+}
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address belongs to the public internet.
+    """Return whether an address belongs to the public internet; one that carries an IPv4 address is judged by that.
 
     >>> [is_public(one) for one in ("93.184.215.14", "127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1")]
     [True, False, False, False]
+    >>> is_public("64:ff9b::5db8:d70e"), is_public("64:ff9b::7f00:1")  # NAT64
+    (True, False)
     """
+    ip = _real(address)
+    if ip is None or ip in _LOCAL_NAT64 or (isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local):
+        return False
+    return ip.is_global and not ip.is_multicast
+
+
+def is_allowed(address: str) -> bool:
+    """Return whether an address is public, or in one of the networks that ``VIDU_NB_ALLOW_NETWORKS`` names.
+
+    Raises
+    ------
+    InvalidRequest
+        The variable names something else.
+    """
+    ip = _real(address)
+    return is_public(address) or (ip is not None and any(ip in network for network in _allowed_networks()))
+
+
+def _real(address: str) -> _Address | None:
+    """Return the address that is meant in the end, None for a text that is none."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address) and (
-        ip.ipv4_mapped or ip.sixtofour or ip.teredo or any(ip in network for network in _NAT64)
-    ):
-        return False
-    return ip.is_global and not ip.is_multicast
+        return None
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in _NAT64 or (ip in _IN_IPV4_FORM and int(ip) > 1):  # not [::] and [::1]
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _allowed_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    texts = setting(ENV_ALLOWED).replace(",", " ").split()
+    try:
+        return [ipaddress.ip_network(text, strict=False) for text in texts]
+    except ValueError:
+        pass
+    raise InvalidRequest(f"{ENV_ALLOWED}: {' '.join(texts)[:80]!r} is no list of networks such as 198.18.0.0/15")
 
 
 class NotReached(InvalidRequest):
@@ -62,7 +108,7 @@ class NotReached(InvalidRequest):
 
 
 def load_pictures(
-    request: VideoRequest, *, allow: AddressRule = is_public, cancelled: Question | None = None
+    request: VideoRequest, *, allow: AddressRule = is_allowed, cancelled: Question | None = None
 ) -> list[np.ndarray]:
     """Return a request's references as uint8 RGB arrays (height, width, 3), in order.
 
@@ -134,7 +180,7 @@ def _picture(reference: Reference, number: int, fetched: Future[bytes] | None, p
 def fetch(
     url: str,
     *,
-    allow: AddressRule = is_public,
+    allow: AddressRule = is_allowed,
     timeout: float = FETCH_TIMEOUT,
     begun: Callable[[Call], object] | None = None,
 ) -> bytes:
@@ -158,37 +204,45 @@ def fetch(
     InvalidRequest
         The address is not allowed, or no picture-sized answer came.
     """
-    end = time.monotonic() + timeout
-    for _ in range(MAX_REDIRECTS + 1):
-        address, problem = _checked_address(url, allow), ""
-        try:
-            left = max(0.1, end - time.monotonic())
-            call = Call(timeout=left, max_bytes=MAX_FILE_BYTES, address=address)
-            if begun is not None:
-                begun(call)
-            answer = call.request("GET", url)
-        except (Unreachable, OutcomeUnknown) as error:
-            problem, kind = error.message, NotReached if isinstance(error, Unreachable) else InvalidRequest
-        if problem:
-            raise kind(f"the picture can't be fetched: {problem}; pass the file instead")
-        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
-            url = _next_hop(url, answer.headers["Location"])
-            continue
-        if answer.status != 200:
-            raise InvalidRequest(f"the picture's URL answered {answer.status}; pass the file instead")
-        return answer.body
-    raise InvalidRequest(f"the picture's URL redirects more than {MAX_REDIRECTS} times; pass the file instead")
 
+    def get(hop: str, seconds: float) -> Answer:
+        end = time.monotonic() + seconds
+        *others, last = _checked_addresses(hop, allow)
+        for address in others:  # a network may have a way to one of a host's addresses alone
+            with contextlib.suppress(Unreachable):
+                return get_from(address, hop, end - time.monotonic())
+        return get_from(last, hop, end - time.monotonic())
 
-def _next_hop(url: str, location: str) -> str:
+    def get_from(address: str, hop: str, seconds: float) -> Answer:
+        call = Call(timeout=max(0.1, seconds), max_bytes=MAX_FILE_BYTES, address=address)
+        if begun is not None:
+            begun(call)
+        return call.request("GET", hop)
+
+    problem = ""
     try:
-        return urljoin(url, location)
-    except ValueError:
-        pass
-    raise InvalidRequest("the picture's URL redirects to something that is no URL; pass the file instead")
+        answer = follow(url, get, limit=MAX_REDIRECTS, seconds=timeout)
+    except BadRedirect as error:
+        problem, kind = f"the picture's URL {error.message}", InvalidRequest
+    except Unreachable as error:
+        problem, kind = f"the picture can't be fetched: {error.message}", NotReached
+    except OutcomeUnknown as error:
+        problem, kind = f"the picture can't be fetched: {error.message}", InvalidRequest
+    if problem:
+        raise kind(f"{problem}; pass the file instead")
+    if answer.status != 200:
+        raise InvalidRequest(f"the picture's URL answered {answer.status}{_refusal(answer.status)}")
+    return answer.body
 
 
-def _checked_address(url: str, allow: AddressRule) -> str:
+def _refusal(status: int) -> str:
+    if status in (401, 403, 429):
+        return f": many hosts refuse programs, or ask for a contact ({ENV_CONTACT}); download it and pass the file"
+    return "; pass the file instead"
+
+
+def _checked_addresses(url: str, allow: AddressRule) -> list[str]:
+    """Return a host's addresses, one of each kind and IPv4 first: it works in more places."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidRequest("only http:// and https:// URLs are fetched")
@@ -199,6 +253,16 @@ def _checked_address(url: str, allow: AddressRule) -> str:
         found = set()
     if not found:
         raise NotReached(f"the host {parts.hostname[:80]!r} is not known here; pass the file instead of its URL")
-    if not all(allow(address) for address in found):
-        raise InvalidRequest(f"{parts.hostname[:80]!r} is not a public address; pass the file instead of its URL")
-    return min(found, key=lambda address: (":" in address, address))  # IPv4 first: it works in more places
+    if refused := sorted(address for address in found if not allow(address)):
+        raise InvalidRequest(f"{parts.hostname[:80]!r} is not a public address{_explained(refused[0])}")
+    kinds = [sorted(one for one in found if (":" in one) is is_ipv6) for is_ipv6 in (False, True)]
+    return [kind[0] for kind in kinds if kind]
+
+
+def _explained(address: str) -> str:
+    """What a refused address is, and what to do about it."""
+    ip = _real(address)
+    for network, what in _SPECIAL.items():
+        if ip in network:
+            return f": {ip} is {what}. Set {ENV_ALLOWED}={network} to allow these, or pass the file instead of its URL"
+    return "; pass the file instead of its URL"

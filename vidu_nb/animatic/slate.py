@@ -43,7 +43,7 @@ def slate(number: int, url: str) -> np.ndarray:
     draw = ImageDraw.Draw(image)
     draw.rectangle((40, 40, width - 40, height - 40), outline=(255, 255, 255), width=3)
     parts = urlsplit(url)
-    name = parts.path.rpartition("/")[2] or parts.netloc
+    name = parts.path.rpartition("/")[2] or parts.hostname or ""
     lines = (
         (0.42, 360, str(number)),
         (0.72, 46, "picture not fetched: no network here"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..receipt import number
 from ..storage.journal import Attempt
-from .responses import as_json
+from .messages import as_json
 
 
 @functools.total_ordering

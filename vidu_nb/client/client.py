@@ -291,7 +291,7 @@ class Client:
             )
         session, check = self._session, self._session.cancellation_check()
         request = self.archive.recognise(request)
-        key = request.key(engine=self.engine, model=self.model)
+        key = self.archive.key_of(request, engine=self.engine, model=self.model)
         replays = not fresh and (request.seed != 0 or offline)
         if replays and (video := session.find(key, request)):
             return video

@@ -10,17 +10,31 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
-from ..net.transport import Answer, Call, Interrupted
+from ..net.redirects import BadRedirect
+from ..net.transport import Answer, Interrupted
 from ..receipt import Receipt, number
+from ..references.signatures import shareable
+from ..references.sources import shorten
 from ..request import PREVIEW, VideoRequest
 from ..storage.journal import Attempt, State
 from ..video import Video
-from .polling import JobStatus, await_job
-from .responses import Ticket, as_json, link_in, metrics_in, what_is_wrong
+from .messages import error_text
+from .polling import JobStatus, await_job, job_status
+from .responses import Content, Ticket, metrics_in, read
 from .session import Session, uninterrupted
+
+_GONE = (400, 401, 403, 404, 410)  # what storages answer to a link that was dropped or whose signature has expired
+
+
+class Look(NamedTuple):
+    """What one free question brought: its content, else why there is no clip in it, and whether that is for good."""
+
+    content: Content = Content(b"")
+    problem: str = ""
+    is_over: bool = False
 
 
 @dataclass(slots=True)
@@ -53,16 +67,21 @@ class Collection:
         ArchiveError
             The clip can't be written; ``.data`` holds it.
         """
-        data = self._received()
-        if what_is_wrong(data):  # a whole clip is what was paid for, wherever the journal stands
-            match self.attempt.state:
-                case "linked":
-                    data = self._fetched()
-                case "queued":
-                    data = self._polled(data)
-                case _:  # "received"; or "sent", where the process died before the journal could say so
-                    data = self._answered(data)
-        return self._store(data, request)
+        found = read(self._received())
+        clip = found.clip or self._bring(found)  # a whole clip is what was paid for, wherever the journal stands
+        if clip != found.body:
+            self.session.archive.receive(self.attempt, clip)
+        return self._store(clip, request)
+
+    def _bring(self, found: Content) -> bytes:
+        """From what lies on disk to the clip, by the journal's state."""
+        match self.attempt.state:
+            case "linked":
+                return self._fetched()
+            case "queued":  # the result may have come when the process died
+                return self._resulting(found if found.link else self._await_job())
+            case _:  # "received"; or "sent", where the process died before the journal could say so
+                return self._answered(found)
 
     def _received(self) -> bytes:
         try:
@@ -74,37 +93,45 @@ class Collection:
                 remedy="It was paid for: once the disk can be read, client.resume() brings it in.",
             ) from error
 
-    def _answered(self, data: bytes) -> bytes:
+    def _answered(self, found: Content) -> bytes:
         """From the answer to the POST, which leads to the clip: by a ticket or by a link."""
-        ticket = Ticket.from_json(as_json(data), base_url=self.session.engine.base_url)
-        if ticket is None or link_in(data):
-            return self._resulting(data)
-        self._note("queued", ticket=ticket.to_dict())
-        return self._polled(data)
+        ticket = Ticket.from_json(found.payload, base_url=self.session.engine.base_url)
+        if ticket:
+            self._note("queued", ticket=ticket.to_dict())  # beside a link as well: it may expire
+        return self._resulting(self._await_job() if ticket and not found.link else found)
 
-    def _polled(self, data: bytes) -> bytes:
-        """From the ticket to the job's result; it was paid for, and is never sent again whatever goes wrong here."""
-        if not link_in(data):  # else the result had come when the process died
-            data = self._await_job()
-        return self._resulting(data)
-
-    def _resulting(self, data: bytes) -> bytes:
+    def _resulting(self, found: Content) -> bytes:
         """From a result to the clip: it is the clip, or names its URL."""
-        problem, link = what_is_wrong(data), link_in(data)
-        if not problem:
-            return data
-        if link:
-            self._note("linked", link=link)
+        if found.clip:
+            return found.clip
+        if found.link:
+            self._note("linked", link=found.link)
             return self._fetched()
-        where = self.session.put_aside(self.attempt, data)
-        self._note("unknown", reason=f"the answer is no whole clip: {problem}", quarantine=where)
-        raise self._no_clip(f"the service answered 200, but no whole clip: {problem}; kept as {where}")
+        where = self.session.put_aside(self.attempt, found.body)
+        self._note("unknown", reason=f"the answer is no whole clip: {found.problem}", quarantine=where)
+        raise self._no_clip(f"the service answered 200, but no whole clip: {found.problem}; kept as {where}")
 
     def _fetched(self) -> bytes:
-        """From the journal's link to the clip behind it."""
-        clip = self._fetch(str(self.attempt.latest("link")))
-        self.session.archive.receive(self.attempt, clip)
-        return clip
+        """From the journal's link to the clip behind it; a link that brings none is replaced once, by the job."""
+        link = str(self.attempt.latest("link"))
+        first = self._fetch(link)
+        if first.content.clip:
+            return first.content.clip
+        ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=self.session.engine.base_url)
+        if ticket is None:
+            raise self._not_fetched(f"{first.problem} ({_shown(link)})")
+        fresh = self._ask_again(ticket, link)
+        if fresh.content.clip:
+            return fresh.content.clip
+        problem = fresh.problem or "the job names the same URL again"
+        if fresh.content.link not in ("", link):
+            self._note("linked", link=fresh.content.link)
+            second = self._fetch(fresh.content.link)
+            if second.content.clip:
+                return second.content.clip
+            problem = f"the job gave a fresh one, and {second.problem}"
+        problem = f"{first.problem} ({_shown(link)}); {problem} (job {ticket.request_id[:60]})"
+        raise self._lost(problem) if first.is_over and fresh.is_over else self._not_fetched(problem)
 
     def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
         headers: Mapping[str, str] = self.attempt.latest("headers") or {}
@@ -124,13 +151,11 @@ class Collection:
 
     # Asking the service: all of it is free.
 
-    def _await_job(self) -> bytes:
+    def _await_job(self) -> Content:
         """Poll the job of the journal's ticket until its result is on disk."""
         session, asked = self.session, self.attempt.facts["engine"]
         if asked != session.engine.name:  # which knows nothing of the job, and has another key
-            raise self._no_clip(
-                f"the job is one of {asked}: only a client of that service can ask for it", fetchable=True
-            )
+            raise self._no_clip(_only_a_client_of(asked), fetchable=True)
         ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=session.engine.base_url)
         if ticket is None:
             raise self._expired("the journal names no job")
@@ -153,33 +178,56 @@ class Collection:
             case _:
                 raise self._no_clip(self._why_not_yet(status), fetchable=True)
 
-    def _receive(self, answer: Answer, ticket: Ticket) -> bytes:
+    def _ask_again(self, ticket: Ticket, link: str) -> Look:
+        """Look once more at a job whose link brings no clip; what is new about its result is on disk then."""
+        asked = self.attempt.facts["engine"]
+        if asked != self.session.engine.name:
+            return Look(problem=_only_a_client_of(asked))
+        try:
+            self.check()
+            answer = self.session.free_call("GET", ticket.response_url)
+        except Unreachable as error:
+            return Look(problem=error.message)
+        status = job_status(answer)
+        if status == "completed":
+            content = read(answer.body)
+            if content.clip or content.link not in ("", link):
+                self._receive(answer, ticket)
+            return Look(content, content.problem)
+        problems = {
+            "failed": f"now the job counts as failed: {error_text(answer.body)}",
+            "expired": "the service no longer knows the job",
+            "refused": "the service refused to report on the job: check the key",
+        }
+        problem = problems.get(status, f"the service answered {answer.status} to the question for a fresh one")
+        return Look(problem=problem, is_over=status in ("failed", "expired"))
+
+    def _receive(self, answer: Answer, ticket: Ticket) -> Content:
         headers = {**(self.attempt.latest("headers") or {}), "x-request-id": ticket.request_id}
         with uninterrupted():
             self.session.archive.receive(self.attempt, answer.body)
             elapsed = round(self.attempt.age_s, 3)
             self._note("received", headers={**headers, **metrics_in(answer.body)}, elapsed_s=elapsed)
-        return answer.body
+        return read(answer.body)
 
-    def _fetch(self, link: str) -> bytes:
-        """GET the clip behind a link. No key goes there: it is public storage, often another company's."""
-        call = Call(timeout=self.session.timeout)
+    def _fetch(self, link: str) -> Look:
+        """GET the clip behind a link."""
         try:
-            with self.session.in_flight(call):
-                answer = call.request("GET", link)
+            answer = self.session.fetch(link)
+        except BadRedirect as error:
+            return Look(problem=f"its URL {error.message}")
         except Unreachable as error:
-            raise self._not_fetched(error.message) from None
+            return Look(problem=error.message)
         except Interrupted as error:
-            if error.answer and error.answer.status == 200 and not what_is_wrong(error.answer.body):
-                return error.answer.body
-            raise self._not_fetched(error.message) from None
+            if error.answer and error.answer.status == 200:
+                return Look(read(error.answer.body), error.message)
+            return Look(problem=error.message)
         except CallInterrupted:
             raise KeyboardInterrupt from None  # the link is in the journal: the same call again fetches it
         if answer.status != 200:
-            raise self._not_fetched(f"its URL answered {answer.status}")
-        if problem := what_is_wrong(answer.body):
-            raise self._not_fetched(problem)
-        return answer.body
+            return Look(problem=f"its URL answered {answer.status}", is_over=answer.status in _GONE)
+        content = read(answer.body)
+        return Look(content, content.problem or "its URL answered with another URL")
 
     # What goes wrong.
 
@@ -188,7 +236,7 @@ class Collection:
 
     def _failed(self, answer: Answer) -> APIError:
         """A job that failed costs nothing, unless the service itself names a cost."""
-        error = self.session.refusal(replace(answer, status=422))
+        error = self.session.refusal(replace(answer, status=422), self.attempt)
         cost = number(metrics_in(answer.body).get("x-cost")) or 0.0
         error.billed = "yes" if cost else "no"
         self._note("settled" if cost else "not charged", reason=error.message, billed=bool(cost))
@@ -210,6 +258,19 @@ class Collection:
     def _not_fetched(self, problem: str) -> OutcomeUnknown:
         return self._no_clip(f"the clip is made, but it could not be fetched: {problem}", fetchable=True)
 
+    def _lost(self, problem: str) -> OutcomeUnknown:
+        """Journal that neither the link nor the job leads to the clip any more; `resume` tries all the same."""
+        message = f"the clip was made, and can't be fetched any more: {problem}"
+        if self.attempt.facts["engine"] == PREVIEW:
+            return self._no_clip(message)
+        if self.attempt.facts["events"][-1].get("lost") != problem:
+            self._note("linked", lost=problem, reason=message)
+        remedy = (
+            "Ask the service's support for this job's clip. client.settle"
+            f"({self.attempt.id!r}, billed=True) closes the call, and again=True pays for another clip."
+        )
+        return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=self._request_id())
+
     def _no_clip(self, message: str, *, fetchable: bool = False) -> OutcomeUnknown:
         if self.attempt.facts["engine"] == PREVIEW:
             return OutcomeUnknown(message, billed="no", remedy="It was a free preview: call again.")
@@ -218,8 +279,18 @@ class Collection:
             if fetchable
             else "Check the credit balance before asking again: a second call may be a second bill."
         )
-        request_id = (self.attempt.latest("headers") or {}).get("x-request-id")
-        return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=request_id, fetchable=fetchable)
+        return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=self._request_id(), fetchable=fetchable)
+
+    def _request_id(self) -> str | None:
+        return (self.attempt.latest("headers") or {}).get("x-request-id")
+
+
+def _shown(link: str) -> str:
+    return shorten(shareable(link), 60)
+
+
+def _only_a_client_of(engine: str) -> str:
+    return f"the job is one of {engine}: only a client of that service can ask for it"
 
 
 def _who_answered(attempt: Attempt, headers: Mapping[str, str]) -> str:

@@ -13,7 +13,8 @@ from ..errors import Unreachable
 from ..net.retry import MAX_WAIT, Pause, asked_wait
 from ..net.transport import Answer, is_loopback
 from ..receipt import number
-from .responses import Ticket, as_json, link_in, what_is_wrong
+from .messages import as_json
+from .responses import Ticket, read
 
 JobStatus = Literal["waiting", "completed", "failed", "expired", "refused", "late", "cancelled"]
 _POLL = 1.0  # s before the second look at a job; each later wait is a little longer
@@ -103,13 +104,13 @@ def job_status(answer: Answer) -> JobStatus:
     >>> job_status(Answer(422, {}, b'{"error": "the job failed"}', 0.1))
     'failed'
     """
-    payload = as_json(answer.body)
-    reported = str(payload.get("status") or "").upper() if isinstance(payload, dict) else ""
+    found = read(answer.body)
+    reported = str(found.payload.get("status") or "").upper() if isinstance(found.payload, dict) else ""
     if answer.status in (401, 403):
         return "refused"
     if answer.status in (404, 410):
         return "expired"
     if answer.status == 422 or (answer.status < 300 and reported == "FAILED"):
         return "failed"
-    is_result = not reported and (link_in(answer.body) or not what_is_wrong(answer.body))
-    return "completed" if answer.status < 300 and (reported == "COMPLETED" or is_result) else "waiting"
+    is_completed = reported == "COMPLETED" or (not reported and found.is_result)
+    return "completed" if answer.status < 300 and is_completed else "waiting"

@@ -78,7 +78,7 @@ class Recovery:
         return [
             Pending.from_attempt(
                 attempt,
-                fetchable=self._is_fetchable(attempt),
+                fetchable=self._is_fetchable(attempt) and "lost" not in attempt.facts["events"][-1],
                 credits_now=balance if attempt.facts["engine"] == ours else None,
             )
             for attempt in left_open

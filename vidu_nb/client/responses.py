@@ -1,19 +1,84 @@
-"""What an answer holds: a clip, a link, a ticket, or an error's message. Pure functions over bytes from outside."""
+"""What an answer holds: a clip, a link to one, or a ticket for one. Pure functions over bytes from outside."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
-import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from .. import media
-from ..net.transport import Answer
+from ..net.transport import Answer, origin
 from ..receipt import number
+from .messages import as_json, reported
 
-_LINK_PLACES = ("video", "output", "video_url", "url", "urls", "data")
+#: Where services put a result: its URL, or the clip itself as text.
+_PLACES = ("video", "output", "video_url", "url", "urls", "data", "b64_json", "base64")
+#: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
+_DATA_HEAD = re.compile(r"data:.{0,1000}?;\s*base64\s*,|data:[^,]{0,1000},", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an answer's body brings.
+
+    Attributes
+    ----------
+    body : bytes
+        The body itself.
+    payload : object
+        Its JSON, None where it is none.
+    clip : bytes
+        A whole MP4: the body, or a text in its JSON; without what transport put around it.
+    link : str
+        The URL of a clip.
+    problem : str
+        Why there is no whole clip.
+    """
+
+    body: bytes = field(repr=False)
+    payload: Any = field(default=None, repr=False)
+    clip: bytes = field(default=b"", repr=False)
+    link: str = ""
+    problem: str = ""
+
+    @property
+    def is_result(self) -> bool:
+        """Whether this leads to a clip without another question to the service."""
+        return bool(self.clip or self.link)
+
+
+def read(body: bytes) -> Content:
+    """Read what an answer brings, in the places where services put it.
+
+    >>> read(b'{"video": {"url": "https://cdn.example/clip.mp4"}}').link
+    'https://cdn.example/clip.mp4'
+    >>> read(b'{"error": "busy"}').problem, read(b"<html>").problem
+    ('the service reported: busy', 'it is not an MP4')
+    """
+    problem = media.what_is_wrong(body)
+    if not problem:
+        return Content(body, clip=media.whole_mp4(body))
+    payload = as_json(body)
+    texts: list[str] = []
+    with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
+        texts = list(_texts(payload))
+    embedded = [data for text in texts or [body.decode("latin-1")] if (data := _decoded(text))]
+    if clip := next(filter(None, map(media.whole_mp4, embedded)), b""):
+        return Content(body, payload, clip=clip)
+    if link := next(filter(is_link, texts), ""):
+        return Content(body, payload, link=link)
+    if message := reported(payload):
+        problem = f"the service reported: {message}"
+    elif embedded:
+        problem = f"the clip is text in it, and {media.what_is_wrong(embedded[0])}"
+    elif payload is not None:
+        problem = "it is JSON that names no URL"
+    return Content(body, payload, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +127,8 @@ def holds_result(answer: Answer, base_url: str) -> bool:
     >>> holds_result(Answer(200, {}, b'{"error": "busy"}', 0.1), "https://api.example")
     False
     """
-    body = answer.body
-    found = not what_is_wrong(body) or link_in(body) or Ticket.from_json(as_json(body), base_url=base_url)
-    return answer.status // 100 == 2 and bool(found)
+    found = read(answer.body)
+    return answer.status // 100 == 2 and bool(found.is_result or Ticket.from_json(found.payload, base_url=base_url))
 
 
 def counts_though_broken(answer: Answer, base_url: str, *, interrupted: bool) -> bool:
@@ -76,26 +140,6 @@ def counts_though_broken(answer: Answer, base_url: str, *, interrupted: bool) ->
     """
     says_no = answer.status >= 300 and answer.status != 429 and not interrupted
     return says_no or holds_result(answer, base_url)
-
-
-def what_is_wrong(body: bytes) -> str:
-    """Tell why an answer's bytes are no whole clip, empty where they are."""
-    problem = media.what_is_wrong(body)
-    if problem and as_json(body) is not None:
-        message = error_text(body)
-        return f"the service reported: {message}" if message else "it is JSON that names no URL"
-    return problem
-
-
-def link_in(body: bytes) -> str:
-    """Find the clip's URL in a JSON answer, in the places where services put it; empty where there is none.
-
-    >>> link_in(b'{"video": {"url": "https://cdn.example/clip.mp4"}}')
-    'https://cdn.example/clip.mp4'
-    """
-    with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
-        return next(filter(is_link, _links(as_json(body))), "")
-    return ""
 
 
 def is_link(text: object) -> bool:
@@ -128,48 +172,36 @@ def metrics_in(body: bytes) -> dict[str, str]:
     return {name: str(value) for name, value in figures.items() if number(value) is not None}
 
 
-def error_text(body: bytes) -> str:
-    """Return an error answer's message: the JSON's texts, an HTML page's title, or nothing.
-
-    >>> error_text(b'{"error": "Insufficient credits"}')
-    'Insufficient credits'
-    >>> error_text(b"<html><title>502 Bad Gateway</title></html>")
-    '502 Bad Gateway'
-    """
-    payload = as_json(body)
-    if isinstance(payload, dict):
-        found = [payload.get(name) for name in ("error", "error_description", "message", "detail")]
-        texts = [text if isinstance(text, str) else json.dumps(text) for text in found if text]
-        return ": ".join(dict.fromkeys(texts))
-    text = body[:4000].decode("utf-8", "replace")
-    if "<" not in text:
-        return text
-    start = text.lower().find("<title>")
-    return text[start + 7 :].split("<")[0] if start >= 0 else ""
-
-
-def as_json(body: bytes) -> Any:
-    """Parse a body as JSON, None where it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _links(payload: Any) -> Iterator[str]:
+def _texts(payload: Any) -> Iterator[str]:
     if isinstance(payload, str):
         yield payload
     elif isinstance(payload, list):
         for one in payload:
-            yield from _links(one)
+            yield from _texts(one)
     elif isinstance(payload, dict):
-        for name in _LINK_PLACES:
-            yield from _links(payload.get(name))
+        for name in _PLACES:
+            yield from _texts(payload.get(name))
+
+
+def _decoded(text: str) -> bytes:
+    """Return what a ``data:`` URI in any spelling holds, or bare base64 that begins as an MP4 does; else nothing."""
+    text = text.lstrip()
+    head = _DATA_HEAD.match(text)
+    if not head and b"ftyp" not in _from_base64("".join(text[:80].split())[:64]):
+        return b""
+    content = text[head.end() :] if head else text
+    return _from_base64(content) or unquote_to_bytes(content)
+
+
+def _from_base64(text: str) -> bytes:
+    """Decode either alphabet, with or without line breaks, padding and percent-encoding; nothing where it is none."""
+    plain = unquote_to_bytes(text) if "%" in text else text.encode("ascii", "replace")
+    plain = b"".join(plain.split()).translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+    with contextlib.suppress(binascii.Error):
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+    return b""
 
 
 def _own(url: object, base_url: str) -> str:
     """The URL where it leads to the service itself, else nothing."""
-    try:
-        return url if isinstance(url, str) and urlsplit(url)[:2] == urlsplit(base_url)[:2] else ""
-    except ValueError:  # such as a broken IPv6 address
-        return ""
+    return url if isinstance(url, str) and origin(url) == origin(base_url) else ""

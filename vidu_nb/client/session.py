@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
+from .. import media
 from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, ViduError, api_error
 from ..net.credentials import KeyHeader
+from ..net.redirects import BadRedirect, follow
 from ..net.retry import Pause, asked_wait
-from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport
+from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport, origin
 from ..request import PREVIEW, VideoRequest
 from ..storage.archive import Archive, Entry
 from ..storage.budget import Budget
@@ -21,11 +24,13 @@ from ..storage.journal import Attempt, State
 from ..video import Video
 from .account import Credits
 from .engines import Engine
-from .responses import error_text, what_is_wrong
+from .messages import error_text
+from .responses import is_link
 
 Mode = Literal["sync", "queue"]
 Uploads = Literal["inline", "storage"]
 _FREE_CALL_TIMEOUT = 30.0  # s
+_MAX_REDIRECTS = 5  # of a result's URL: to a storage, from there to a mirror
 
 
 @dataclass(eq=False, slots=True)
@@ -134,6 +139,30 @@ class Session:
         except CallInterrupted:
             raise KeyboardInterrupt from None  # the other one speaks of a bill
 
+    def fetch(self, url: str) -> Answer:
+        """GET a result's URL and what it redirects to: storage is often another company's, or behind a redirect.
+
+        The service's own origin gets the key, which some want for results, and no other place does, whatever leads
+        there.
+
+        Raises
+        ------
+        BadRedirect, Unreachable, Interrupted, CallInterrupted
+            It could not be fetched.
+        """
+        return follow(url, self._fetch_hop, limit=_MAX_REDIRECTS, seconds=self.timeout)
+
+    def _fetch_hop(self, url: str, seconds: float) -> Answer:
+        if not is_link(url):
+            raise BadRedirect("leads to something that is no http(s):// URL")
+        if "@" in urlsplit(url).netloc:
+            raise BadRedirect("holds a user name or a password, which is sent nowhere")
+        call = Call(timeout=seconds)
+        if origin(url) == origin(self.engine.base_url):
+            return self.send(call, "GET", url)
+        with self.in_flight(call):
+            return call.request("GET", url)
+
     def credits(self) -> Credits:
         """Ask for the account's balance.
 
@@ -151,11 +180,11 @@ class Session:
         self.account.balance = found.total
         return found
 
-    def refusal(self, answer: Answer) -> APIError:
-        """Make the error for an answer whose status is not 200."""
+    def refusal(self, answer: Answer, attempt: Attempt | None = None) -> APIError:
+        """Make the error for an answer whose status is not 200; of an attempt, it calls the pictures by their names."""
         return api_error(
             answer.status,
-            error_text(answer.body),
+            error_text(answer.body, _picture_names(attempt)),
             request_id=(answer.headers.get("x-request-id") or "")[:200] or None,
             retry_after=asked_wait(answer.headers),
         )
@@ -195,7 +224,7 @@ class Session:
         return Answer(answer.status, headers, self._scrub(answer.body), answer.elapsed_s)
 
     def _scrub(self, data: bytes) -> bytes:
-        return self.engine.key.scrub(data) if self.engine.key and what_is_wrong(data) else data
+        return self.engine.key.scrub(data) if self.engine.key and media.what_is_wrong(data) else data
 
     # The archive and its journal.
 
@@ -333,6 +362,13 @@ class Session:
                 budget.correct(attempt.id, usd)
             except ArchiveError as error:
                 self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
+
+
+def _picture_names(attempt: Attempt | None) -> list[str]:
+    """The names of an attempt's pictures, as far as the journal holds them."""
+    pictures = attempt.facts["request"].get("image_urls") if attempt else None
+    pictures = pictures if isinstance(pictures, list) else []
+    return [str(one.get("name") or "") if isinstance(one, Mapping) else "" for one in pictures]
 
 
 def _distinct(budgets: Iterable[Budget]) -> Iterable[Budget]:

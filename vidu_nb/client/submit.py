@@ -164,7 +164,7 @@ class Submission:
 
     def _refused(self, attempt: Attempt, answer: Answer) -> APIError:
         """Journal an answer that brings no clip, by whether it may have been billed; returns its error."""
-        error = self.session.refusal(answer)
+        error = self.session.refusal(answer, attempt)
         if error.billed == "unknown":
             self.session.note(attempt, "unknown", reason=error.message, status=answer.status)
         else:

@@ -11,7 +11,8 @@ from ..errors import ViduError
 from ..files import write_bytes
 from ..folders import checked_hash, folder_name
 from ..request import VideoRequest
-from .responses import as_json, is_link
+from .messages import as_json
+from .responses import is_link
 from .session import Session
 
 TRUSTED = 86_400.0  # s for which a link counts as good; how long the storage keeps pictures is not documented

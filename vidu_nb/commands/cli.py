@@ -24,6 +24,7 @@ from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
 from ..files import expanded
 from ..folders import check_outside
+from ..references.signatures import shareable
 
 if TYPE_CHECKING:
     from ..client.client import Client
@@ -312,7 +313,7 @@ def _show(arguments: argparse.Namespace) -> None:
         write(f"prompt: {printable(video.request.prompt)}")
         for i, reference in enumerate(video.request.references, start=1):
             write(f"reference {i}: {reference.label} ({reference.size[0]}x{reference.size[1]})" if reference.size else
-                  f"reference {i}: {reference.url}")  # fmt: skip
+                  f"reference {i}: {shareable(reference.url)}")  # fmt: skip
 
 
 def _credits(arguments: argparse.Namespace) -> None:

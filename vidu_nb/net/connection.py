@@ -21,6 +21,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
 
 class WireError(Exception):
     """The call can't go on; the text says why. With `transient`, another try may succeed."""
@@ -268,7 +270,13 @@ class WatchedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Extend the pools of a proxy's connections."""
-        if proxy.lower().startswith("socks") and importlib.util.find_spec("socks") is None:
+        scheme = proxy.partition("://")[0].lower()
+        if scheme not in _PROXY_SCHEMES:
+            raise WireError(
+                f"the environment names a proxy of the kind {scheme[:20]!r}, which is not known: write "
+                "socks5h://HOST:PORT for a SOCKS proxy, http://HOST:PORT for any other"
+            )
+        if scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
             raise WireError("the environment names a SOCKS proxy, which needs a package: pip install PySocks")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools

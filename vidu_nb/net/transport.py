@@ -19,6 +19,7 @@ import requests
 from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from ..environment import user_agent
 from ..errors import CallInterrupted, OutcomeUnknown, Unreachable
 from .connection import WatchedAdapter, Wire, WireError
 from .credentials import KeyHeader
@@ -26,6 +27,7 @@ from .credentials import KeyHeader
 MAX_ANSWER_BYTES = 256_000_000  # a 5 s clip in 1080p takes 5 to 30 MB
 CONNECT_TIMEOUT = 10.0  # s
 _CHUNK = 1 << 16
+_PORTS = {"http": 80, "https": 443}
 _NO_URL = "it is no http(s):// URL"
 _UNSURE = "Check the credit balance before asking again: a second call may be a second bill."
 
@@ -241,7 +243,7 @@ class Call:
         if not _host(url):
             raise WireError(_NO_URL)
         started = time.monotonic()
-        headers |= {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "vidu-nb"}
+        headers |= {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": user_agent()}
         if body is not None:
             headers["Content-Type"] = "application/json"
         with _Session() as session:
@@ -277,6 +279,20 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Return a URL's scheme, host and port, None where it has none: what a key may go to.
+
+    >>> origin("HTTPS://Api.Example/v1") == origin("https://api.example:443"), origin("javascript:alert(1)")
+    (True, None)
+    """
+    try:
+        parts = urlsplit(url)
+        port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    except (ValueError, KeyError):  # such as a broken IPv6 address; another scheme
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 def is_loopback(url: str) -> bool:

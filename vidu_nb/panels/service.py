@@ -115,7 +115,8 @@ class Service:
 
     def _key(self, request: VideoRequest, engine: str) -> str:
         request = self.archive.recognise(request)
-        return request.key(engine=engine, model=MODEL if engine == PREVIEW else self._payee.model)
+        model = MODEL if engine == PREVIEW else self._payee.model
+        return self.archive.key_of(request, engine=engine, model=model)
 
     def _find_engine(self) -> tuple[Engine | None, str]:
         """Return the service that the environment names, and why there would be none."""

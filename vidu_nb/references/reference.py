@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from ..environment import user_agent
 from ..errors import InvalidRequest, Unreachable, one_line
 from .images import (
     MAX_FILE_BYTES,
@@ -32,6 +33,7 @@ from .images import (
     opened,
     upright_size,
 )
+from .signatures import shareable, unsigned
 from .sources import as_path, checked_url, data_uri, decode_text, is_web_url, read_file, shorten
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Reference:
         Width and height in pixels as sent; None for a URL.
     sha256 : str
         Hash of the upright 8-bit pixels, so that the same picture counts as the same whatever its container; of the
-        text for a URL.
+        text for a URL, without a storage's signature.
     claim : str
         The hash that a file claims for a picture whose pixels were changed by its encoding, so that it can't be
         computed any more. `sha256` is then that of the bytes, until an archive knows better; empty for most.
@@ -188,7 +190,7 @@ class Reference:
         """A short name for people: the given name, or where the picture came from."""
         if self.name:
             return self.name
-        return shorten(self.url) if self.is_url else "picture"
+        return shorten(shareable(self.url)) if self.is_url else "picture"
 
     def __repr__(self) -> str:
         size = "url" if self.size is None else f"{self.size[0]}x{self.size[1]}"
@@ -213,6 +215,15 @@ def identify(reference: Reference, stored: str | None) -> Reference:
     else:
         vars(known).update(sha256=hashlib.sha256(reference.bytes).hexdigest(), claim="")
     return known
+
+
+def with_signature(reference: Reference) -> Reference:
+    """Return a reference under the hash that version 0.1 had for it: a URL's signature counted there."""
+    if not reference.is_url:
+        return reference
+    earlier = Reference(reference)
+    vars(earlier).update(sha256=hashlib.sha256(reference.url.encode()).hexdigest())
+    return earlier
 
 
 def as_references(value: Source) -> tuple[Reference, ...]:
@@ -276,7 +287,8 @@ def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
 
     data = bytearray()
     try:
-        with requests.get(checked_url(image_url), timeout=timeout, stream=True) as response:
+        headers = {"User-Agent": user_agent()}
+        with requests.get(checked_url(image_url), headers=headers, timeout=timeout, stream=True) as response:
             response.raise_for_status()
             for chunk in response.iter_content(1 << 16):
                 data += chunk
@@ -289,7 +301,8 @@ def image_url_to_base64(image_url: str, *, timeout: float = 30.0) -> str:
 
 
 def _not_fetched(url: str, problem: str) -> Unreachable:
-    return Unreachable(f"{shorten(url)} could not be fetched: {problem}", remedy="Check the URL.")
+    remedy = "Check the URL; where the host refuses programs, download the picture and pass the file."
+    return Unreachable(f"{shorten(shareable(url))} could not be fetched: {problem}", remedy=remedy)
 
 
 def image_urls_to_base64(image_urls: Iterable[str]) -> list[str]:
@@ -323,7 +336,7 @@ def _read(source: Source) -> dict[str, Any]:
 
 
 def _for_url(text: str) -> dict[str, Any]:
-    digest = hashlib.sha256(checked_url(text).encode()).hexdigest()
+    digest = hashlib.sha256(unsigned(checked_url(text)).encode()).hexdigest()
     return {"url": text, "sha256": digest, "size": None, "claim": "", "notes": ()}
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ..errors import InvalidRequest
 from ..files import expanded, reason
 from .images import MAX_FILE_BYTES, media_type
+from .signatures import shareable
 
 _PNG_IN_BASE64 = "iVBORw0KGg"
 _MAX_URL = 2048  # characters; what browsers and proxies agree on
@@ -22,17 +23,18 @@ def is_web_url(text: str) -> bool:
 
 def checked_url(text: str) -> str:
     """Return the same URL, where it is one that a service can fetch; InvalidRequest where it is not."""
+    shown = shorten(shareable(text))
     if len(text) > _MAX_URL:
-        raise InvalidRequest(f"the URL {shorten(text)!r} is longer than {_MAX_URL} characters")
+        raise InvalidRequest(f"the URL {shown!r} is longer than {_MAX_URL} characters")
     if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", text):
-        raise InvalidRequest(f"the URL {shorten(text)!r} holds spaces or control characters: percent-encode them")
+        raise InvalidRequest(f"the URL {shown!r} holds spaces or control characters: percent-encode them")
     try:
         parts = urlsplit(text)
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError as error:
-        raise InvalidRequest(f"the URL {shorten(text)!r} is not well formed") from error
+        raise InvalidRequest(f"the URL {shown!r} is not well formed") from error
     if not has_host:
-        raise InvalidRequest(f"the URL {shorten(text)!r} names no host")
+        raise InvalidRequest(f"the URL {shown!r} names no host")
     return text
 
 

@@ -1,7 +1,7 @@
 """The archive: one folder of plain files with every clip, its metadata and the journal of calls.
 
     vidu_archive/
-      segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's untouched bytes
+      segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's own bytes, untouched
       segmind/WORDS_16x9_seed42_1a2b3c4d.json    beside it: request, receipt, sha256
       preview/...                                the same for each engine
       references/HASH.png                        the pictures that were sent
@@ -53,7 +53,7 @@ from ..folders import (
 from ..locks import hold, hold_once
 from ..receipt import Receipt
 from ..recipe import request_from
-from ..references.reference import Reference, identify
+from ..references.reference import Reference, identify, with_signature
 from ..references.sources import data_uri, is_png
 from ..request import VideoRequest
 from ..video import Video
@@ -227,6 +227,29 @@ class Archive:
                 remedy="It tells whether this request was paid for before: bring it back, or move it elsewhere.",
             ) from error
         return request.model_copy(update={"references": known})
+
+    def key_of(self, request: VideoRequest, *, engine: str, model: str) -> str:
+        """Return a request's key in this archive: that of version 0.1 where nothing else is known of it.
+
+        Parameters
+        ----------
+        request
+            From `recognise`.
+        engine, model
+            As for `VideoRequest.key`.
+
+        Raises
+        ------
+        ArchiveError
+            The journal can't be read.
+        """
+        signed = request.model_copy(update={"references": tuple(map(with_signature, request.references))})
+        now, earlier = (one.key(engine=engine, model=model) for one in (request, signed))
+        return now if now == earlier else next((key for key in (now, earlier) if self._knows(key, engine)), now)
+
+    def _knows(self, key: str, engine: str) -> bool:
+        attempts = self.journal.attempts_for(key)
+        return any(one.is_open or one.state == "stored" for one in attempts) or bool(self._named_like(key, engine))
 
     def _picture_file(self, sha256: str) -> Path | None:
         paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg"))

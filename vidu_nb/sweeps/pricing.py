@@ -74,7 +74,7 @@ def _kept(plan: Plan, client: Client) -> Iterator[int]:
         request = client.archive.recognise(
             VideoRequest.model_construct(**said)
         )  # its values were checked with the plan
-        if request.key(engine=client.engine, model=client.model)[:KEY_DIGITS] in found:
+        if client.archive.key_of(request, engine=client.engine, model=client.model)[:KEY_DIGITS] in found:
             yield index
 
 

@@ -14,7 +14,7 @@ import uvicorn
 
 from ...errors import ViduError
 from ..engine import make_clip
-from ..fetching import AddressRule, is_public
+from ..fetching import AddressRule, is_allowed
 from .guard import Guard
 from .limits import Limits, PlayMoney
 from .queue import WAITING, RenderQueue
@@ -52,7 +52,7 @@ class PreviewServer:
         port: int = 0,
         key: str | None = None,
         credits: float | None = None,
-        allow: AddressRule = is_public,
+        allow: AddressRule = is_allowed,
         waiting: int = WAITING,
         limits: Limits | None = None,
         render: Callable[..., bytes] = make_clip,

@@ -229,7 +229,7 @@ class Form:
 
 def _counter(prompt: str) -> str:
     """Format a prompt's length and its limit."""
-    length = len(prompt)
+    length = len(prompt.strip())  # as it is sent
     over = " vidu-over" if length > MAX_PROMPT else ""
     return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
 

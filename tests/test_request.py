@@ -24,6 +24,7 @@ REFUSED = [
     ("no prompt", {"prompt": ""}, "prompt", "is empty: say what happens"),
     ("a blank prompt", {"prompt": " \n\t"}, "prompt", "is empty"),
     ("prompt of another kind", {"prompt": 5}, "prompt", "5 is not text"),
+    ("half a character", {"prompt": "a \ud83d cat"}, "prompt", "holds half a character .*: delete it"),
     ("1501 characters", {"prompt": "x" * 1501}, "prompt", "1,501 characters: the limit is 1,500"),
     ("no references", {"references": []}, "references", "pass one to 7 pictures"),
     ("None for references", {"references": None}, "references", "pass one to 7 pictures"),

@@ -326,6 +326,8 @@ def _sentence(field: str, error: ErrorDetails) -> str:  # noqa: C901, PLR0911, P
             return f"has {len(value):,} characters: the limit is {context['max_length']:,}"
         case "string_type", _:
             return f"{shown} is not text"
+        case "string_unicode", _:
+            return "holds half a character (a lone surrogate): delete it"
         case "bool_type", _:
             return f"{shown} is not True or False"
         case "int_type", "seed":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,6 +133,7 @@ def _numbered(text: str, count: int) -> list[int]:
 def _worded(text: str, names: Sequence[str]) -> list[int]:
     """Find the pictures of whose names a clause has a word, as indices in the order of its words."""
     found: dict[int, set[int]] = {}
+    text = unicodedata.normalize("NFC", text)  # macOS spells the accents in file names as characters of their own
     words = {stem(hit[0]): hit.start() for hit in reversed(list(re.finditer(r"[^\W\d_]+", text)))}
     for index, name in enumerate(names):
         # Scripts without spaces have no words to compare: there, a name is found wherever it stands.
@@ -147,7 +149,7 @@ def _worded(text: str, names: Sequence[str]) -> list[int]:
 
 def _name_words(name: str) -> list[str]:
     """Return the telling words of a file's name: "my_Cat-02.final.jpg" gives "cat" ("my" is too short to tell)."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HASH.sub(" ", PurePath(name).stem))
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HASH.sub(" ", PurePath(unicodedata.normalize("NFC", name)).stem))
     words = (word.lower() for word in re.findall(r"[^\W\d_]+", spaced))
     return [stem(word) for word in words if word not in _DULL and (len(word) >= _TELLING or not word.isascii())]
 

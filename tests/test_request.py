@@ -157,6 +157,8 @@ def test_prices_budgets_and_times_of_numpy_are_numbers(tmp_path):
     assert (budget.limit_usd, vidu.Budget(np.int64(2), tmp_path / "b.json").limit_usd) == (1.5, 2.0)
     client = vidu.Client("k" * 20, price_usd=np.float32(0.5), timeout=np.float32(60), budget=budget)
     assert (client.price_usd, client.timeout, type(client.timeout)) == (0.5, 60.0, float)
+    assert vidu.Credits(2.0) > np.float32(1.5)
+    assert vidu.Credits(2.0) == np.int64(2)
     with pytest.raises(InvalidRequest, match="not an amount"):
         vidu.Budget(np.bool_(True), tmp_path / "class.json")
 

@@ -207,8 +207,9 @@ def _plugin(name: str) -> Callable[[io.BytesIO, str], Any] | None:
     """Return what opens a format, None where it is not installed."""
     from PIL import Image
 
-    if name not in Image.OPEN:
-        Image.init()
+    for load in (Image.preinit, Image.init):  # the common ones, all
+        if name not in Image.OPEN:
+            load()
     if name in Image.OPEN:
         return Image.OPEN[name][0]
     if name == "HEIF" and importlib.util.find_spec("pillow_heif"):

@@ -35,7 +35,7 @@ _BEGINNINGS: tuple[tuple[str, Kind], ...] = (
         Kind("a camera's raw file", (), "develop it to JPEG and pass that file"),
     ),
     (r"II[*+]\0|MM\0[*+]", Kind("a TIFF picture", ("TIFF",))),
-    (r"BM.{4}\0\0\0\0", Kind("a BMP picture", ("BMP",))),
+    (r"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", Kind("a BMP picture", ("BMP",))),
     (r"\0\0[\1\2]\0[^\0]\0", Kind("an icon", ("ICO", "CUR"))),
     (r"icns", Kind("an icon", ("ICNS",))),
     (r"8BPS", Kind("a Photoshop picture", ("PSD",))),
@@ -80,7 +80,7 @@ _KINDS = tuple((re.compile(pattern.encode("latin-1"), re.DOTALL), kind) for patt
 #: All formats that are known. Pillow has more, but those run other programs (EPS), or hold no picture that is shown.
 FORMATS = frozenset(name for _, kind in _KINDS for name in kind.formats) | {"TGA"}
 _EMPTY = Kind("an empty file", (), "was it still being written or downloaded? Pass the whole file")
-_TEXT = Kind("text", (), "pass a path, an https:// URL or the picture's bytes, or convert it to PNG or JPEG")
+TEXT = Kind("text", (), "pass a path, an https:// URL or the picture's bytes, or convert it to PNG or JPEG")
 _UNKNOWN = Kind("content of no known format", (), "convert it to PNG or JPEG and pass that file")
 
 
@@ -97,4 +97,4 @@ def identify(data: bytes) -> Kind:
         if pattern.match(head):
             return kind
     printable = head.decode("utf-8", "ignore").replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
-    return _TEXT if printable and b"\0" not in head else _UNKNOWN
+    return TEXT if printable and b"\0" not in head else _UNKNOWN

@@ -142,12 +142,14 @@ def test_a_preview_takes_an_open_file(png, asked):
         (lambda _: Upload("text"), "a str instead of bytes"),
         (lambda _: Awaited(), "must be awaited"),
         (lambda _: Upload(None), "a NoneType instead of bytes"),
+        (lambda path: zipfile.Path(path.with_name("empty.zip"), "gone.png"), "can't be read .*gone.png"),
     ],
-    ids=["text file", "StringIO", "closed", "text", "coroutine", "nothing"],
+    ids=["text file", "StringIO", "closed", "text", "coroutine", "nothing", "no member"],
 )
 def test_a_file_that_gives_no_bytes_is_refused_with_the_cure(png, tmp_path, make, says):
     """What can't be read is told in one line, with the place among the pictures."""
     (tmp_path / "cat.png").write_bytes(png)
+    zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
     with pytest.raises(InvalidRequest, match=says) as caught:
         VideoRequest(prompt="A cat", references=[make(tmp_path / "cat.png")])
     assert caught.value.field == "references"

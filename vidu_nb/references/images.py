@@ -194,7 +194,7 @@ def _opened(data: bytes, formats: Collection[str]) -> Iterator[_Opened]:
 
 def _identified(data: bytes, formats: Collection[str]) -> Any:
     """Return an image by the first plugin of Pillow that takes the bytes, None where there is none."""
-    for name in identify(data).formats or ("TGA",):  # which has no beginning to tell it by
+    for name in identify(data).formats:
         factory = _plugin(name) if name in formats else None
         if factory is not None:
             # What Pillow's own `open` takes for "it is another format after all".
@@ -289,7 +289,8 @@ def normalised(image: Image) -> Decoded:
         Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
         Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
     )  # fmt: skip
-    way = orientation(image.info.get("exif") or b"")
+    exif = image.info.get("exif")
+    way = orientation(exif if isinstance(exif, bytes) else b"")
     profile = image.info.get("icc_profile")
     notes: tuple[str, ...] = ()
     if image.mode.startswith(("I", "F")):

@@ -75,10 +75,12 @@ _BEGINNINGS: tuple[tuple[str, Kind], ...] = (
         Kind("a compressed file", (), "unpack it and pass the picture that is in it"),
     ),
     (r"\x93NUMPY", Kind("a NumPy file", (), "pass numpy.load(...) of it")),
+    # Weak, so it comes last: kinds of palette and pixels, eight bytes behind that the size, then bits a pixel.
+    (r".[\0\1][\1-\3\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\0-\x2f]", Kind("a TGA picture", ("TGA",))),
 )
 _KINDS = tuple((re.compile(pattern.encode("latin-1"), re.DOTALL), kind) for pattern, kind in _BEGINNINGS)
 #: All formats that are known. Pillow has more, but those run other programs (EPS), or hold no picture that is shown.
-FORMATS = frozenset(name for _, kind in _KINDS for name in kind.formats) | {"TGA"}
+FORMATS = frozenset(name for _, kind in _KINDS for name in kind.formats)
 _EMPTY = Kind("an empty file", (), "was it still being written or downloaded? Pass the whole file")
 TEXT = Kind("text", (), "pass a path, an https:// URL or the picture's bytes, or convert it to PNG or JPEG")
 _UNKNOWN = Kind("content of no known format", (), "convert it to PNG or JPEG and pass that file")

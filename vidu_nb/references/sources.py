@@ -9,7 +9,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
@@ -36,8 +36,11 @@ class Found(NamedTuple):
     pixels: Any = None
 
     def named(self, path: object) -> Found:
-        """Return the same under the last part of a path, of this system or of Windows."""
-        return self._replace(name=PureWindowsPath(path).name if isinstance(path, str | PurePath) else self.name)
+        """Return the same under the last part of a path."""
+        if not isinstance(path, str | PurePath):
+            return self
+        kind = PureWindowsPath if re.match(r"[A-Za-z]:\\", str(path)) else Path  # browsers tell of C:\\fakepath
+        return self._replace(name=kind(path).name)
 
 
 def is_web_url(text: str) -> bool:
@@ -103,9 +106,10 @@ def _bytes_in(source: Any) -> bytes | None:
     """Return the bytes that are in an object, None where it holds no encoded picture."""
     if hasattr(source, "read"):
         return _read_stream(source)
-    if hasattr(source, "read_bytes"):  # a member of an archive or package
-        source = source.read_bytes()
-    content = getattr(source, "content", source)  # of an HTTP response
+    with _readable():
+        if hasattr(source, "read_bytes"):  # a member of an archive or package
+            source = source.read_bytes()
+        content = getattr(source, "content", source)  # of an HTTP response
     return bytes(content) if isinstance(content, bytes | bytearray | memoryview) else None
 
 
@@ -114,21 +118,27 @@ def _is_upload(value: Mapping[Any, Any]) -> bool:
     return isinstance(value.get("content"), bytes | bytearray | memoryview)
 
 
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Turn whatever a stranger's `read` raises into our own error."""
+    try:
+        yield
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise InvalidRequest(f"the file can't be read ({what}): pass its path or bytes") from error
+
+
 def _read_stream(stream: Any) -> bytes:
     """Read a file from its start, wherever its position is, and leave that as it was; what can't seek, from here on."""
     if isinstance(stream, io.TextIOBase):
         raise InvalidRequest(f"a file that is open as text is not a picture: {_AS_BYTES}")
-    try:
+    with _readable():
         at = stream.tell() if hasattr(stream, "seek") and getattr(stream, "seekable", lambda: True)() else None
         if at is not None:
             stream.seek(0)
         data = _all_of(stream)
         if at is not None:
             stream.seek(at)
-    except Exception as error:  # whoever wrote `read` raises what they like
-        raise InvalidRequest(
-            f"the file can't be read ({error or type(error).__name__}): pass its path or bytes"
-        ) from error
     if inspect.iscoroutine(data):
         data.close()
         raise InvalidRequest("read() of an upload must be awaited: pass the bytes, `await upload.read()`")

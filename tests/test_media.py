@@ -119,6 +119,91 @@ def test_a_playlist_reads_no_other_file(small_clip, tmp_path):
         media.probe("list.mp4")
 
 
+# Which way up.
+
+MATRICES = {
+    "upright": (1, 0, 0, 1),
+    "90 degrees": (0, 1, -1, 0),
+    "180 degrees": (-1, 0, 0, -1),
+    "270 degrees": (0, -1, 1, 0),
+    "mirrored": (-1, 0, 0, 1),
+    "upside down": (1, 0, 0, -1),
+    "transposed": (0, 1, 1, 0),
+    "transverse": (0, -1, -1, 0),
+}
+
+
+def seen(frame):
+    """Names of the four quarters' colours, from the top left clockwise."""
+    frame = np.asarray(frame)
+    height, width = frame.shape[:2]
+    named = {(1, 0, 0): "red", (0, 1, 0): "green", (0, 0, 1): "blue", (1, 1, 1): "white"}
+    places = [(1, 1), (1, 3), (3, 3), (3, 1)]
+    return [named.get(tuple((frame[y * height // 4, x * width // 4] > 127).tolist())) for y, x in places]
+
+
+@pytest.fixture
+def held(make_clip, tmp_path):
+    """Makes a clip of four colours that a camera held in some way: its frames lie on their side, its matrix says so."""
+
+    def make(name):
+        a, b, c, d = MATRICES[name]
+        shown = np.zeros((96, 160, 3), np.uint8)
+        shown[:48, :80], shown[:48, 80:] = (255, 0, 0), (0, 255, 0)
+        shown[48:, 80:], shown[48:, :80] = (0, 0, 255), (255, 255, 255)
+        ys, xs = np.mgrid[: (160, 96)[a != 0], : (96, 160)[a != 0]]  # each stored pixel, and where it is shown
+        x, y = a * xs + c * ys, b * xs + d * ys
+        data = make_clip("stored.mp4", [shown[y - y.min(), x - x.min()]] * 12, crf=10).read_bytes()
+        at = data.index(b"tkhd") + 4 + 40
+        matrix = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+        path = tmp_path / "held.mp4"
+        path.write_bytes(data[:at] + matrix + data[at + 36 :])
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_clip_is_upright_everywhere(held, name, tmp_path):
+    """However a camera was held, frames, posters, small copies and sizes are as players show the clip."""
+    path = held(name)
+    upright = ["red", "green", "blue", "white"]
+    info = media.probe(path)
+    assert (info.width, info.height) == (160, 96)
+    frames = list(media.read_frames(path))
+    assert len(frames) == 12
+    assert {frame.shape for frame in frames} == {(96, 160, 3)}
+    assert [seen(frame) for frame in frames] == [upright] * 12
+    assert [frame.time for frame in media.decode(path)] == pytest.approx([i / 24 for i in range(12)])
+    assert seen(media.poster(path)) == upright
+    assert media.poster(path, side=80).size == (80, 48)
+    (tmp_path / "small.mp4").write_bytes(media.proxy(path))
+    small = list(media.read_frames("small.mp4"))
+    assert [seen(frame) for frame in small] == [upright] * 6
+    media.write_tags(path, "tagged.mp4", {"comment": "a copy"})
+    assert seen(media.poster("tagged.mp4")) == upright
+    assert vidu.load(path).info.width == 160
+    assert reproduces(path, tmp_path / "tagged.mp4").word == "same pictures"
+
+
+@pytest.mark.parametrize("degrees", [90, -90, 180])
+def test_a_rotation_that_ffmpeg_wrote_is_read(degrees, tmp_path, photo):
+    """The rotation that other tools write means the same."""
+    path = tmp_path / "turned.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.height, stream.width, stream.pix_fmt = 192, 256, "yuv420p"
+        stream.set_display_rotation(degrees)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(photo, "rgb24")))
+        container.mux(stream.encode(None))
+    ffmpeg = ["ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    expected = subprocess.run(ffmpeg, capture_output=True, check=True).stdout
+    frame = next(media.read_frames(path))
+    assert frame.shape[:2] == ((192, 256) if degrees == 180 else (256, 192))
+    difference = frame.astype(int) - np.frombuffer(expected, np.uint8).reshape(frame.shape)
+    assert np.abs(difference).mean() < 2
+
+
 # Whole or not.
 
 

@@ -24,6 +24,7 @@ REFUSED = [
     ("no prompt", {"prompt": ""}, "prompt", "is empty: say what happens"),
     ("a blank prompt", {"prompt": " \n\t"}, "prompt", "is empty"),
     ("prompt of another kind", {"prompt": 5}, "prompt", "5 is not text"),
+    ("half a character", {"prompt": "a \ud83d cat"}, "prompt", "holds half a character .*: delete it"),
     ("1501 characters", {"prompt": "x" * 1501}, "prompt", "1,501 characters: the limit is 1,500"),
     ("no references", {"references": []}, "references", "pass one to 7 pictures"),
     ("None for references", {"references": None}, "references", "pass one to 7 pictures"),
@@ -114,6 +115,90 @@ def test_a_bomb_costs_neither_time_nor_memory(bomb, tmp_path):
 def test_the_limits_themselves_are_allowed(right):
     """Each limit belongs to what is allowed."""
     assert VideoRequest(**{"prompt": "A cat", "references": URL} | right)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"seed": np.int64(7)}, 7),
+        ({"seed": np.uint16(7)}, 7),
+        ({"seed": np.float32(7)}, 7),
+        ({"seed": 7.0}, 7),
+        ({"seed": np.array(7)}, 7),
+        ({"duration": np.int8(5)}, 5),
+        ({"duration": np.float64(5)}, 5),
+        ({"bgm": np.bool_(False)}, False),
+        ({"bgm": np.array([1, 2]).max() == 2}, True),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, dict) else "",
+)
+def test_numbers_of_numpy_are_numbers(given, taken):
+    """A whole number is one whatever computed it, and so is a truth value; the request holds Python's own."""
+    (name, _), = given.items()  # fmt: skip
+    request = VideoRequest(prompt="A cat", references=URL, **given)
+    assert (getattr(request, name), type(getattr(request, name))) == (taken, type(taken))
+    assert json.loads(json.dumps(request.payload()))[name] == taken
+    assert request == request.replace(**{name: taken})
+    assert request.key() == VideoRequest(prompt="A cat", references=URL, **{name: taken}).key()
+
+
+@pytest.mark.parametrize(
+    "seed", [7.5, np.float32(7.5), np.bool_(True), True, np.nan, np.inf, np.array([7]), "7"], ids=repr
+)
+def test_what_is_no_whole_number_is_no_seed(seed):
+    """A fraction, a truth value and a list are refused as before."""
+    with pytest.raises(InvalidRequest, match=r"seed: .* is not a whole number: pass one from 0 to 999999"):
+        VideoRequest(prompt="A cat", references=URL, seed=seed)
+
+
+def test_prices_budgets_and_times_of_numpy_are_numbers(tmp_path):
+    """Amounts that were computed are amounts, too."""
+    budget = vidu.Budget(np.float32(1.5), tmp_path / "class.json")
+    assert (budget.limit_usd, vidu.Budget(np.int64(2), tmp_path / "b.json").limit_usd) == (1.5, 2.0)
+    client = vidu.Client("k" * 20, price_usd=np.float32(0.5), timeout=np.float32(60), budget=budget)
+    assert (client.price_usd, client.timeout, type(client.timeout)) == (0.5, 60.0, float)
+    assert vidu.Credits(2.0) > np.float32(1.5)
+    assert vidu.Credits(2.0) == np.int64(2)
+    with pytest.raises(InvalidRequest, match="not an amount"):
+        vidu.Budget(np.bool_(True), tmp_path / "class.json")
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\r\n{}\r\n", "  {}\t", "\u3000{}\u2028"], ids=ascii)
+def test_the_characters_that_are_sent_are_those_that_count(around):
+    """White space around a prompt is neither sent nor counted."""
+    prompt = around.format("x" * 1500)
+    assert VideoRequest(prompt=prompt, references=URL).payload()["prompt"] == "x" * 1500
+    body = {"prompt": prompt, "image_urls": [URL]}
+    assert VideoRequest.from_payload(body).prompt == "x" * 1500
+    with pytest.raises(InvalidRequest, match="has 1,501 characters: the limit is 1,500"):
+        VideoRequest(prompt=around.format("x" * 1501), references=URL)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "\u200b\ufeff", "\u2060", "\u00a0 \u202f", "\u2800\u2800", "\u3164", "\u115f\u1160\uffa0", "\u00ad",
+        "\x00\x1b\x7f",
+        "\u200e\u202a\u2069", "\ufe0f", "\u180e", "\U000e0020\U000e007f", "\u2028\u2029\x85", "\u034f \u200d",
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_prompt_that_shows_nothing_is_empty(prompt):
+    """What a screen shows as blank is refused before it is paid for, wherever it comes from."""
+    for make in (
+        lambda: VideoRequest(prompt=prompt, references=URL),
+        lambda: VideoRequest.from_payload({"prompt": prompt, "image_urls": [URL]}),
+    ):
+        with pytest.raises(InvalidRequest, match="prompt: is empty: say what happens"):
+            make()
+
+
+@pytest.mark.parametrize(
+    "prompt", ["…", "雨", "🌧", "👩‍👩‍👧", "é", "\u200bcat\u200b", "नमस्ते", "\u0600", "\ue000", "?"], ids=ascii
+)
+def test_a_prompt_that_shows_anything_is_taken_as_it_is(prompt):
+    """Joiners inside of words and emoji belong to them, and are sent."""
+    assert VideoRequest(prompt=prompt, references=URL).payload()["prompt"] == prompt
 
 
 def test_ten_seconds_are_allowed_with_a_warning():

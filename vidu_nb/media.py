@@ -62,11 +62,14 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     with open_media(path) as container:
         stream = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if _turns(path)[:1] == [_QUARTER]:
+            width, height = height, width
         duration = float(container.duration or 0) / 1_000_000
         fps = float(stream.average_rate or 0)
         return VideoInfo(
-            width=stream.codec_context.width,
-            height=stream.codec_context.height,
+            width=width,
+            height=height,
             fps=fps,
             frames=stream.frames or round(duration * fps),
             duration=duration,
@@ -80,7 +83,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
-    """Decode the picture's or the sound's frames as PyAV gives them: the one way to read what a file holds.
+    """Decode the picture's frames, upright, or the sound's, as PyAV gives them: the one way to read what a file holds.
 
     Raises
     ------
@@ -92,8 +95,10 @@ def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any
     with open_media(path) as container:
         stream = container.streams.audio[0] if sound else container.streams.video[0]
         stream.thread_type = "AUTO"
+        turns = [] if sound else _turns(path)
         try:
-            yield from container.decode(stream)
+            frames = container.decode(stream)
+            yield from _turned(frames, stream, turns) if turns else frames
         except av.FFmpegError as error:
             problem = error.strerror or type(error).__name__
         else:
@@ -331,6 +336,64 @@ def _boxes(file: Any, size: int, at: int = 0) -> Iterator[tuple[bytes, int, int]
             return
         yield kind, start, at + length
         at += length
+
+
+# Which way up: players obey the matrix in a track's header, FFmpeg leaves that to its callers.
+
+_QUARTER = ("transpose", "cclock_flip")  # along the diagonal from the top left: x becomes y
+_MAX_HEADER = 50_000_000  # bytes; of an hour's film it has some 2 MB
+
+
+def _turns(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    """Return the filters, with their arguments, that put a file's frames upright: none for most."""
+    matrix = _display_matrix(Path(path))
+    if matrix is None:
+        return []
+    a, b, c, d = matrix  # x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 6.2.2)
+    swaps = abs(b) > abs(a)
+    across, down = (c, b) if swaps else (a, d)
+    return [
+        *([_QUARTER] if swaps else []),
+        *([("hflip", "")] if across < 0 else []),
+        *([("vflip", "")] if down < 0 else []),
+    ]
+
+
+def _turned(frames: Iterator[Any], stream: Any, turns: list[tuple[str, str]]) -> Iterator[Any]:
+    import av.filter
+
+    graph = av.filter.Graph()
+    nodes = [graph.add_buffer(template=stream), *(graph.add(*turn) for turn in turns), graph.add("buffersink")]
+    graph.link_nodes(*nodes).configure()
+    for frame in frames:
+        graph.push(frame)
+        yield graph.pull()
+
+
+def _display_matrix(path: Path) -> tuple[int, ...] | None:
+    """Return the four numbers of an MP4's first video track that say how it is turned."""
+    with path.open("rb") as file:
+        spans = [span for span in _boxes(file, os.fstat(file.fileno()).st_size) if span[0] == b"moov"]
+        if not spans or spans[0][2] - spans[0][1] > _MAX_HEADER:
+            return None
+        file.seek(spans[0][1])
+        header = file.read(spans[0][2] - spans[0][1])
+    for track in _inside(header, b"trak"):
+        if next(_inside(track, b"mdia", b"hdlr"), b"")[8:12] == b"vide":
+            head = next(_inside(track, b"tkhd"), b"")
+            at = 52 if head[:1] == b"\1" else 40  # its times have 64 bits in version 1
+            if len(head) >= at + 36:
+                a, b, _, c, d = struct.unpack_from(">5i", head, at)
+                return a, b, c, d
+    return None
+
+
+def _inside(box: bytes, kind: bytes, *deeper: bytes) -> Iterator[bytes]:
+    """Yield the payloads of the boxes of a kind that lie in another one's payload."""
+    for found, start, end in _boxes(io.BytesIO(box), len(box)):
+        if found == kind:
+            payload = box[start:end]
+            yield from _inside(payload, *deeper) if deeper else (payload,)
 
 
 def open_media(path: str | os.PathLike[str]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +49,34 @@ MAX_PROMPT = 1500  # characters, Vidu's own limit
 MAX_SEED = 999_999
 DURATIONS = (5, 10)  # seconds
 PUBLISHED_DURATIONS = (5,)
+#: A character that leaves a mark. Those that don't are white space, controls, and what Unicode lists as ignorable by
+#: default (DerivedCoreProperties.txt): joiners, marks of direction, fillers of Hangul; and the empty Braille pattern.
+VISIBLE = (
+    "[^\\s\\x00-\\x1f\\x7f-\\xa0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 _SHOWN = 40  # characters of a bad value that an error shows
 _warns = ContextVar("_warns", default=True)
+
+
+def plain(value: Any) -> Any:
+    """Return a NumPy number or truth value, or another library's single one, as Python's own; all else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
+def whole(value: Any) -> Any:
+    """Return a number without a fraction, of whatever type, as an int; all else as it is.
+
+    >>> whole(7.0), whole(7.5), whole(True)
+    (7, 7.5, True)
+    """
+    value = plain(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _stripped(prompt: Any) -> Any:
+    return prompt.strip() if isinstance(prompt, str) else prompt
 
 
 class VideoRequest(BaseModel):
@@ -77,7 +104,7 @@ class VideoRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=False)
 
-    prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT)] = Field(
+    prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT), BeforeValidator(_stripped)] = Field(
         title="Prompt",
         description="What happens in the clip: subjects, action, camera, style. At most 1500 characters.",
     )
@@ -93,18 +120,18 @@ class VideoRequest(BaseModel):
         default="16:9",
         description="The frame: 16:9 is 1920x1080 pixels, 1:1 is 1080x1080, 9:16 is 1080x1920.",
     )
-    duration: StrictInt = Field(
+    duration: Annotated[StrictInt, BeforeValidator(whole)] = Field(
         title="Duration",
         default=5,
         description="Length in seconds: 5. The service also mentions 10, but does not list it.",
         json_schema_extra={"enum": list(DURATIONS)},
     )
-    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] = Field(
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED), BeforeValidator(whole)] = Field(
         title="Seed",
         default=42,
         description="0 to 999999. The same seed asks for the same clip; 0 means a random one, not reproducible.",
     )
-    bgm: StrictBool = Field(
+    bgm: Annotated[StrictBool, BeforeValidator(plain)] = Field(
         title="Background music",
         default=True,
         description="Adds music to the clip; without it the clip is silent.",
@@ -132,9 +159,9 @@ class VideoRequest(BaseModel):
     @field_validator("prompt")
     @classmethod
     def _prompt_says_something(cls, prompt: str) -> str:
-        if not prompt.strip():
+        if not re.search(VISIBLE, prompt):
             raise ValueError("is empty: say what happens in the clip")
-        return prompt.strip()
+        return prompt
 
     @field_validator("duration")
     @classmethod
@@ -300,6 +327,8 @@ def _sentence(field: str, error: ErrorDetails) -> str:  # noqa: C901, PLR0911, P
             return f"has {len(value):,} characters: the limit is {context['max_length']:,}"
         case "string_type", _:
             return f"{shown} is not text"
+        case "string_unicode", _:
+            return "holds half a character (a lone surrogate): delete it"
         case "bool_type", _:
             return f"{shown} is not True or False"
         case "int_type", "seed":

@@ -260,10 +260,10 @@ def test_an_answer_that_is_too_large_is_given_up(page, web):
 @pytest.mark.parametrize(
     ("page", "says"),
     [
-        (b"<html>a page</html>", r"image_urls\[1\]: not a picture"),
-        (b"", r"image_urls\[1\]: not a picture"),
+        (b"<html>a page</html>", r"image_urls\[1\]: a web page, not a picture"),
+        (b"", r"image_urls\[1\]: an empty file, not a picture"),
         ((404, {}, b"gone"), r"image_urls\[1\]: the picture's URL answered 404"),
-        ((200, {}, b"\x89PNG\r\n\x1a\nbroken"), r"image_urls\[1\]: (not a picture|damaged)"),
+        ((200, {}, b"\x89PNG\r\n\x1a\nbroken"), r"image_urls\[1\]: a PNG picture that is damaged"),
     ],
     ids=["a page", "nothing", "an error", "a broken picture"],
 )

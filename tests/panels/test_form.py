@@ -6,6 +6,7 @@ import threading
 import warnings
 
 import ipywidgets
+import numpy as np
 import pytest
 import traitlets
 from panels import WAIT, button, control, find, part, text
@@ -26,6 +27,19 @@ def test_every_parameter_has_a_control_that_says_its_name():
             assert control(panel, name).description == info.title
         if not info.is_required():
             assert control(panel, name).value == info.default
+
+
+def test_controls_take_numbers_of_numpy():
+    """What was computed fills a control as its plain value does."""
+    panel = vidu.panel(prompt="A cat", seed=np.int64(7), duration=np.float32(5), bgm=np.bool_(False))
+    assert [control(panel, name).value for name in ("seed", "duration", "bgm")] == [7, 5, False]
+
+
+def test_the_counter_counts_what_is_sent():
+    """White space around a prompt is not sent, and not counted."""
+    panel = vidu.panel(prompt=" " + "x" * 1500 + "\n")
+    assert "1,500 / 1,500" in text(panel)
+    assert "vidu-over" not in text(panel)
 
 
 def test_a_new_parameter_appears_by_itself():

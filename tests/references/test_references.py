@@ -70,7 +70,9 @@ def test_arrays_of_each_usual_shape_are_taken(shape):
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((140, 160, 2), np.uint8), np.zeros((140, 160, 3)), np.zeros((2, 140, 160, 3), np.uint8)], ids=str
+    "array",
+    [np.zeros((140, 160, 2), np.uint8), np.zeros((140, 160), complex), np.zeros((2, 140, 160, 3)), np.zeros((0, 0))],
+    ids=lambda array: f"{array.dtype} {array.shape}",
 )
 def test_other_arrays_are_refused_by_shape_and_type(array):
     """An array that is no picture is refused with what it is."""

@@ -86,11 +86,11 @@ def test_files_and_urls_become_references_in_their_order(ask, add, encoded):
 def test_a_file_that_is_no_picture_keeps_its_problem_on_its_card(add, trio):
     """The problem stands on the very card, behind the good pictures, and the file is not sent."""
     message = add(trio, "notes.txt", b"hello")["message"]
-    assert message.startswith("notes.txt is not used: not a picture in PNG")
+    assert message.startswith("notes.txt is not used: text, not a picture: ")
     add(trio, "white.png")
     assert labels(trio) == ["red", "green", "blue", "white.png"]
     assert [item["label"] for item in trio.items] == ["red", "green", "blue", "white.png", "notes.txt"]
-    assert trio.items[4]["problem"].startswith("not a picture")
+    assert trio.items[4]["problem"].startswith("text, not a picture")
     assert trio.problems == (f"notes.txt: {trio.items[4]['problem']}",)
 
 

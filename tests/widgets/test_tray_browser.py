@@ -233,9 +233,9 @@ def test_a_broken_picture_says_so_on_its_own_card(tray, notebook, encoded):
     hand_over(tray, "drop", [("bad.png", b"\x89PNG\r\n\x1a\n broken"), *pictures(encoded, "good.png")])
     expect(names(tray)).to_have_text(["good.png"])
     bad = tray.get_by_role("listitem", name="bad.png, not used")
-    expect(bad).to_contain_text("not a picture in PNG, JPEG, WebP or GIF format")
-    expect(bad).to_have_accessible_description("""not a picture in PNG, JPEG, WebP or GIF format: convert it to one \
-of these Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.""")
+    expect(bad).to_contain_text("a PNG picture that is damaged")
+    expect(bad).to_have_accessible_description("""a PNG picture that is damaged: save it anew and pass that file \
+Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.""")
     expect(bad.locator("svg").first).to_be_visible()
     assert in_python(notebook) == "good.png"
 
@@ -257,10 +257,10 @@ def test_a_large_picture_is_shrunk_on_its_way(tray, notebook):
 
 
 def test_a_large_file_that_cannot_be_shrunk_says_what_to_do(tray, notebook):
-    """A large file that the browser can't decode never travels; its card names the way through Python."""
+    """A large file that the browser can't decode never travels; its card names what always helps."""
     hand_over(tray, "drop", [("holiday.heic", b"ftypheic" * 400_000)])
     card = tray.get_by_role("listitem", name="holiday.heic, not used")
-    expect(card).to_contain_text("3.2 MB that this browser can't decode and shrink: give its path in Python")
+    expect(card).to_contain_text("3.2 MB that this browser can't decode and shrink: save it as JPEG")
     assert "holiday.heic: 3.2 MB" in run(notebook, "print(tray.problems)")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..receipt import number
+from ..request import plain
 from ..storage.journal import Attempt
 from .messages import as_json
 
@@ -48,9 +49,11 @@ class Credits:
         return self.total
 
     def __eq__(self, other: object) -> bool:
+        other = plain(other)
         return self.total == float(other) if isinstance(other, Credits | int | float) else NotImplemented
 
     def __lt__(self, other: Credits | float) -> bool:
+        other = plain(other)
         return self.total < float(other) if isinstance(other, Credits | int | float) else NotImplemented
 
     def __hash__(self) -> int:

@@ -14,7 +14,7 @@ from ..errors import InvalidRequest, NotKept
 from ..net.credentials import hide
 from ..net.transport import NewTransport
 from ..receipt import number
-from ..request import DRAFT, MODEL, Quality, VideoRequest
+from ..request import DRAFT, MODEL, Quality, VideoRequest, plain
 from ..storage.archive import Archive
 from ..storage.budget import Budget
 from ..storage.maintenance import nearest
@@ -391,7 +391,7 @@ def _session(
         engine,
         archive if isinstance(archive, Archive) else Archive(archive),
         price_usd=_price(setting(ENV_PRICE) or PRICE_USD if price_usd is None else price_usd),
-        timeout=timeout,
+        timeout=plain(timeout),
         budgets=(budget,) if budget else (),
         notify=notify or print_line,
         mode=mode,

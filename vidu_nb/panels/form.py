@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from ..errors import InvalidRequest
 from ..references.reference import as_references
-from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices, quietly
+from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices, quietly, whole
 from ..widgets.tray import ReferenceTray
 
 _TIPS = (
@@ -151,7 +151,7 @@ class Form:
         InvalidRequest
             A value that its control can't show, such as a ratio that is not offered; nothing was changed.
         """
-        wanted = dict(values)
+        wanted = {name: whole(value) for name, value in values.items()}  # a widget takes Python's own numbers alone
         if "references" in wanted:
             wanted["references"] = as_references(wanted["references"])
         _, problems, _ = _checked(self._model, {**self.values(), **wanted})
@@ -229,7 +229,7 @@ class Form:
 
 def _counter(prompt: str) -> str:
     """Format a prompt's length and its limit."""
-    length = len(prompt)
+    length = len(prompt.strip())  # as it is sent
     over = " vidu-over" if length > MAX_PROMPT else ""
     return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
 

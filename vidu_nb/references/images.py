@@ -6,17 +6,24 @@ between 1:4 and 4:1, at most 50 MB, and a request body of at most 20 MB.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import io
-import warnings
-from typing import TYPE_CHECKING, Any
+import struct
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidRequest
+from .bare import bare, orientation
+from .kinds import FORMATS, identify
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-#: Formats that are decoded; anything else that Pillow could open (EPS, PSD, ...) is refused by name.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+#: Formats that the API takes: in a request's body, and behind a URL.
+API_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MIN_SIDE = 128  # px
 MAX_RATIO = 4  # longer side to shorter side
 MAX_PIXELS = 100_000_000  # a decoded picture takes 3 bytes a pixel
@@ -26,21 +33,69 @@ SENT_BYTES = 2_000_000  # seven of these, in base64, stay below MAX_BODY_BYTES
 _PNG = b"\x89PNG\r\n\x1a\n"
 _RGB8 = b"\x08\x02"  # bits a channel and colour type, in a PNG's header
 _LOSSLESS_PIXELS = 2_100_000  # beyond it a PNG of a photograph never fits in SENT_BYTES, and trying takes a second
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # others' frames are layers, sizes or views of one picture
+_TURNED = (5, 6, 7, 8)  # orientations with a quarter turn
+_SCALES = (1, 255, 65535)  # what white is in an array: of floats, of bytes, of 16-bit numbers
+_LIT = 0.9  # of an array's values above 0: as many are within twice the scale, or it is another one
+_SAMPLE = 1_000_000  # values that are sorted to find the scale
+_DARK = 0.1  # of the scale: a picture whose brightest value is below shows next to nothing
+
+_INSTEAD = (
+    "pass a path, an https:// URL, a data: URI, bytes, an open file, a PIL image or an array (H, W), (H, W, 3) or "
+    "(H, W, 4)"
+)
+
+
+class Decoded(NamedTuple):
+    """A picture upright, in 8-bit sRGB, on white and without metadata; and what its owner might want to know."""
+
+    image: Image
+    notes: tuple[str, ...] = ()
+
+
+class _Opened(NamedTuple):
+    """An image that is not decoded yet, and what its header tells beside it."""
+
+    image: Any
+    notes: tuple[str, ...]
 
 
 def decode(data: bytes) -> Image:
-    """Decode bytes to an upright, 8-bit RGB PIL image without metadata.
+    """Decode bytes in one of the API's formats to an upright, 8-bit RGB PIL image without metadata.
 
     Raises
     ------
     InvalidRequest
         As for `Reference`.
     """
-    with opened(data) as image:
-        try:
-            return normalised(image)
-        except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
-            raise InvalidRequest(f"the picture is damaged ({error}): save it anew and pass that file") from error
+    with _opened(data, API_FORMATS) as opened, _explained():
+        return normalised(opened.image).image
+
+
+def decode_any(data: bytes) -> Decoded:
+    """Decode bytes in any format that browsers or Pillow show, for a picture that is then encoded anew.
+
+    Raises
+    ------
+    InvalidRequest
+        As for `Reference`.
+    """
+    with _opened(data, FORMATS) as opened, _explained():
+        made = normalised(opened.image)
+        return Decoded(made.image, (*opened.notes, *made.notes))
+
+
+def encoded_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of an encoded picture as it stands upright, in pixels, without decoding it.
+
+    Raises
+    ------
+    InvalidRequest
+        As for `Reference`; damage behind the header is not found.
+    """
+    with _opened(data, API_FORMATS) as opened:
+        width, height = opened.image.size
+        return (height, width) if orientation(opened.image.info.get("exif", b"")) in _TURNED else (width, height)
 
 
 def encode(image: Image) -> tuple[bytes, tuple[int, int]]:
@@ -79,60 +134,6 @@ def media_type(data: bytes) -> str:
     return {b"\x89PNG": "png", b"RIFF": "webp", b"GIF8": "gif"}.get(data[:4], "jpeg")
 
 
-def _save(image: Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-class opened:  # noqa: N801
-    """Open a picture by its header, with every check that needs no pixels; closes it."""
-
-    def __init__(self, data: bytes) -> None:
-        from PIL import Image, UnidentifiedImageError
-
-        if len(data) > MAX_FILE_BYTES:
-            raise InvalidRequest(f"the picture is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
-        try:
-            with warnings.catch_warnings():
-                # Bombs are refused below, by our own limit; what else Pillow says of odd EXIF or MPO helps nobody here.
-                warnings.simplefilter("ignore")
-                self.image = Image.open(io.BytesIO(data), formats=FORMATS)
-        except Image.DecompressionBombError as error:
-            raise InvalidRequest(f"more than {MAX_PIXELS // 1_000_000} megapixels: shrink it") from error
-        except UnidentifiedImageError as error:
-            formats = "PNG, JPEG, WebP or GIF"
-            raise InvalidRequest(f"not a picture in {formats} format: convert it to one of these") from error
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise InvalidRequest(f"damaged ({error}): save it anew and pass that file") from error
-        check_size(*self.image.size)
-
-    def __enter__(self) -> Image:
-        return self.image
-
-    def __exit__(self, *_: object) -> None:
-        self.image.close()
-
-
-def is_animated(image: Image) -> bool:
-    """Return whether frames follow the first one; an MPO's are other views of the same moment, not an animation."""
-    try:
-        return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-    except Exception:
-        return False
-
-
-def upright_size(image: Image) -> tuple[int, int]:
-    """Return width and height as the camera held it, in pixels, without decoding."""
-    if image.format == "PNG":
-        return image.size  # a PNG's EXIF may stand behind its pixels: asking for it would decode them
-    try:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # the Orientation tag's quarter turns
-    except Exception:  # whatever damaged EXIF makes the parser raise: the picture itself may be fine
-        turned = False
-    return (image.height, image.width) if turned else (image.width, image.height)
-
-
 def check_size(width: int, height: int) -> None:
     """Raise `InvalidRequest` for a size outside the limits; sides in pixels."""
     if width * height > MAX_PIXELS:
@@ -143,39 +144,250 @@ def check_size(width: int, height: int) -> None:
         raise InvalidRequest(f"{width}x{height} is too oblong: crop it to between 1:{MAX_RATIO} and {MAX_RATIO}:1")
 
 
-def normalised(image: Image) -> Image:
+def _save(image: Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+# From bytes to a PIL image that is not decoded yet.
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn whatever a decoder raises of damaged data into our own error: each of them raises something else."""
+    try:
+        yield
+    except InvalidRequest:
+        raise
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise InvalidRequest(f"the picture is damaged ({what}): save it anew and pass that file") from error
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, formats: Collection[str]) -> Iterator[_Opened]:
+    """Open a picture by its header, with every check that needs no pixels; closes it.
+
+    Not by `PIL.Image.open`: it warns of large pictures, and what it warns goes through filters of the whole process.
+    """
+    from PIL.Image import DecompressionBombError
+
+    if len(data) > MAX_FILE_BYTES:
+        raise InvalidRequest(f"the picture is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
+    pixels = bare(data)
+    with _explained():
+        try:
+            image = _identified(pixels.data, formats)
+        except DecompressionBombError as error:
+            raise InvalidRequest(f"more than {MAX_PIXELS // 1_000_000} megapixels: shrink it") from error
+    if image is None:
+        raise InvalidRequest(_refusal(data, formats))
+    with image:
+        check_size(*image.size)
+        if image.format in ("PNG", "JPEG"):
+            image.info |= {"exif": pixels.exif, "icc_profile": pixels.profile}
+        if image.format == "PNG":
+            _scale_transparency(image, depth=data[24])
+        yield _Opened(image, _frames_left_out(image, pixels.frames))
+
+
+def _identified(data: bytes, formats: Collection[str]) -> Any:
+    """Return an image by the first plugin of Pillow that takes the bytes, None where there is none."""
+    for name in identify(data).formats:
+        factory = _plugin(name) if name in formats else None
+        if factory is not None:
+            # What Pillow's own `open` takes for "it is another format after all".
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                return factory(io.BytesIO(data), "")
+    return None
+
+
+def _plugin(name: str) -> Callable[[io.BytesIO, str], Any] | None:
+    """Return what opens a format, None where it is not installed."""
+    from PIL import Image
+
+    for load in (Image.preinit, Image.init):  # the common ones, all
+        if name not in Image.OPEN:
+            load()
+    if name in Image.OPEN:
+        return Image.OPEN[name][0]
+    if name == "HEIF" and importlib.util.find_spec("pillow_heif"):
+        from pillow_heif import HeifImageFile  # to register it would change the whole process
+
+        opener: Callable[[io.BytesIO, str], Any] = HeifImageFile
+        return opener
+    return None
+
+
+def _refusal(data: bytes, formats: Collection[str]) -> str:
+    """Say what bytes are that can't be opened, and what helps."""
+    kind = identify(data)
+    if not kind.formats:
+        return f"{kind.name}, not a picture: {kind.cure}"
+    if not set(kind.formats) & set(formats):
+        return f"{kind.name}, which the API does not take: convert it to PNG, JPEG or WebP"
+    if any(_plugin(name) for name in kind.formats):
+        return f"{kind.name} that is damaged: save it anew and pass that file"
+    return f"{kind.name}, which can't be opened here: {kind.cure}"
+
+
+def _frames_left_out(image: Any, frames: int) -> tuple[str, ...]:
+    """Say what follows the first frame of an animation, or the first page of a document."""
+    if image.format in _ANIMATED:
+        try:
+            many = frames > 1 or (image.format != "PNG" and image.is_animated)
+        except Exception:  # what is behind the first frame may be damaged
+            many = False
+        if many:
+            return (f"only the first {'page' if image.format == 'TIFF' else 'frame of the animation'} is used",)
+    return ()
+
+
+def _scale_transparency(image: Image, depth: int) -> None:
+    """Bring a PNG's transparent value to the 8 bits a channel that Pillow gives, but for 16-bit grey."""
+    value = image.info.get("transparency")
+    if image.mode == "L" and isinstance(value, int) and depth < 8:
+        image.info["transparency"] = value * 255 // (2**depth - 1)
+    elif image.mode == "RGB" and isinstance(value, tuple) and depth == 16:
+        image.info["transparency"] = tuple(one >> 8 for one in value)
+
+
+# From pixels of any kind to 8-bit RGB.
+
+
+def from_pixels(source: Any) -> Decoded:
+    """Make an upright RGB picture of a PIL image or an array; `InvalidRequest` for anything else.
+
+    Parameters
+    ----------
+    source
+        A PIL image, or an array (H, W), (H, W, 1), (H, W, 3), (H, W, 4) or channels first, of booleans, integers or
+        floats. White is 1, 255 or 65535, the first that fits nine tenths of the values; what lies outside is clipped.
+    """
+    from PIL import Image
+
+    notes: tuple[str, ...] = ()
+    if not isinstance(source, Image.Image):
+        array = _array(source)
+        check_size(array.shape[1], array.shape[0])
+        levels, notes = (array, _darkness(array, 255)) if array.dtype == "uint8" else _to_bytes(array)
+        source = Image.fromarray(levels)
+    check_size(*source.size)
+    with _explained():
+        made = normalised(source)
+    return Decoded(made.image, (*made.notes, *notes))
+
+
+def normalised(image: Image) -> Decoded:
     """Return an image upright, in 8-bit sRGB, with transparency on white and no metadata."""
     from PIL import Image as PILImage
-    from PIL import ImageOps
+    from PIL.Image import Transpose
 
+    image.load()  # a PNG's metadata may stand behind its pixels
+    turns = (
+        Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
+        Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90,
+    )  # fmt: skip
+    exif = image.info.get("exif")
+    way = orientation(exif if isinstance(exif, bytes) else b"")
     profile = image.info.get("icc_profile")
-    try:
-        image = ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF again
-        image = image.copy()
+    notes: tuple[str, ...] = ()
     if image.mode.startswith(("I", "F")):
-        image = _from_deep(image)
+        image, notes = _from_deep(image)
     elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = PILImage.new("RGBA", image.size, "white")
-        image = PILImage.alpha_composite(white, image).convert("RGB")
+        image = _on_white(image)
+    if way > 1:
+        image = image.transpose(turns[way - 2])
     if profile:
         image = _to_srgb(image, profile)
     image = image.convert("RGB")
-    bare = PILImage.new("RGB", image.size)
-    bare.paste(image)
-    return bare
+    rgb = PILImage.new("RGB", image.size)  # a new one has no metadata
+    rgb.paste(image)
+    return Decoded(rgb, notes)
 
 
-def _from_deep(image: Image) -> Image:
-    """Scale 16-bit and float grey to 8 bits; Pillow's own conversion clips everything above 255 to white."""
+def _on_white(image: Image) -> Image:
+    from PIL import Image as PILImage
+
+    try:
+        image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    except (ValueError, TypeError):
+        return image.convert("RGB")  # a transparent value that another mode left behind
+    white = PILImage.new("RGBA", image.size, "white")
+    return PILImage.alpha_composite(white, image).convert("RGB")
+
+
+def _from_deep(image: Image) -> tuple[Image, tuple[str, ...]]:
+    """Scale integers and floats to 8 bits; Pillow's own conversion clips everything above 255 to white."""
     import numpy as np
     from PIL import Image as PILImage
 
-    grey = np.asarray(image, dtype=np.float64)
-    top = grey.max(initial=0.0)
-    full = 1.0 if top <= 1.0 and image.mode == "F" else 255.0 if top <= 255 and image.mode != "I;16" else 65535.0
-    return PILImage.fromarray((np.clip(grey / full, 0, 1) * 255 + 0.5).astype(np.uint8))
+    grey = np.asarray(image)
+    scale = 65535 if image.format and image.mode.startswith("I;16") else None  # a file says how deep it is
+    levels, notes = _to_bytes(grey, scale)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        levels[grey == transparent] = 255
+    return PILImage.fromarray(levels), notes
+
+
+def _to_bytes(values: NDArray[Any], white: int | None = None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Scale numbers to 0..255, and say what was lost."""
+    import numpy as np
+
+    values = values.astype(np.float64)
+    if not np.isfinite(values).any():
+        raise InvalidRequest("an array without a single number is not a picture")
+    white = white or _scale(values)
+    levels = np.clip(np.nan_to_num(values, nan=0.0, posinf=white, neginf=0.0) / white, 0, 1) * 255 + 0.5
+    return levels.astype(np.uint8), (*_clipped(values, white), *_darkness(values, white))
+
+
+def _scale(values: NDArray[np.float64]) -> int:
+    """Return which value is white: one pixel that is too bright must not make all others black."""
+    import numpy as np
+
+    lit = values[(values > 0) & np.isfinite(values)]
+    lit = np.sort(lit[:: lit.size // _SAMPLE + 1])
+    bright = lit[int(_LIT * (lit.size - 1))] if lit.size else 0.0
+    return next((white for white in _SCALES if bright <= 2 * white), _SCALES[-1])
+
+
+def _clipped(values: NDArray[Any], white: int) -> tuple[str, ...]:
+    lost = values.size - int(((values >= 0) & (values <= white)).sum())
+    return (f"{lost:,} of {values.size:,} values are not within 0 to {white}: clipped",) if lost else ()
+
+
+def _darkness(values: NDArray[Any], white: int) -> tuple[str, ...]:
+    import numpy as np
+
+    top = float(np.nanmax(values, initial=0))
+    return (f"nearly black: no value is above {top:g}, and {white} is white",) if 0 < top < _DARK * white else ()
+
+
+def _array(source: Any) -> NDArray[Any]:
+    """Return an array of a picture's shape, channels last."""
+    import numpy as np
+
+    shape = getattr(source, "shape", None)
+    if shape is None:
+        raise InvalidRequest(f"a {type(source).__name__} is not a picture: {_INSTEAD}")
+    try:
+        array = np.asarray(source)
+    except Exception as error:  # each library's arrays raise their own: on a GPU, with a gradient, ...
+        raise InvalidRequest(f"a {type(source).__name__} that is no NumPy array ({error}): pass one") from error
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
+        array = np.moveaxis(array, 0, -1)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if (
+        array.dtype.kind in "biuf"
+        and array.size
+        and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
+    ):
+        return np.ascontiguousarray(array)
+    raise InvalidRequest(f"an array of {array.dtype} with shape {tuple(shape)} is not a picture: {_INSTEAD}")
 
 
 def _to_srgb(image: Image, profile: bytes) -> Image:
@@ -187,16 +399,3 @@ def _to_srgb(image: Image, profile: bytes) -> Image:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image  # a broken or mismatched profile: the plain conversion is the best that is left
     return converted or image
-
-
-def from_array(source: Any) -> Image:
-    """Make a PIL image of a uint8 array (H, W), (H, W, 3) or (H, W, 4); `InvalidRequest` for anything else."""
-    from PIL import Image
-
-    shape, kind = getattr(source, "shape", None), str(getattr(source, "dtype", ""))
-    if kind == "uint8" and shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))):
-        return Image.fromarray(source)
-    what = f"an array of {kind} with shape {shape}" if shape is not None else f"a {type(source).__name__}"
-    raise InvalidRequest(
-        f"{what} is not a picture: pass a path, an https:// URL, a data: URI, bytes, a PIL image or a uint8 array"
-    )

@@ -10,31 +10,37 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from ..environment import user_agent
 from ..errors import InvalidRequest, Unreachable, one_line
 from .images import (
     MAX_FILE_BYTES,
-    check_size,
     decode,
+    decode_any,
     encode,
-    from_array,
-    is_animated,
+    encoded_size,
+    from_pixels,
     is_lossless,
     media_type,
-    normalised,
-    opened,
-    upright_size,
 )
 from .signatures import shareable, unsigned
-from .sources import as_path, checked_url, data_uri, decode_text, is_web_url, read_file, shorten
+from .sources import (
+    checked_url,
+    data_uri,
+    decode_text,
+    find,
+    is_canonical,
+    is_data_uri,
+    is_single,
+    is_web_url,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,17 +49,22 @@ MAX_REFERENCES = 7
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 Source = Any
-"""A path, an ``https://`` URL, a ``data:`` URI, base64 text, bytes, a PIL image, a uint8 array or a `Reference`."""
+"""A path, a URL, a ``data:`` URI, base64 text, bytes, an open file, a PIL image, an array; a `Reference`."""
 
 
 @dataclass(frozen=True, repr=False, init=False)
 class Reference:
     """One reference picture, checked and ready to be sent.
 
-    Local pictures (path, bytes, base64 text, ``data:`` URI, PIL image, uint8 array of shape (H, W), (H, W, 3) or (H,
-    W, 4)) are decoded, turned upright, stripped of metadata such as GPS, brought to 8-bit sRGB (transparency on
-    white) and encoded anew: PNG where that fits in `SENT_BYTES`, else JPEG, shrunk only as far as needed. A URL is
-    passed on as it is; the service fetches it.
+    Local pictures are decoded, turned upright as browsers show them, stripped of metadata such as GPS, brought to 8-bit
+    sRGB (transparency on white) and encoded anew: PNG where that fits in `SENT_BYTES`, else JPEG, shrunk only as far as
+    needed. A URL is passed on as it is; the service fetches it.
+
+    Taken are a path or ``file:`` URL, bytes, base64 text, a ``data:`` URI, whatever has ``read()`` or ``read_bytes()``
+    (from its start, where it can seek), a file of an upload widget, a PIL image, and an array (H, W), (H, W, 3), (H, W,
+    4) or channels first. An array's white is 1, 255 or 65535, the first that fits nine tenths of its values; what lies
+    outside is clipped. Besides PNG, JPEG, WebP and GIF whatever Pillow opens by itself is opened: AVIF, TIFF, BMP, ...;
+    HEIC where pillow-heif is installed.
 
     Two references are equal where they send the same.
 
@@ -84,7 +95,8 @@ class Reference:
     Raises
     ------
     InvalidRequest
-        Not found, not a picture of a known format, smaller than 128 px, more oblong than 4:1, too large or damaged.
+        Not found, not a picture (the message names what it is), smaller than 128 px, more oblong than 4:1, too large or
+        damaged.
 
     >>> from PIL import Image
     >>> night = Reference(Image.new("RGB", (256, 128), "navy"), name="night")
@@ -137,10 +149,10 @@ class Reference:
         if is_web_url(text):
             return cls._made(_for_url(text), name=name)
         data = decode_text(text)
-        with opened(data) as image:
-            size = upright_size(image)
-        made: dict[str, Any] = {"url": text, "size": size, "claim": "", "notes": ()}
-        if not text.startswith("data:"):
+        made: dict[str, Any] = {"url": text, "size": encoded_size(data), "claim": "", "notes": ()}
+        if not is_canonical(text):
+            made["url"] = data_uri(data)
+        elif not is_data_uri(text):
             made["url"] = f"data:image/{media_type(data)};base64,{text}"
         of_bytes = hashlib.sha256(data).hexdigest()
         if sha256 in (None, of_bytes):
@@ -229,6 +241,12 @@ def with_signature(reference: Reference) -> Reference:
 def as_references(value: Source) -> tuple[Reference, ...]:
     """Return one or many sources as a tuple of references.
 
+    Parameters
+    ----------
+    value
+        One source as for `Reference`; several in a list or other iterable, such as an upload widget's value; or a
+        mapping of names to sources.
+
     Raises
     ------
     InvalidRequest
@@ -239,17 +257,16 @@ def as_references(value: Source) -> tuple[Reference, ...]:
     """
     if value is None:
         return ()
-    many = isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | memoryview | Reference)
-    if many and (hasattr(value, "__array_interface__") or isinstance(value, os.PathLike)):
-        many = False
-    sources = list(islice(value, MAX_REFERENCES + 1)) if many else [value]
+    if isinstance(value, Reference) or is_single(value):
+        value = [value]
+    sources = list(islice(value.items() if isinstance(value, Mapping) else value, MAX_REFERENCES + 1))
     if len(sources) > MAX_REFERENCES:  # refused before any is read: it may be a folder of thousands
         given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
         raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
     found = []
     for i, source in enumerate(sources):
         try:
-            found.append(Reference(source))
+            found.append(Reference(source[1], name=str(source[0])) if isinstance(value, Mapping) else Reference(source))
         except InvalidRequest as error:
             where = f"references[{i}]"
             raise InvalidRequest(f"{where}: {error.message}", field=where) from None
@@ -314,46 +331,21 @@ def image_urls_to_base64(image_urls: Iterable[str]) -> list[str]:
 
 
 def _read(source: Source) -> dict[str, Any]:
-    from PIL import Image  # 28 ms, only when a picture is at hand
-
-    if isinstance(source, str):
-        text = source.strip()
-        if is_web_url(text):
-            return _for_url(text) | {"name": Path(unquote(urlsplit(text).path)).name}
-        if not text.startswith("data:") and (path := as_path(text)):
-            source = path
-        else:
-            return _encode_bytes(decode_text(text), "")
-    if isinstance(source, os.PathLike):
-        return _encode_bytes(read_file(Path(source)), Path(source).name)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return _encode_bytes(bytes(source), "")
-    if not isinstance(source, Image.Image):
-        source = from_array(source)
-    name = Path(getattr(source, "filename", "") or "").name
-    check_size(*upright_size(source))
-    return _encoded(normalised(source), name, ())
-
-
-def _for_url(text: str) -> dict[str, Any]:
-    digest = hashlib.sha256(unsigned(checked_url(text)).encode()).hexdigest()
-    return {"url": text, "sha256": digest, "size": None, "claim": "", "notes": ()}
-
-
-def _encode_bytes(data: bytes, name: str) -> dict[str, Any]:
-    with opened(data) as image:
-        animated = is_animated(image)
-    notes = ("only the first frame of the animation is used",) if animated else ()
-    return _encoded(decode(data), name, notes)
-
-
-def _encoded(image: Image, name: str, notes: tuple[str, ...]) -> dict[str, Any]:
+    found = find(source)
+    if found.url:
+        return _for_url(found.url) | {"name": found.name}
+    image, notes = from_pixels(found.pixels) if found.data is None else decode_any(found.data)
     digest = _hash_pixels(image)
     data, size = encode(image)
     if size != image.size:
         before, after = (f"{width}x{height}" for width, height in (image.size, size))
         notes += (f"shrunk from {before} to {after} for the API's size limit",)
-    return {"url": data_uri(data), "sha256": digest, "name": name, "size": size, "claim": "", "notes": notes}
+    return {"url": data_uri(data), "sha256": digest, "name": found.name, "size": size, "claim": "", "notes": notes}
+
+
+def _for_url(text: str) -> dict[str, Any]:
+    digest = hashlib.sha256(unsigned(checked_url(text)).encode()).hexdigest()
+    return {"url": text, "sha256": digest, "size": None, "claim": "", "notes": ()}
 
 
 def _hash_pixels(image: Image) -> str:

@@ -1,19 +1,47 @@
-"""What a piece of text means that names a picture: a URL, a path, a ``data:`` URI, or base64."""
+"""Sources: whatever a person has at hand, as a URL, encoded bytes or pixels, with its name."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import inspect
+import io
+import os
 import re
-from pathlib import Path
-from urllib.parse import urlsplit
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any, NamedTuple
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.request import url2pathname
 
 from ..errors import InvalidRequest
 from ..files import expanded, reason
 from .images import MAX_FILE_BYTES, media_type
+from .kinds import TEXT, identify
 from .signatures import shareable
 
 _PNG_IN_BASE64 = "iVBORw0KGg"
 _MAX_URL = 2048  # characters; what browsers and proxies agree on
+_AS_BYTES = "open it with mode 'rb', or pass the bytes"
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]{64,}={0,2}\s*")
+_QUOTED = re.compile(r"""^b?(["'“‘<])(.*)["'”’>]$""", re.DOTALL)  # as copied from a shell, from Python, or from a text
+
+
+class Found(NamedTuple):
+    """What a source holds, one of three, and its name: a URL, an encoded picture, a PIL image or array."""
+
+    name: str = ""
+    url: str = ""
+    data: bytes | None = None
+    pixels: Any = None
+
+    def named(self, path: object) -> Found:
+        """Return the same under the last part of a path."""
+        if not isinstance(path, str | PurePath):
+            return self
+        kind = PureWindowsPath if re.match(r"[A-Za-z]:\\", str(path)) else Path  # browsers tell of C:\\fakepath
+        return self._replace(name=kind(path).name)
 
 
 def is_web_url(text: str) -> bool:
@@ -38,20 +66,161 @@ def checked_url(text: str) -> str:
     return text
 
 
-def as_path(text: str) -> Path | None:
-    """Return the path that a text means, None where it is base64; other schemes and missing files are refused."""
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)", text)
-    if scheme:
-        raise InvalidRequest(f"{scheme[1]!r} URLs are not taken: pass a path, an https:// URL or a data: URI")
-    path = expanded(text)
+def is_single(value: object) -> bool:
+    """Return whether a value is one picture, though it may be iterable as well: a path, a file, an array, an upload."""
+    if isinstance(value, Mapping):
+        return _is_upload(value)
+    if isinstance(value, str | bytes | bytearray | memoryview | os.PathLike) or not isinstance(value, Iterable):
+        return True
+    return (
+        getattr(value, "ndim", None) in (2, 3)
+        or any(hasattr(value, name) for name in ("read", "read_bytes"))
+        or (isinstance(getattr(value, "content", None), bytes))
+    )
+
+
+def find(source: Any) -> Found:
+    """Return what a source holds: a URL, encoded bytes, or else pixels, with the name that it bears.
+
+    Raises
+    ------
+    InvalidRequest
+        A file that is missing, too large or can't be read, a text that means nothing, or a URL that can't be one.
+    """
+    if isinstance(source, str):
+        return _from_text(source.strip())
+    if isinstance(source, os.PathLike):
+        return Found(Path(source).name, data=read_file(Path(source)))
+    if isinstance(source, Mapping) and _is_upload(source):
+        name = source.get("name") or (source.get("metadata") or {}).get("name")
+        return find(source["content"]).named(name)
+    found, data = Found().named(_name_of(source)), _bytes_in(source)
+    return found._replace(pixels=source) if data is None else found._replace(data=_unwrapped(data))
+
+
+def _name_of(source: Any) -> object:
+    with contextlib.suppress(Exception):  # a property may raise anything, and a picture needs no name
+        return getattr(source, "filename", None) or getattr(source, "name", None)
+    return None
+
+
+def _bytes_in(source: Any) -> bytes | None:
+    """Return the bytes that are in an object, None where it holds no encoded picture."""
+    if hasattr(source, "read"):
+        return _read_stream(source)
+    with _readable():
+        if hasattr(source, "read_bytes"):  # a member of an archive or package
+            source = source.read_bytes()
+        content = getattr(source, "content", source)  # of an HTTP response
+    return bytes(content) if isinstance(content, bytes | bytearray | memoryview) else None
+
+
+def _is_upload(value: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping is one file of an ipywidgets FileUpload, version 7 or 8."""
+    return isinstance(value.get("content"), bytes | bytearray | memoryview)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Turn whatever a stranger's `read` raises into our own error."""
     try:
-        if path.exists():
-            return path
-    except OSError:
-        pass  # longer than a file name can be: then it is base64, or nothing
-    if len(text) >= 64 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", text):
-        return None
+        yield
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise InvalidRequest(f"the file can't be read ({what}): pass its path or bytes") from error
+
+
+def _read_stream(stream: Any) -> bytes:
+    """Read a file from its start, wherever its position is, and leave that as it was; what can't seek, from here on."""
+    if isinstance(stream, io.TextIOBase):
+        raise InvalidRequest(f"a file that is open as text is not a picture: {_AS_BYTES}")
+    with _readable():
+        at = stream.tell() if hasattr(stream, "seek") and getattr(stream, "seekable", lambda: True)() else None
+        if at is not None:
+            stream.seek(0)
+        data = _all_of(stream)
+        if at is not None:
+            stream.seek(at)
+    if inspect.iscoroutine(data):
+        data.close()
+        raise InvalidRequest("read() of an upload must be awaited: pass the bytes, `await upload.read()`")
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InvalidRequest(f"read() gave a {type(data).__name__} instead of bytes: {_AS_BYTES}")
+    return bytes(data)
+
+
+def _all_of(stream: Any) -> Any:
+    """Read up to a byte more than a picture may have; some raw streams give less at a time than was asked for."""
+    try:
+        data = stream.read(MAX_FILE_BYTES + 1)
+    except TypeError:  # it takes no number
+        return stream.read()
+    if isinstance(data, bytes):
+        while len(data) <= MAX_FILE_BYTES and (more := stream.read(MAX_FILE_BYTES + 1 - len(data))):
+            data += more
+    return data
+
+
+def _from_text(text: str) -> Found:
+    if not text:
+        raise InvalidRequest("an empty text is not a picture: pass a path, an https:// URL or a data: URI")
+    plain = _QUOTED.sub(r"\2", text).strip()
+    for meant in dict.fromkeys((text, plain)):  # a file's name may have quotation marks
+        if is_web_url(meant):
+            url = checked_url(meant)
+            return Found(url=url).named(unquote(urlsplit(url).path))
+        if is_data_uri(meant):
+            return Found(data=decode_text(meant))
+        if meant[:5].lower() == "file:":
+            return find(_file_of(meant))
+        if _exists(meant):
+            return find(Path(meant))
+    if _BASE64.fullmatch(plain):
+        return Found(data=decode_text(plain))
+    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//|https?:)", plain):
+        raise InvalidRequest(f"{scheme[1]!r} URLs are not taken: pass a path, an https:// URL or a data: URI")
     raise InvalidRequest(f"there is no file {shorten(text)!r}: check the path (looked in {shorten(str(Path.cwd()))})")
+
+
+def _file_of(url: str) -> Path:
+    """Return the path in a ``file:`` URL, percent-encoded or not."""
+    path = url[len("file:") :]
+    if path.startswith("//"):
+        host, slash, path = path[2:].partition("/")
+        if host.lower() not in ("", "localhost"):
+            raise InvalidRequest(
+                f"the URL {shorten(url)!r} names a file of the machine {host!r}: pass a path on this one"
+            )
+        path = slash + path
+    return Path(url2pathname(path))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return as_stored(expanded(text)).exists()
+    except OSError:
+        return False  # longer than a file's name can be
+
+
+def as_stored(path: Path) -> Path:
+    """Return a path as the disk spells it: an accented letter is one character, or two, and to a disk these differ."""
+    if path.exists() or str(path).isascii():
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[len(found.parts) :]:
+        forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
+        found /= next((form for form in forms if (found / form).exists()), part)
+    return found
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """Return the bytes of a picture, where they are those of its base64 text or of a ``data:`` URI."""
+    text = data.strip() if data[:5].lower() == b"data:" or identify(data) is TEXT else b""
+    try:
+        decoded = decode_text(text.decode("ascii"))
+    except (InvalidRequest, UnicodeDecodeError):
+        return data
+    return decoded if identify(decoded).formats else data
 
 
 def read_file(path: Path) -> bytes:
@@ -60,11 +229,12 @@ def read_file(path: Path) -> bytes:
     if "\0" in str(path):
         raise _unusable(path, "has a NUL character in its name")
     try:
+        path = as_stored(path)
         if path.is_dir():
             raise _unusable(path, "is a folder: pass the picture's file")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise _unusable(path, f"is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
-        return path.read_bytes()
+        return _unwrapped(path.read_bytes())
     except FileNotFoundError as error:
         raise _unusable(path, "does not exist: check the path") from error
     except OSError as error:
@@ -75,21 +245,39 @@ def _unusable(path: Path, problem: str) -> InvalidRequest:
     return InvalidRequest(f"the file {shorten(str(path))!r} {problem}")
 
 
+def is_data_uri(text: str) -> bool:
+    """Return whether a text is meant as a ``data:`` URI."""
+    return text[:5].lower() == "data:"
+
+
+def is_canonical(text: str) -> bool:
+    """Return whether a text that `decode_text` takes is standard base64, which every service reads."""
+    body = text.partition(",")[2] if is_data_uri(text) else text
+    head = text[: -len(body)] if body else text
+    letters = len(body) - sum(body.count(space) for space in " \n\r\t")
+    plain = not any(sign in body for sign in "-_%") and letters % 4 == 0  # it may have megabytes
+    return plain and (not is_data_uri(text) or (text.startswith("data:") and head.lower().endswith(";base64,")))
+
+
 def decode_text(text: str) -> bytes:
-    """Return the bytes in a ``data:`` URI or in bare base64 text."""
-    body = text
-    if text.startswith("data:"):
+    """Return the bytes in a ``data:`` URI or in bare base64 text, standard or URL-safe, with its padding or without."""
+    body, is_base64 = text, True
+    if is_data_uri(text):
         head, comma, body = text.partition(",")
-        if not comma or not head.lower().endswith(";base64"):
+        is_base64 = re.search(r";\s*base64\s*$", head, re.IGNORECASE) is not None
+        if not comma:
             raise InvalidRequest("the data: URI must read data:image/png;base64,... (or jpeg, webp)")
-    if len(body) > MAX_FILE_BYTES * 4 // 3 + 4:
+    if len(body) > (MAX_FILE_BYTES * 4 // 3 + 4) * (1 if is_base64 else 3):
         raise InvalidRequest(f"the picture is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
-    try:
-        return base64.b64decode("".join(body.split()), validate=True)
-    except ValueError as error:
-        kind = "data: URI's content" if body is not text else f"text {shorten(text)!r}"
-        message = f"the {kind} is not base64: pass an https:// URL or a data: URI with base64 content"
-        raise InvalidRequest(message) from error
+    if not is_base64:
+        return unquote_to_bytes(body)
+    in_uri = body is not text
+    bare = "".join((unquote(body) if in_uri else body).split()).replace("-", "+").replace("_", "/").rstrip("=")
+    if in_uri or _BASE64.fullmatch(body):
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    kind = "data: URI's content" if in_uri else f"text {shorten(text)!r}"
+    raise InvalidRequest(f"the {kind} is not base64: pass an https:// URL or a data: URI with base64 content")
 
 
 def data_uri(data: bytes) -> str:

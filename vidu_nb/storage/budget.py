@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import ArchiveError, BudgetExceeded, InvalidRequest
 from ..files import read_regular, reason, write_bytes
 from ..locks import hold
+from ..request import plain
 
 _TIMEOUT = 30.0  # s; a reservation takes milliseconds
 _ROUNDING = 1e-9  # binary fractions: ten times 0.1 is not quite 1
@@ -49,6 +50,7 @@ class Budget:
     """
 
     def __init__(self, limit_usd: float, file: str | os.PathLike[str]) -> None:
+        limit_usd = plain(limit_usd)
         if isinstance(limit_usd, bool) or not isinstance(limit_usd, int | float) or not 0 <= limit_usd < float("inf"):
             raise InvalidRequest(f"budget_usd: {limit_usd!r} is not an amount of US dollars", field="budget_usd")
         self.limit_usd = float(limit_usd)

@@ -13,7 +13,7 @@ from ..client.session import uninterrupted
 from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
 from ..net.transport import NewTransport
 from ..references.reference import Source
-from ..request import AspectRatio, MovementAmplitude, Quality
+from ..request import AspectRatio, MovementAmplitude, Quality, whole
 from ..storage.budget import Budget
 from .formatting import format_usd
 from .plan import Plan
@@ -124,6 +124,7 @@ def _client(client: Client | None, quality: Quality) -> Client:
 def _workers(wanted: int | None, *, default: int) -> int:
     if wanted is None:
         return default
+    wanted = whole(wanted)
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
         raise InvalidRequest(f"max_workers: {wanted!r} is not a number of calls: pass 1 or more", field="max_workers")
     return wanted

@@ -44,7 +44,7 @@ async function packed(file, limits) {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     if (small) throw new Error("it can't be read: is it a folder, or was it moved?");
-    throw new Error(`${megabytes(file.size)} that this browser can't decode and shrink: ${IN_PYTHON}`);
+    throw new Error(`${megabytes(file.size)} that this browser can't decode and shrink: save it as JPEG`);
   }
   try {
     return await shrunk(bitmap, limits);

@@ -224,7 +224,7 @@ UPLOADS = {
     "no text": ({"data_urls": [5]}, "data_urls[0]: must be a data: URI"),
     "a URL": ({"data_urls": ["https://e.com/a.png"]}, "data_urls[0]: must be a data: URI"),
     "no base64": ({"data_urls": ["data:image/png;base64,%"]}, "data_urls[0]: the data: URI's content is not base64"),
-    "no picture": ({"data_urls": [data_uri(b"<svg/>" * 20)]}, "data_urls[0]: not a picture"),
+    "no picture": ({"data_urls": [data_uri(b"<svg/>" * 20)]}, "data_urls[0]: an SVG drawing, not a picture"),
 }
 
 
@@ -254,7 +254,7 @@ WRONG = {
     "a path": ({"image_urls": ["/etc/passwd"]}, "image_urls[0]: "),
     "a file URL": ({"image_urls": ["file:///etc/passwd"]}, "image_urls[0]: "),
     "half a character in a URL": ({"image_urls": ["https://e.com/\ud800"]}, "image_urls[0]: the URL"),
-    "no picture": ({"image_urls": [data_uri(b"hello" * 50)]}, "image_urls[0]: not a picture"),
+    "no picture": ({"image_urls": [data_uri(b"hello" * 50)]}, "image_urls[0]: text, not a picture"),
     "ratio 4:3": ({"aspect_ratio": "4:3"}, "aspect_ratio: '4:3' is not one of 16:9, 1:1, 9:16"),
     "seed 1000000": ({"seed": 1_000_000}, "seed: 1000000 is out of range"),
     "seed 7.5": ({"seed": 7.5}, "seed: 7.5 is not a whole number"),

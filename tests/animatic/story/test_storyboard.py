@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -116,6 +117,15 @@ def test_a_clause_leads_with_the_picture_that_it_names(text, expected):
     """By order, by number, or by a word of the file's name."""
     shown = pictures(board(text, ["table-cloth.jpg", "IMG_dog-02.png", "猫.webp"]))
     assert shown[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("word", ["café", "Ångström", "パン屋", "한국"])
+@pytest.mark.parametrize(("of_name", "of_prompt"), [("NFD", "NFC"), ("NFC", "NFD"), ("NFD", "NFD"), ("NFC", "NFC")])
+def test_a_name_is_known_in_either_form_of_unicode(word, of_name, of_prompt):
+    """An accent that is a character of its own, as in names from macOS, makes no other word."""
+    names = ["dog.jpg", unicodedata.normalize(of_name, f"{word}.jpg"), "tree.jpg"]
+    prompt = unicodedata.normalize(of_prompt, f"We see {word} at night.")
+    assert {pictures(board(prompt, names, seed))[0] for seed in range(6)} == {1}
 
 
 def test_a_name_of_two_words_beats_one_of_which_only_one_fits():

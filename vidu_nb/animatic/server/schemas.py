@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..._version import __version__
 from ...references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
 from ...references.reference import MAX_REFERENCES
-from ...request import VideoRequest
+from ...request import VISIBLE, VideoRequest
 from .queue import JobStatus
 
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
@@ -121,7 +121,7 @@ def video_schema() -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {"prompt": fields.pop("prompt") | {"pattern": r"\S"}, "image_urls": pictures, **fields},
+        "properties": {"prompt": fields.pop("prompt") | {"pattern": VISIBLE}, "image_urls": pictures, **fields},
         "required": ["prompt", "image_urls"],
         "additionalProperties": False,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -112,6 +113,7 @@ def _places(text: str) -> Iterator[tuple[int, int, str]]:
 def _worded(text: str, names: Sequence[str]) -> list[int]:
     """Find the pictures of whose names a clause has a word, as indices in the order of its words."""
     found: dict[int, set[int]] = {}
+    text = unicodedata.normalize("NFC", text)  # macOS spells the accents in file names as characters of their own
     # Scripts without spaces have no words to compare: there, a name is found wherever it stands.
     spaced = UNSPACED.sub(lambda hit: " " * len(hit[0]), text)
     words = {stem(hit[0]): hit.start() for hit in reversed(list(re.finditer(r"[^\W\d_]+", spaced)))}
@@ -128,7 +130,7 @@ def _worded(text: str, names: Sequence[str]) -> list[int]:
 
 def _name_words(name: str) -> list[str]:
     """Return the telling words of a file's name: "my_Cat-02.final.jpg" gives "cat" ("my" is too short to tell)."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HASH.sub(" ", PurePath(name).stem))
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _HASH.sub(" ", PurePath(unicodedata.normalize("NFC", name)).stem))
     words = (word.lower() for word in re.findall(r"[^\W\d_]+", spaced))
     dull = frozenset[str]().union(*(language.names for language in languages()))
     return [stem(word) for word in words if word not in dull and (len(word) >= _TELLING or not word.isascii())]

@@ -9,17 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
 
 from . import media
-from .environment import setting
 from .errors import InvalidRequest
 from .files import shown_path
+from .notebook import current_place, deliver, spellings
 from .receipt import Receipt
 from .request import VideoRequest
 
@@ -154,23 +152,11 @@ def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
     """Return the video's src, its poster's src, and a note where the picture is not the whole file."""
     if embed:
         return _data_uri("video/mp4", video.bytes), "", ""
-    if link := _link(video.path):
+    link, reason = deliver(spellings(video.path), current_place())
+    if link:
         return link, _data_uri("image/jpeg", media.poster_jpeg(video.path, side=side)), ""
-    word = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)}"
-    return _data_uri("video/mp4", media.proxy(video.path)), "", word
-
-
-def _link(path: Path) -> str:
-    """Return a relative link that the notebook's front end can play, empty where none can."""
-    if _front_end_plays_no_links():
-        return ""
-    shown = shown_path(path)
-    return "" if Path(shown).is_absolute() else quote(Path(shown).as_posix())
-
-
-def _front_end_plays_no_links() -> bool:
-    """Return whether this is VS Code or Colab, whose outputs can't reach the files beside the notebook."""
-    return "google.colab" in sys.modules or any(map(setting, ("VSCODE_PID", "VSCODE_CWD")))
+    told = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)} ({reason})"
+    return _data_uri("video/mp4", media.proxy(video.path)), "", told
 
 
 def _data_uri(kind: str, data: bytes) -> str:

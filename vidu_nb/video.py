@@ -212,4 +212,4 @@ def load(path: str | os.PathLike[str]) -> Video:
     """
     path = expanded(path)
     request, receipt = read_recipe(path)
-    return Video(path.resolve(), request, receipt)
+    return Video(path.absolute(), request, receipt)  # as it is spelled: a link to a symbolic link plays

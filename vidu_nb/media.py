@@ -25,7 +25,7 @@ POSTER_SIDE = 640  # px, the longer side
 PROXY_SIDE = 480  # px, the longer side
 #: FFmpeg also opens pictures, playlists that name other files, and URLs; a clip is none of these.
 _ONLY_FILES = {"format_whitelist": "mov,matroska,webm", "protocol_whitelist": "file"}
-PROXY_BYTES = 100_000  # in base64, with its poster, it stays below 150 kB of notebook
+PROXY_BYTES = 80_000  # in base64, with its poster, it stays below 150 kB of notebook
 
 
 @dataclass(frozen=True, slots=True)

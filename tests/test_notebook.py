@@ -20,6 +20,7 @@ from vidu_nb.video import Video
 
 HIDDEN = "it is in a hidden folder, which Jupyter does not serve"
 OUTSIDE = "it lies outside of the notebook's folder"
+LED_OUT = "a symbolic link leads out of the folder that Jupyter serves"
 UNKNOWN = "the notebook's folder is unknown"
 HOSTED = (
     "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION", "DEEPNOTE_PROJECT_ID",
@@ -37,7 +38,8 @@ def windows(*paths):
 
 WORK = Place(folders=posix("/me/work"))
 ROOT = Place(folders=posix("/me/work/day 1"), roots=posix("/me"))
-LINKED = Place(folders=posix("/me/work", "/data/7/work"), roots=posix("/me"))
+LINKED = Place(folders=posix("/me/work", "/data/7/work"))
+SERVED = Place(folders=posix("/me/work", "/me/work"), roots=posix("/me", "/me"))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,8 @@ LINKED = Place(folders=posix("/me/work", "/data/7/work"), roots=posix("/me"))
         (posix("/me/clips/a.mp4"), ROOT, "../../clips/a.mp4"),
         (posix("/me/work/clips/a.mp4"), ROOT, "../clips/a.mp4"),
         (posix("/me/work/clips/a.mp4", "/srv/.store/a.mp4"), WORK, "clips/a.mp4"),
+        (posix("/me/work/clips/a.mp4", "/me/.store/a.mp4"), WORK, "clips/a.mp4"),
+        (posix("/me/work/clips/a.mp4", "/me/big/a.mp4"), SERVED, "clips/a.mp4"),
         (posix("/data/7/work/clips/a.mp4"), LINKED, "clips/a.mp4"),
         (posix("/me/work/x/../clips/a.mp4", "/me/work/clips/a.mp4"), WORK, "clips/a.mp4"),
         (windows(r"c:\ME\Work\clips\a.mp4"), Place(folders=windows(r"C:\me\work")), "clips/a.mp4"),
@@ -71,6 +75,10 @@ def test_a_clip_in_reach_is_linked(clip, place, link):
         (posix("/srv/clips/a.mp4"), ROOT, OUTSIDE),
         (posix("/me/work/../clips/a.mp4", "/me/clips/a.mp4"), WORK, OUTSIDE),
         (posix("/data/7/clips/a.mp4"), LINKED, OUTSIDE),
+        (posix("/me/work/clips/a.mp4", "/srv/a.mp4"), SERVED, LED_OUT),
+        (posix("/me/clips/a.mp4", "/srv/.clips/a.mp4"), SERVED, LED_OUT),
+        (posix("/me/work/clips/a.mp4", "/me/work/.store/a.mp4"), SERVED, HIDDEN),
+        (posix("/me/work/clips/a.mp4", "/me/.store/a.mp4"), SERVED, HIDDEN),
         (windows(r"D:\clips\a.mp4"), Place(folders=windows(r"C:\work"), roots=windows("C:\\")), OUTSIDE),
         (posix("/me/work/a.mp4"), Place(), UNKNOWN),
         (posix("/me/work/a.mp4"), Place(front_end="Kaggle", folders=WORK.folders), "Kaggle plays no links to files"),

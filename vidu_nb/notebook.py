@@ -33,6 +33,11 @@ _HOSTED = {
     "nteract": "NTERACT_EXE",
 }
 
+_HIDDEN = "it is in a hidden folder, which Jupyter does not serve"
+_LED_OUT = "a symbolic link leads out of the folder that Jupyter serves"
+_OUTSIDE = "it lies outside of the notebook's folder"
+_REASONS = (_HIDDEN, _LED_OUT, _OUTSIDE)  # what a user can change comes first
+
 
 @dataclass(frozen=True)
 class Place:
@@ -74,8 +79,9 @@ class Delivery(NamedTuple):
 def deliver(clip: tuple[PurePath, ...], place: Place) -> Delivery:
     """Decide between a link to a clip and a copy of it.
 
-    A link is as good as what it spells: Jupyter serves a symbolic link that leads out of its root, and refuses a hidden
-    folder that lies in it. So no spelling is resolved before it was tried.
+    A link is tried as it is spelled: a symbolic link beside the notebook leads to a clip on another disk. Where a
+    Jupyter Server is known to run the kernel, what it opens in the end must lie below its root as well, and be hidden
+    nowhere: Tornado resolves symbolic links since 6.5.9.
 
     Parameters
     ----------
@@ -92,25 +98,34 @@ def deliver(clip: tuple[PurePath, ...], place: Place) -> Delivery:
     """
     if place.player == "embed":
         return Delivery("", f"{ENV_PLAYER}=embed")
-    asked = place.player == "link"
-    if place.front_end and not asked:
+    if place.front_end and place.player != "link":
         return Delivery("", f"{place.front_end} plays no links to files")
     if not place.folders:
         return Delivery("", "the notebook's folder is unknown")
-    reason = "it lies outside of the notebook's folder"
+    reasons = []
     for folder in place.folders:
         for target in clip:
-            way = _way(folder, target)
-            if way is None or ".." in target.parts:
-                continue
-            up, down = way
-            if not asked and up and not _is_served(folder, target, place):
-                continue
-            if not asked and any(part.startswith(".") for part in down):
-                reason = "it is in a hidden folder, which Jupyter does not serve"
-                continue
-            return Delivery(quote("/".join((*[".."] * up, *down))))
-    return Delivery("", reason)
+            link, reason = _link(folder, target, clip[-1], place)
+            if link:
+                return Delivery(link)
+            reasons.append(reason)
+    return Delivery("", min(reasons, key=_REASONS.index))
+
+
+def _link(folder: PurePath, target: PurePath, opened: PurePath, place: Place) -> Delivery:
+    """Return a link from one spelling of the folder to one of the clip, empty where it would not play."""
+    way, last = _way(folder, target), _way(place.folders[-1], opened)
+    if way is None or last is None or ".." in target.parts:
+        return Delivery("", _OUTSIDE)
+    up, down = way
+    if place.player != "link":
+        if up and not _is_served(folder, target, place):
+            return Delivery("", _OUTSIDE)
+        if not all(opened.is_relative_to(root) for root in place.roots[-1:]):
+            return Delivery("", _LED_OUT)
+        if any(part.startswith(".") for part in (*down, *(last[1] if place.roots else ()))):
+            return Delivery("", _HIDDEN)
+    return Delivery(quote("/".join((*[".."] * up, *down))))
 
 
 def _way(folder: PurePath, target: PurePath) -> tuple[int, tuple[str, ...]] | None:

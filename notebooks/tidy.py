@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-MAX_BYTES = 400_000
+MAX_BYTES = 600_000
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 15  # of code in a cell
 

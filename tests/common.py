@@ -31,7 +31,7 @@ from vidu_nb.video import Video
 
 ROOT = Path(__file__).resolve().parents[1]  # of the repository
 KEY = "key-of-the-tests"
-SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")  # how they begin
+SETTINGS = ("SEGMIND_", "VIDU_NB_", "VSCODE_", "JPY_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")  # how they begin
 
 
 def pytest_configure():

@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbconvert
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -141,6 +143,40 @@ def test_there_is_always_plain_text(local):
     told = "Video(16:9 · 5 s · seed 7 · segmind, $0.50, 'clip.mp4')"
     assert local._repr_mimebundle_()["text/plain"] == repr(local) == told
     assert vidu.show([local, local], labels=["a", "b"]).bundle()["text/plain"] == f"a: {told}\nb: {told}"
+
+
+def shown_picture(bundle):
+    return Image.open(io.BytesIO(base64.b64decode(bundle["image/jpeg"])))
+
+
+def test_there_is_always_a_picture(local):
+    """For viewers that show no HTML, or none with a video: the clip's poster, the same bytes each time."""
+    bundle = local._repr_mimebundle_()
+    picture = shown_picture(bundle)
+    assert (picture.format, picture.size) == ("JPEG", (256, 192))
+    assert np.abs(np.asarray(picture, int) - np.asarray(local.poster(), int)).mean() < 6
+    assert local._repr_mimebundle_() == bundle
+    assert "image/jpeg" in local.embed().bundle()
+
+
+@pytest.mark.parametrize(("count", "size"), [(2, (512, 192)), (3, (512, 384)), (9, (720, 540))])
+def test_several_clips_are_one_picture(count, size, local):
+    """Their posters stand in rows, in their order, in fewer bytes than one clip may add."""
+    bundle = vidu.show([local] * count).bundle()
+    assert shown_picture(bundle).size[1] == size[1]
+    assert len(bundle["image/jpeg"]) <= 80_000
+
+
+def test_a_pdf_shows_the_picture_and_a_page_the_player(local):
+    """What nbconvert makes: LaTeX, the way to PDF, knows no HTML; HTML and Markdown hold the player."""
+    output = nbformat.v4.new_output("display_data", dict(local._repr_mimebundle_()))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video", outputs=[output])])
+    text, resources = nbconvert.LatexExporter().from_notebook_node(notebook)
+    ((name, data),) = resources["outputs"].items()
+    assert data == base64.b64decode(output.data["image/jpeg"])
+    assert f"{{{name}}}" in text
+    for exporter in (nbconvert.HTMLExporter, nbconvert.MarkdownExporter):
+        assert "<video" in exporter().from_notebook_node(notebook)[0]
 
 
 def test_a_preview_says_so(local):

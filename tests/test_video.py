@@ -8,8 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from faults import KEY as SERVICE_KEY
+from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb import media
@@ -182,6 +184,66 @@ def test_frames_and_poster_come_from_the_clip(small_video):
     assert small_video.bytes == small_video.path.read_bytes()
 
 
+# Small animated pictures.
+
+
+@pytest.mark.parametrize(("name", "kind"), [("wave.gif", "GIF"), ("wave.webp", "WEBP"), ("WAVE.GIF", "GIF")])
+def test_an_animated_picture_moves_as_the_clip_does(name, kind, small_video):
+    """A GIF or WebP repeats, lasts as long as the clip at 12 frames a second, and shows its pictures."""
+    with Image.open(small_video.save(name)) as picture:
+        assert (picture.format, picture.n_frames, picture.info["loop"]) == (kind, 12, 0)
+        assert picture.size == (256, 192)
+        lengths = []
+        for number, expected in enumerate(list(small_video.frames())[::2]):
+            picture.seek(number)
+            shown = np.asarray(picture.convert("RGB"), int)
+            lengths.append(picture.info["duration"])
+            assert np.abs(shown - expected).mean() < 12, number
+    assert sum(lengths) == pytest.approx(1000, abs=15)
+
+
+def test_a_full_size_preview_is_made_small_with_its_badge(photo):
+    """480 px on the longer side, a few megabytes; PREVIEW stands in its corner as in the clip."""
+    video = vidu.preview("A wave, pan left.", photo, aspect_ratio="9:16", bgm=False)
+    with Image.open(video.save("wave.gif")) as picture:
+        assert (picture.size, picture.n_frames) == ((270, 480), 60)
+        corner = np.asarray(picture.convert("RGB"), int)[:60, 135:]
+    expected = np.asarray(video.poster(at=0, side=480), int)[:60, 135:]
+    assert np.abs(corner - expected).mean() < 12
+    assert Path("wave.gif").stat().st_size < 5_000_000
+    assert video.save("wave.webp").stat().st_size < 2_000_000
+
+
+def test_a_slow_clip_keeps_its_frames(make_clip, photo):
+    """A clip of fewer frames than 12 a second is not sped up."""
+    slow = Video(make_clip("slow.mp4", [np.roll(photo, 9 * i, axis=1) for i in range(6)], fps=6, sound=False))
+    for name in ("slow.gif", "slow.webp"):
+        with Image.open(slow.save(name)) as picture:
+            lengths = []
+            for number in range(picture.n_frames):
+                picture.seek(number)
+                picture.load()  # a WebP tells its frame's length only then
+                lengths.append(picture.info["duration"])
+        assert sum(lengths) == pytest.approx(1000, abs=15), name
+
+
+@pytest.mark.parametrize("name", ["x.mov", "x.avi", "x.png", "x", "x.mp4.txt", ".mp4", "no such folder/x.webm"])
+def test_another_ending_is_refused_before_anything_is_written(name, small_video, tmp_path):
+    """The sentence names the endings that are written; no file and no folder appears."""
+    with pytest.raises(InvalidRequest, match=r"a copy's name ends in \.mp4, \.gif or \.webp") as caught:
+        small_video.save(name)
+    assert caught.value.field == "path"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.webp"])
+def test_a_lost_clip_makes_no_picture(name, tmp_path):
+    """Its own error, and no half of a picture stays behind."""
+    with pytest.raises(ViduError, match=r"gone\.mp4 does not exist"):
+        Video(tmp_path / "gone.mp4").save(name)
+    assert list(tmp_path.iterdir()) == []
+
+
 # Copies, and the clips in an archive.
 
 
@@ -265,13 +327,14 @@ def test_saving_is_free_where_nothing_is_kept(kept, small_video, monkeypatch):
         kept.save(kept.path.relative_to(Path.cwd()))
 
 
-@pytest.mark.parametrize("target", ["archive/preview/x.mp4", "archive/x.mp4"])
+@pytest.mark.parametrize("target", ["archive/preview/x.mp4", "archive/x.mp4", "x.mov"])
 def test_a_command_refuses_such_a_place_before_it_asks(kept, studio, target, capsys, monkeypatch, encoded):
-    """`-o` into an archive is wrong usage, told before anything is made or paid for."""
+    """`-o` into an archive or with a strange ending is wrong usage, told before anything is made or paid for."""
     monkeypatch.setenv("SEGMIND_API_KEY", SERVICE_KEY)
     monkeypatch.setenv("SEGMIND_BASE_URL", studio.root)
     Path("wave.png").write_bytes(encoded())
     assert main(["generate", "Another wave", "-r", "wave.png", "-o", target]) == 2
-    assert "save the copy outside of the archive" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert ("a copy's name ends in" if target == "x.mov" else "save the copy outside of the archive") in told
     assert len(studio.posts) == 1
     assert kept.path.exists()

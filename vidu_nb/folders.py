@@ -133,14 +133,14 @@ def _archive_around(target: Path) -> Path | None:
     if holds_clips(target.parent):
         return target.parent
     for folder in target.parents:
-        if _is_archive(folder):
+        if is_archive(folder):
             first = target.relative_to(folder).parts[0].casefold()
             if first in FOLDERS or not here.is_relative_to(folder):
                 return folder
     return None
 
 
-def _is_archive(folder: Path) -> bool:
+def is_archive(folder: Path) -> bool:
     """Return whether a folder has what every archive has had since its first call, with or without the journal."""
     return (folder / "incoming").is_dir() and any((folder / name).is_dir() for name in ("journal", "locks"))
 

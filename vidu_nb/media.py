@@ -31,7 +31,7 @@ _TOP_LEVEL = (
     b"ssix", b"prft", b"pdin", b"emsg",
 )  # fmt: skip
 _MAX_LEAD = 1024  # bytes before the first box: a byte order mark, line ends, the head of a multipart answer
-PROXY_BYTES = 100_000  # in base64, with its poster, it stays below 150 kB of notebook
+PROXY_BYTES = 80_000  # in base64, with its poster, it stays below 150 kB of notebook
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,32 @@
 
 A link to the file and a JPEG poster is what JupyterLab plays best (82 kB a clip against 11.7 MB for the whole file as
 a data URI). Where a relative link can't play, a small silent copy is embedded instead, and the caption says so.
+Beside the HTML stands a picture, for viewers that show no HTML or no `<video>`.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
-import sys
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
 
 from . import media
-from .environment import setting
 from .errors import InvalidRequest
 from .files import shown_path
+from .notebook import current_place, deliver, spellings
 from .receipt import Receipt
 from .request import VideoRequest
 
 _WIDTH, _HEIGHT = 640, 480  # px, the box that one player fits into
+_STILL_SIDE = 480  # px, the longer side of the picture beside the HTML
+_STILL_BYTES = 28_000  # with the small copy, in base64 both, below 150 kB of notebook
+_SHEET_WIDTH, _SHEET_BYTES = 720, 60_000  # px and bytes, of a picture for several clips
 _MAX_SHOWN = 9
 _PROMPT_SHOWN = 160  # characters
 
@@ -112,7 +116,7 @@ class Player:
 
     def bundle(self) -> dict[str, str]:
         """Return the MIME bundle that Jupyter shows."""
-        return {"text/plain": repr(self), "text/html": self.html()}
+        return {"text/plain": repr(self), "text/html": self.html(), "image/jpeg": still(self.videos)}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self.bundle()
@@ -125,12 +129,30 @@ class Player:
         return "\n".join(named)
 
 
+def still(videos: Sequence[_Clip]) -> str:
+    """Return a JPEG of the clips' posters in base64, as Jupyter wants it; several stand in rows, in their order."""
+    from PIL import Image
+
+    many = len(videos) > 1
+    posters = [Image.open(io.BytesIO(media.poster_jpeg(one.path, side=_poster_side(one, many=many)))) for one in videos]
+    if not many:
+        posters[0].thumbnail((_STILL_SIDE, _STILL_SIDE))
+        return _base64(media.jpeg(posters[0], max_bytes=_STILL_BYTES))
+    columns = math.ceil(math.sqrt(len(posters)))
+    side = _SHEET_WIDTH // columns
+    for poster in posters:
+        poster.thumbnail((side, side))
+    height = max(poster.height for poster in posters)
+    sheet = Image.new("RGB", (side * columns, height * math.ceil(len(posters) / columns)), "white")
+    for place, poster in enumerate(posters):
+        sheet.paste(poster, (place % columns * side, place // columns * height))
+    return _base64(media.jpeg(sheet, max_bytes=_SHEET_BYTES))
+
+
 def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
     """Show one clip as HTML, half as wide where there are many; every text in it is escaped."""
-    info = video.info
-    scale = min(_WIDTH / info.width, _HEIGHT / info.height) * (0.5 if many else 1)
-    width, height = round(info.width * scale), round(info.height * scale)
-    source, poster, word = _source(video, embed=embed, side=min(max(width, height), media.POSTER_SIDE))
+    width, height = _size(video, many=many)
+    source, poster, word = _source(video, embed=embed, side=_poster_side(video, many=many))
     prompt = video.request.prompt if video.request else ""
     prompt = prompt if len(prompt) <= _PROMPT_SHOWN else prompt[: _PROMPT_SHOWN - 1] + "…"
     told = "" if many else prompt  # beside each other, labels tell clips apart; the prompt would only repeat itself
@@ -150,28 +172,31 @@ def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = 
     )
 
 
+def _size(video: _Clip, *, many: bool) -> tuple[int, int]:
+    """Return a player's width and height in pixels."""
+    info = video.info
+    scale = min(_WIDTH / info.width, _HEIGHT / info.height) * (0.5 if many else 1)
+    return round(info.width * scale), round(info.height * scale)
+
+
+def _poster_side(video: _Clip, *, many: bool) -> int:
+    return min(max(_size(video, many=many)), media.POSTER_SIDE)
+
+
 def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
     """Return the video's src, its poster's src, and a note where the picture is not the whole file."""
     if embed:
         return _data_uri("video/mp4", video.bytes), "", ""
-    if link := _link(video.path):
+    link, reason = deliver(spellings(video.path), current_place())
+    if link:
         return link, _data_uri("image/jpeg", media.poster_jpeg(video.path, side=side)), ""
-    word = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)}"
-    return _data_uri("video/mp4", media.proxy(video.path)), "", word
-
-
-def _link(path: Path) -> str:
-    """Return a relative link that the notebook's front end can play, empty where none can."""
-    if _front_end_plays_no_links():
-        return ""
-    shown = shown_path(path)
-    return "" if Path(shown).is_absolute() else quote(Path(shown).as_posix())
-
-
-def _front_end_plays_no_links() -> bool:
-    """Return whether this is VS Code or Colab, whose outputs can't reach the files beside the notebook."""
-    return "google.colab" in sys.modules or any(map(setting, ("VSCODE_PID", "VSCODE_CWD")))
+    told = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)} ({reason})"
+    return _data_uri("video/mp4", media.proxy(video.path)), "", told
 
 
 def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return f"data:{kind};base64,{_base64(data)}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

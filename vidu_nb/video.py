@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import media
+from .animated import WRITERS
 from .console import printable
+from .errors import InvalidRequest
 from .files import expanded, remove_parts, shown_path, write_atomically
 from .folders import check_outside
 from .player import Player
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from .animatic.story.storyboard import Storyboard
+
+#: How the names of copies end.
+COPIES = (".mp4", *WRITERS)
 
 _OTHER_VERSION = "Another version of the preview engine made this clip: its shots may differ from this plan."
 
@@ -134,14 +139,18 @@ class Video:
         return media.poster(self.path, at=at, side=side)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
-        """Save a copy that carries its recipe: request and receipt as a metadata tag that ffprobe shows.
+        """Save a copy: an MP4 that carries its recipe, or a small animated picture without one.
+
+        An MP4 is the whole clip, with request and receipt as a metadata tag that ffprobe shows. GIF and WebP are for
+        slides and README files: silent, 12 frames a second, 480 px on the longer side.
 
         Parameters
         ----------
         path
-            Where to; an existing file is replaced in one step, or not at all.
+            Where to: a name that ends in .mp4, .gif or .webp, or a folder. An existing file is replaced in one step,
+            or not at all.
         references
-            Put the reference pictures into the file as well, so that `load` gives the whole request back. False leaves
+            Put the reference pictures into an MP4 as well, so that `load` gives the whole request back. False leaves
             them out, for a clip that goes to strangers.
 
         Returns
@@ -152,19 +161,19 @@ class Video:
         Raises
         ------
         InvalidRequest
-            The place is inside an archive, whose files stay as they came.
+            The name has another ending, or the place is inside an archive, whose files stay as they came.
         ViduError
             The clip's own file has gone or is damaged.
         OSError
             The copy can't be written there.
         """
-        target = expanded(path)
-        if target.is_dir():
-            target /= self.path.name
-        check_outside(target, clip=self.path)
+        target = check_target(path, clip=self.path)
         remove_parts(target.parent)
 
         def write(part: Path) -> None:
+            if animated := WRITERS.get(target.suffix.lower()):
+                animated(self.path, part)
+                return
             original = (self.receipt and self.receipt.original) or self.receipt
             pictures = self.request.references if references and self.request else ()
             write_recipe(self.path, part, recipe_of(self.request, original), pictures)
@@ -190,6 +199,37 @@ class Video:
         return f"Video({self.caption}, {shown_path(self.path)!r})"
 
 
+def check_target(path: str | os.PathLike[str], *, clip: Path | None = None) -> Path:
+    """Return where a copy goes; refuse a place that can't be meant, best before a clip is made or paid for.
+
+    Parameters
+    ----------
+    path
+        A file to write, or a folder.
+    clip
+        The clip to copy, where there is one; in a folder the copy has its name.
+
+    Raises
+    ------
+    InvalidRequest
+        The ending is none that `Video.save` writes, or the place is inside an archive.
+
+    >>> check_target("clip.mov")
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.InvalidRequest: path: 'clip.mov' can't be written: a copy's name ends in .mp4, .gif or .webp
+    """
+    target = expanded(path)
+    is_folder = target.is_dir()
+    if is_folder and clip:
+        target /= clip.name
+    check_outside(target, clip=clip)
+    if not is_folder and target.suffix.lower() not in COPIES:
+        message = f"path: {target.name!r} can't be written: a copy's name ends in .mp4, .gif or .webp"
+        raise InvalidRequest(message, field="path")
+    return target
+
+
 def load(path: str | os.PathLike[str]) -> Video:
     """Read a `Video` from a file, with the request and the receipt that its recipe holds.
 
@@ -212,4 +252,4 @@ def load(path: str | os.PathLike[str]) -> Video:
     """
     path = expanded(path)
     request, receipt = read_recipe(path)
-    return Video(path.resolve(), request, receipt)
+    return Video(path.absolute(), request, receipt)  # as it is spelled: a link to a symbolic link plays

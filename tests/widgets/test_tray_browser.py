@@ -118,6 +118,68 @@ def test_dropped_files_become_numbered_cards_and_references(tray, notebook, enco
     assert not notebook.locator(".jp-DirListing-itemText", has_text="cat.png").count()
 
 
+def drag_from_the_file_browser(page, name, target):
+    """Drag a file by the mouse, as a person does."""
+    item = page.locator(".jp-DirListing-item", has_text=name).locator(".jp-DirListing-itemText")
+    item.scroll_into_view_if_needed()
+    start, end = item.bounding_box(), target.bounding_box()
+    page.mouse.move(start["x"] + 10, start["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(start["x"] + 40, start["y"] + 15, steps=5)
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=10)
+    expect(page.locator(".vidu-tray-over")).to_have_count(1)
+    page.mouse.up()
+    expect(page.locator(".vidu-tray-over")).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", ["cat.png", "a b#c%d é.png", "16:9.png"])
+def test_a_file_dragged_from_jupyterlabs_file_browser_is_taken(tray, notebook, encoded, name):
+    """It becomes a card and a reference, and nothing else in the page takes it."""
+    (notebook.folder / name).write_bytes(encoded(230, 150))
+    command(notebook, "filebrowser:refresh")
+    cells = notebook.locator(".jp-Cell").count()
+    drag_from_the_file_browser(notebook, name, tray)
+    expect(names(tray)).to_have_text([name])
+    expect(tray.locator(".vidu-tray-size")).to_have_text(["230x150"])
+    assert in_python(notebook) == name
+    assert notebook.locator(".jp-Cell").count() == cells
+    (notebook.folder / name).unlink()
+
+
+def test_a_dragged_file_that_is_no_picture_says_so(tray, notebook):
+    """A notebook, and a folder: each keeps its card with the reason, and nothing is sent."""
+    (notebook.folder / "a folder").mkdir()
+    (notebook.folder / "notes.txt").write_text("hello")
+    command(notebook, "filebrowser:refresh")
+    drag_from_the_file_browser(notebook, "notes.txt", tray)
+    expect(tray.locator(".vidu-tray-bad")).to_contain_text("not a picture")
+    drag_from_the_file_browser(notebook, "a folder", tray)
+    bad = tray.locator(".vidu-tray-bad", has_text="a folder")
+    expect(bad).to_contain_text("Jupyter's server does not hand it out (403): give its path in Python")
+    assert in_python(notebook) == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["../api/status", "a/../../api/status", ".", "no/such.png", ".lab/secret.png", "s3:x/a.png"]
+)
+def test_a_path_that_leads_elsewhere_fetches_nothing(tray, notebook, encoded, path):
+    """What a page says was dragged reaches no other address of the server, and no hidden file; the card says so."""
+    (notebook.folder / ".lab" / "secret.png").write_bytes(encoded())
+    asked = []
+    notebook.on("request", lambda request: asked.append(request.url))
+    tray.evaluate(
+        """(tray, path) => {
+            const mimeData = {hasData: type => type === 'application/x-jupyter-icontents', getData: () => [path]};
+            const event = new MouseEvent('lm-drop', {bubbles: true, cancelable: true});
+            tray.dispatchEvent(Object.assign(event, {mimeData, proposedAction: 'move'}));
+        }""",
+        path,
+    )
+    expect(tray.locator(".vidu-tray-bad")).to_contain_text("give its path in Python: references=[path]")
+    assert not [url for url in asked if url.endswith("/api/status")]
+    assert in_python(notebook) == ""
+
+
 def test_the_file_chooser_takes_several_files(tray, notebook, encoded):
     """The button opens a chooser for many pictures; the same file can be chosen twice."""
     files = [

@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
-from ..files import expanded
-from ..folders import check_outside
 from ..references.signatures import shareable
 
 if TYPE_CHECKING:
@@ -213,10 +211,11 @@ def _preview(arguments: argparse.Namespace) -> None:
 
 
 def _make_clip(arguments: argparse.Namespace, client: Client) -> None:
+    from ..video import check_target
     from .options import request_from
 
     if arguments.output:
-        check_outside(expanded(arguments.output))
+        check_target(arguments.output)
     request = request_from(arguments)
     for reference in request.references:
         for note in reference.notes:

@@ -16,7 +16,7 @@ from ..player import Player
 from ..references.reference import Reference
 from ..request import MAX_SEED, VideoRequest
 from ..storage.archive import Archive
-from ..video import Video
+from ..video import COPIES, Video
 from ..widgets.synchroniser import Synchroniser
 from .history import short_label
 from .snippets import PicturePath, as_curl, as_python, as_requests
@@ -152,7 +152,7 @@ class ClipTools:
             return
         try:
             target = expanded(name)
-            target = target if target.suffix.lower() == ".mp4" else target.with_name(f"{target.name}.mp4")
+            target = target if target.suffix.lower() in COPIES else target.with_name(f"{target.name}.mp4")
             if target.exists():
                 self._say(f"{target.name} is there already: choose another name.", "problem")
                 return

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from html import escape
 
 from ..errors import ViduError
-from ..player import figure
+from ..player import figure, still
 from ..request import FRAME_SIZES
 from ..video import Video
 from .formatting import label_value
@@ -99,15 +99,26 @@ class Grid:
             )
         return "".join(parts)
 
-    def _selection(self, cell: Callable[[int], str]) -> str:
+    @property
+    def shown(self) -> list[int]:
+        """The places of the clips that are shown."""
         landed = [index for index, one in sorted(self.results.items()) if isinstance(one, Video)]
-        shown = landed[:MAX_SHOWN]
-        more = len(landed) - len(shown)
+        return landed[:MAX_SHOWN]
+
+    def bundle(self) -> dict[str, str]:
+        """Return the MIME bundle that Jupyter shows."""
+        clips = [one for index in self.shown if isinstance(one := self.results[index], Video) and one.path.exists()]
+        picture = {"image/jpeg": still(clips)} if clips else {}
+        return {"text/plain": repr(self), "text/html": self.html()} | picture
+
+    def _selection(self, cell: Callable[[int], str]) -> str:
+        shown = self.shown
+        more = sum(isinstance(one, Video) for one in self.results.values()) - len(shown)
         rest = f'<div style="{_MUTED}">… and {more:,} more, in .videos and .table()</div>' if more else ""
         return _flow_html(self.plan, shown, cell) + rest
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return {"text/plain": repr(self), "text/html": self.html()}
+        return self.bundle()
 
     def __repr__(self) -> str:
         shown = sorted(self.results.items())[:MAX_SHOWN]

@@ -206,7 +206,7 @@ class Sweep:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         if self._cell is not None and self._cell == running_cell():
             return {"text/plain": repr(self)}  # the cell that made it shows the grid already
-        return {"text/plain": repr(self), "text/html": self.show().html()}
+        return self.show().bundle() | {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"Sweep({self.headline})"

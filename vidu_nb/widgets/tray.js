@@ -31,6 +31,7 @@ function icon(shape) {
 }
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+const JUPYTER_FILES = "application/x-jupyter-icontents"; // paths below the server's root
 const IN_PYTHON = "give its path in Python: references=[path]";
 
 // From a file to what travels: {bytes, note}. An Error's message is for the user.
@@ -51,6 +52,23 @@ async function packed(file, limits) {
   } finally {
     bitmap.close();
   }
+}
+
+// A file that was dragged from JupyterLab's file browser, which names it by its path below the server's root: the page
+// fetches it from the server that it came from, and Python gets a picture as from anywhere else, never a path.
+async function fetched({ name, path }, limits) {
+  const config = document.getElementById("jupyter-config-data")?.textContent;
+  const base = config ? JSON.parse(config).baseUrl : document.body.dataset.baseUrl;
+  const parts = path.replace(/^RTC:/, "").split("/").filter(Boolean);
+  if (!base || parts.some((part) => part === "." || part === "..")) throw new Error(`it can't be fetched: ${IN_PYTHON}`);
+  const url = new URL(`${base}files/${parts.map(encodeURIComponent).join("/")}`, document.baseURI);
+  const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+  if (xsrf) url.searchParams.set("_xsrf", decodeURIComponent(xsrf)); // as JupyterLab's own download links do
+  const response = await fetch(url, { credentials: "same-origin", cache: "no-cache" });
+  if (!response.ok) throw new Error(`Jupyter's server does not hand it out (${response.status}): ${IN_PYTHON}`);
+  const size = Number(response.headers.get("content-length"));
+  if (size > limits.file_bytes) return { name, size }; // refused by its size, unread
+  return new File([await response.blob()], name);
 }
 
 async function shrunk(bitmap, limits) {
@@ -131,6 +149,10 @@ class Tray {
     on(this.root, "dragleave", this.onDragLeave);
     on(this.root, "drop", this.onDrop);
     on(this.root, "dragend", this.endDrag);
+    // JupyterLab drags its own things by Lumino's events, not by the browser's.
+    on(this.root, "lm-dragenter lm-dragover", this.onJupyterDragOver);
+    on(this.root, "lm-dragleave", this.onDragLeave);
+    on(this.root, "lm-drop", this.onJupyterDrop);
     // A browser sends a paste to where the text selection is, which need not be where the focus is.
     on(document, "paste", this.onPaste, { capture: true });
   }
@@ -190,7 +212,7 @@ class Tray {
   async sendFile(file, card) {
     const [content, buffers] = [{ do: "file", name: file.name, turn: [this.url.id, (this.turn += 1)] }, []];
     try {
-      const { bytes, note } = await packed(file, this.limits);
+      const { bytes, note } = await packed(file.path ? await fetched(file, this.limits) : file, this.limits);
       content.note = note;
       buffers.push(bytes);
     } catch (error) {
@@ -281,6 +303,24 @@ class Tray {
     const from = cards.indexOf(dragged);
     const by = (gap > from ? gap - 1 : gap) - from;
     if (over >= 0 && by) this.change({ do: "move", id: dragged.dataset.id, by });
+  }
+
+  onJupyterDragOver(event) {
+    if (!event.mimeData.hasData(JUPYTER_FILES)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.dropAction = event.proposedAction;
+    this.root.classList.add("vidu-tray-over");
+  }
+
+  onJupyterDrop(event) {
+    if (!event.mimeData.hasData(JUPYTER_FILES)) return;
+    event.preventDefault();
+    event.stopPropagation(); // or the notebook would take it
+    event.dropAction = event.proposedAction;
+    this.root.classList.remove("vidu-tray-over");
+    const paths = event.mimeData.getData(JUPYTER_FILES).map(String);
+    this.addFiles(paths.map((path) => ({ name: path.split("/").pop(), path })));
   }
 
   endDrag() {

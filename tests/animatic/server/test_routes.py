@@ -87,6 +87,65 @@ def test_json_names_a_url_that_serves_the_clip(query, headers, quick, body):
     assert len(CLIP) == video["file_size"]
 
 
+@pytest.fixture(scope="module")
+def served(quick, body):
+    """The URL of a clip on the server."""
+    return ask(quick, "POST", f"{ROUTE}?format=json", body).json()["video"]["url"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "stop"),
+    [
+        ("bytes=0-99", 0, 100),
+        ("bytes=100-", 100, len(CLIP)),
+        ("bytes=-10", len(CLIP) - 10, len(CLIP)),
+        (f"bytes=-{10**15}", 0, len(CLIP)),
+        (f"bytes=5-{10**15}", 5, len(CLIP)),
+        ("Bytes = 0 - 0", 0, 1),
+    ],
+)
+def test_a_range_of_a_clip_is_that_part(wanted, start, stop, served):
+    """Players seek by ranges: 206 with the very bytes, where they stand, and of how many."""
+    got = requests.get(served, headers={"range": wanted}, timeout=60)
+    assert (got.status_code, got.content) == (206, CLIP[start:stop])
+    assert got.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(CLIP)}"
+    assert got.headers["accept-ranges"] == "bytes"
+    assert got.headers["content-type"] == "video/mp4"
+    assert got.headers["content-length"] == str(stop - start)
+
+
+@pytest.mark.parametrize(
+    "wanted", ["bytes=0-1,5-9", "lines=0-9", "bytes=", "bytes=-", "bytes=9-5", "bytes=a-b", "0-99"]
+)
+def test_what_is_no_single_range_gets_the_whole_clip(wanted, served):
+    """As HTTP leaves it to a server; it still tells that it knows ranges."""
+    got = requests.get(served, headers={"range": wanted}, timeout=60)
+    assert (got.status_code, got.content, got.headers["accept-ranges"]) == (200, CLIP, "bytes")
+
+
+@pytest.mark.parametrize("wanted", [f"bytes={len(CLIP)}-", "bytes=-0", f"bytes={10**17}-{10**17}"])
+def test_a_range_behind_the_end_is_refused_with_the_size(wanted, served):
+    """416 in the service's form, with the size that is there."""
+    got = requests.get(served, headers={"range": wanted}, timeout=60)
+    refused(got, 416, f"the file has {len(CLIP):,} bytes")
+    assert got.headers["content-range"] == f"bytes */{len(CLIP)}"
+
+
+def test_a_range_of_another_version_gets_the_whole_clip(served):
+    """If-Range with this clip's ETag gets the part, with any other the whole."""
+    etag = requests.get(served, timeout=60).headers["etag"]
+    for condition, status in ((etag, 206), ('"other"', 200), (f"W/{etag}", 200)):
+        got = requests.get(served, headers={"range": "bytes=0-9", "if-range": condition}, timeout=60)
+        assert got.status_code == status
+
+
+def test_an_uploaded_picture_has_ranges_too(quick, encoded):
+    """The other files of the server are served alike."""
+    url = ask(quick, "POST", "/upload-asset", {"data_urls": [data_uri(encoded())]}).json()["urls"][0]
+    got = requests.get(url, headers={"range": "bytes=0-7"}, timeout=60)
+    assert (got.status_code, got.content) == (206, b"\x89PNG\r\n\x1a\n")
+
+
 def test_credits_run_down_to_a_refusal(body, small, encoded):
     """With one credit two clips can be had and no third; what is refused or fails costs nothing."""
     with PreviewServer(credits=1.0) as server:

@@ -30,12 +30,14 @@ from ..fetching import AddressRule
 from .guard import HANDLERS, HOSTS, check_key, parse_json, read_body, status_and_message, wants_json
 from .limits import FileStore, Limits, MemoryLimit, PlayMoney, Reservation
 from .queue import Progress, RenderJob, RenderQueue
+from .ranges import range_response
 from .schemas import (
     ANY_ERROR,
     BODY_ERRORS,
     CLIP_ERRORS,
     JOB_FAILED,
     MP4,
+    PART,
     PICTURE,
     UNFINISHED,
     UPLOAD_BODY,
@@ -317,17 +319,17 @@ def _store(body: bytearray, store: FileStore) -> list[str]:
     return [store.add(data, media_type(data)) for data in pictures]
 
 
-@public.get("/v1/files/{name}", response_class=Response, responses=MP4 | errors(404))
-async def file(name: FileName, state: State) -> Response:
-    """Return a clip's bytes."""
-    return Response(_found(state.clips.get(name)), media_type="video/mp4")
+@public.get("/v1/files/{name}", response_class=Response, responses=MP4 | PART | errors(404, 416))
+async def file(request: Request, name: FileName, state: State) -> Response:
+    """Return a clip's bytes, or a range of them."""
+    return range_response(request, _found(state.clips.get(name)), "video/mp4")
 
 
-@public.get("/v1/assets/{name}", response_class=Response, responses=PICTURE | errors(404))
-async def asset(name: FileName, state: State) -> Response:
-    """Return an uploaded picture's bytes."""
+@public.get("/v1/assets/{name}", response_class=Response, responses=PICTURE | PART | errors(404, 416))
+async def asset(request: Request, name: FileName, state: State) -> Response:
+    """Return an uploaded picture's bytes, or a range of them."""
     data = _found(state.uploads.get(name))
-    return Response(data, media_type=f"image/{media_type(data)}")
+    return range_response(request, data, f"image/{media_type(data)}")
 
 
 @public.get("/health")

@@ -143,6 +143,7 @@ _REASONS = {
     406: "Too few credits, or another content type than application/json.",
     408: "The body did not arrive in time.",
     413: f"The body is over {MAX_BODY_BYTES // 1_000_000} MB.",
+    416: "The range begins behind the file's end; `content-range` tells its size.",
     429: "Too much is waiting: ask again after `retry-after` seconds, or at `x-rate-limit-reset-at-utc`.",
     500: "The preview could not be made.",
 }
@@ -159,6 +160,7 @@ BODY_ERRORS = errors(400, 406, 408, 413, 429)
 CLIP_ERRORS = BODY_ERRORS | errors(404, 500)
 MP4: Responses = {200: {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}}
 PICTURE: Responses = {200: {"content": {"image/*": {"schema": {}}}}}
+PART: Responses = {206: {"description": "The part that the `Range` header names.", "content": {"*/*": {"schema": {}}}}}
 JOB_FAILED: Responses = {422: {"model": Status, "description": "The job ran and failed; `error` says why."}}
 UNFINISHED: Responses = {202: {"model": Status, "description": "It is not made yet."}}
 VIDEO_BODY = body_of(video_schema())

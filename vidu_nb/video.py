@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import media
 from .console import printable
-from .files import expanded, remove_parts, shown_path, write_atomically
+from .files import copy_path, expanded, remove_parts, shown_path, write_atomically
 from .folders import check_outside
 from .player import Player
 from .receipt import Receipt
@@ -139,7 +139,8 @@ class Video:
         Parameters
         ----------
         path
-            Where to; an existing file is replaced in one step, or not at all.
+            Where to; an existing file is replaced in one step, or not at all. A folder, there already or written with
+            a slash at its end, gets the clip under its name in the archive; folders are made where they are missing.
         references
             Put the reference pictures into the file as well, so that `load` gives the whole request back. False leaves
             them out, for a clip that goes to strangers.
@@ -158,9 +159,7 @@ class Video:
         OSError
             The copy can't be written there.
         """
-        target = expanded(path)
-        if target.is_dir():
-            target /= self.path.name
+        target = copy_path(path, self.path.name)
         check_outside(target, clip=self.path)
         remove_parts(target.parent)
 

@@ -23,7 +23,6 @@ from .._version import __version__
 from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
 from ..files import expanded
-from ..folders import check_outside
 
 if TYPE_CHECKING:
     from ..client.client import Client
@@ -212,10 +211,10 @@ def _preview(arguments: argparse.Namespace) -> None:
 
 
 def _make_clip(arguments: argparse.Namespace, client: Client) -> None:
-    from .options import request_from
+    from .options import check_output, request_from
 
     if arguments.output:
-        check_outside(expanded(arguments.output))
+        check_output(arguments.output)
     request = request_from(arguments)
     for reference in request.references:
         for note in reference.notes:
@@ -356,7 +355,7 @@ def _archive(arguments: argparse.Namespace) -> None:
     elif arguments.action == "export":
         if not arguments.to:
             raise InvalidRequest("--to: name the folder to export to", field="to")
-        rows = export(archive, Path(arguments.to), arguments.names, references=not arguments.no_pictures)
+        rows = export(archive, expanded(arguments.to), arguments.names, references=not arguments.no_pictures)
     else:
         rows = prune(archive, arguments.names)
     _print_rows(rows, as_json=arguments.json)

@@ -18,10 +18,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..client.client import Client
-from ..files import expanded
-from ..folders import check_outside
 from ..video import Video
-from .options import picture, request_from, request_options
+from .options import check_output, picture, request_from, request_options
 
 _EXAMPLE = "%%vidu -r cat.jpg --seed 7\nA cat naps. Then it looks up."
 _DESCRIPTION = (
@@ -57,7 +55,7 @@ class ViduMagics(Magics):
         arguments.prompt = Template(cell).safe_substitute(names)
         arguments.references = list(_flat(arguments.references))
         if arguments.output:
-            check_outside(expanded(arguments.output))
+            check_output(arguments.output)
         client = Client.preview() if arguments.preview else Client.from_env()
         video = client.generate(request_from(arguments), fresh=arguments.fresh)
         if arguments.name:

@@ -92,6 +92,17 @@ def write_bytes(target: Path, data: bytes, *, sync_name: bool = True) -> None:
     write_atomically(target, lambda part: part.write_bytes(data), sync_name=sync_name)
 
 
+def make_folder(folder: Path, note: str, text: str) -> None:
+    """Make a folder with a note in it for other tools; one that is there already may be a person's, and gets none.
+
+    Never fails: whoever writes there next meets the same trouble, and reports it.
+    """
+    with contextlib.suppress(OSError):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        write_bytes(folder / note, text.encode())
+
+
 def read_regular(path: Path) -> bytes:
     """Return a file's bytes; a link, a pipe or a device in its place is neither followed nor waited for.
 

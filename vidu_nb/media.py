@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ViduError
+from .libraries import check_library
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,6 +219,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     tags
         Names and texts, shown by ``ffprobe -show_format`` as ``TAG:name=text``.
     """
+    check_library("av")
     import av
 
     movflags = {"movflags": "+faststart+use_metadata_tags"}
@@ -311,6 +313,7 @@ def _boxes(file: Any, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 def open_media(path: str | os.PathLike[str]) -> Any:
     """Open a file with PyAV for reading; one error for all that can be wrong with it."""
+    check_library("av")
     import av
 
     problem = ""

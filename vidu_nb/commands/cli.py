@@ -79,7 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "calls", _calls, "list, fetch or close paid calls whose clip has not arrived", _calls_options)
     _add(commands, "archive", _archive, "list, verify, export or delete clips in the archive", _archive_options)
     _add(commands, "serve", _serve, "serve free previews over the service's HTTP API on 127.0.0.1", _serve_options)
-    _add(commands, "demo", _demo, "make a preview and run the quickstart notebook; no key is needed", _demo_options)
+    _add(
+        commands,
+        "demo",
+        _demo,
+        "make a preview and, with JupyterLab, run the quickstart notebook; no key is needed",
+        _demo_options,
+    )
     _add(commands, "lab", _lab, "copy the example notebooks into a folder and open JupyterLab there", _lab_options)
     return parser
 

@@ -20,7 +20,7 @@ from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, Miss
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ..errors import CallInterrupted, OutcomeUnknown, Unreachable
-from .connection import WatchedAdapter, Wire, WireError
+from .connection import WatchedAdapter, Wire, WireError, is_this_machine
 from .credentials import KeyHeader
 
 MAX_ANSWER_BYTES = 256_000_000  # a 5 s clip in 1080p takes 5 to 30 MB
@@ -281,7 +281,7 @@ def _host(url: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL is one of this machine's own servers."""
-    return _host(url) in ("127.0.0.1", "localhost", "::1")
+    return is_this_machine(_host(url))
 
 
 def _decoded(data: bytes, encoding: str, limit: int) -> bytes:

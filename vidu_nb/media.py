@@ -259,13 +259,22 @@ def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> Non
 
 def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
     """Read the payload of the last ``uuid`` box of this name, None where there is none."""
-    found = None
     with Path(path).open("rb") as file:
-        for kind, start, end in _boxes(file, os.fstat(file.fileno()).st_size):
-            if kind == b"uuid" and end - start >= 16:
-                file.seek(start)
-                if file.read(16) == name:
-                    found = file.read(end - start - 16)
+        return _find_box(file, os.fstat(file.fileno()).st_size, name)
+
+
+def box_in(data: bytes, name: bytes) -> bytes | None:
+    """Read the same from an MP4's bytes."""
+    return _find_box(io.BytesIO(data), len(data), name)
+
+
+def _find_box(file: Any, size: int, name: bytes) -> bytes | None:
+    found = None
+    for kind, start, end in _boxes(file, size):
+        if kind == b"uuid" and end - start >= 16:
+            file.seek(start)
+            if file.read(16) == name:
+                found = file.read(end - start - 16)
     return found
 
 

@@ -89,7 +89,7 @@ class Video:
 
     @property
     def caption(self) -> str:
-        """Ratio, length, seed, engine and cost in one line of plain text.
+        """Ratio, length, seed, engine and cost in one line of plain text, and which pictures a preview could not fetch.
 
         >>> Video(Path("clip.mp4")).caption
         'clip.mp4'
@@ -107,6 +107,7 @@ class Video:
         if receipt:
             what = "draft preview" if receipt.model == DRAFT else "preview"
             parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
+            parts += filter(None, [receipt.missing_label])
         return printable(" · ".join(parts))
 
     @property

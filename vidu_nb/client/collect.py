@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any
 
 from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
+from ..media import box_in
 from ..net.transport import Answer, Call, Interrupted
-from ..receipt import Receipt, number
-from ..request import PREVIEW, VideoRequest
+from ..receipt import Receipt, number, picture_numbers
+from ..request import MISSING_BOX, PREVIEW, VideoRequest
 from ..storage.journal import Attempt, State
 from ..video import Video
 from .polling import JobStatus, await_job
@@ -115,6 +116,8 @@ class Collection:
             elapsed_s=float(self.attempt.latest("elapsed_s") or 0.0),
             sha256=hashlib.sha256(clip).hexdigest(),
         )
+        if receipt.engine == PREVIEW:
+            receipt = replace(receipt, pictures_missing=picture_numbers(as_json(box_in(clip, MISSING_BOX) or b"")))
         entry = self.session.archive.store(self.attempt, clip, receipt)
         if receipt.cost_usd is not None:
             self.session.correct(self.attempt, receipt.cost_usd)

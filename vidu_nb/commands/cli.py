@@ -42,10 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    parsed = _parser().parse_args(arguments)
     try:
+        parsed = _parser().parse_args(arguments)
         parsed.run(parsed)
-        sys.stdout.flush()  # a reader that has left is reported here, and not at exit
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()  # a reader that has left is reported here, and not at exit
     except InvalidRequest as error:
         _print_error(error)
         return 2
@@ -64,8 +65,16 @@ def _print_error(message: object) -> None:
     write(f"vidu-nb: {message}", sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints through `write`: an error repeats what was typed, or pasted from somewhere."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            write(message.rstrip("\n"), file or sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vidu-nb",
         description="Make clips with Vidu Q1 Reference to Video. Without SEGMIND_API_KEY they are free local previews.",
     )

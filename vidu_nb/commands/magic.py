@@ -18,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..client.client import Client
+from ..console import printable
 from ..video import Video
 from .options import check_output, picture, request_from, request_options
 
@@ -85,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports errors in IPython's way; argparse's own would end the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%%vidu: {message} (%vidu lists the options)")
+        raise UsageError(printable(f"%%vidu: {message} (%vidu lists the options)"))
 
 
 def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:

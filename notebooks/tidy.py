@@ -3,6 +3,7 @@
 python notebooks/tidy.py [--check] NOTEBOOK...
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import nbformat
 
 MAX_BYTES = 600_000
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+PORT = re.compile(r"(127\.0\.0\.1[:-])\d{4,5}\b")  # of a stand-in service: another one each time
 MAX_LINES = 15  # of code in a cell
 
 
 def tidy(notebook: nbformat.NotebookNode) -> None:
-    """Drop execution times, widget state and editors' metadata."""
+    """Drop execution times, widget state, editors' metadata and the ports that a run happened to get."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -26,6 +28,17 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
         cell.id = f"cell-{number:02d}"
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)  # names a model of a kernel that is gone
+        if "outputs" in cell:
+            cell.outputs = nbformat.from_dict(without_ports(cell.outputs))
+
+
+def without_ports(value: object) -> object:
+    """Replace the random ports in texts, however deep in lists and dicts, by the word."""
+    if isinstance(value, str):
+        return PORT.sub(r"\1PORT", value)
+    if isinstance(value, dict):
+        return {name: without_ports(one) for name, one in value.items()}
+    return [without_ports(one) for one in value] if isinstance(value, list) else value
 
 
 def problems(path: Path, text: str, tidied: str, notebook: nbformat.NotebookNode) -> list[str]:

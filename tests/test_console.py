@@ -98,6 +98,88 @@ def test_what_a_terminal_can_not_write_is_replaced(encoding, small_clip, photo):
     assert "prompt: A wave " in shown.stdout.decode(encoding)
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
+@pytest.mark.parametrize(
+    "command", [["archive", "list"], ["archive", "list", "--json"], ["show"], ["calls"]], ids=" ".join
+)
+@pytest.mark.usefixtures("paid")
+def test_a_paid_calls_texts_are_printed_on_any_terminal(encoding, command, photo):
+    """Each command ends well, whatever the prompt and the terminal; JSON keeps every character."""
+    prompt = "猫 \x1b[31m \u202e 🐈 é"
+    video = vidu.generate(prompt, photo)
+    with pytest.raises(vidu.errors.OutcomeUnknown):
+        vidu.generate(f"{prompt} [fault:reset_after_body]", photo)
+    place = [str(video.save("copy.mp4"))] if command == ["show"] else []
+    shown = subprocess.run(
+        [sys.executable, "-m", "vidu_nb", *command, *place], capture_output=True, check=False,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    out = shown.stdout.decode(encoding)
+    assert not acts(out)
+    if "--json" in command:
+        assert json.loads(out)[0]["prompt"] == prompt
+    else:
+        assert "\\x1b[31m" in out
+
+
+@pytest.mark.parametrize(
+    "words", [["credits", "--x"], ["dance"], ["preview", "--seed", "x"], ["serve", "--port"]], ids=str
+)
+def test_what_was_typed_comes_back_safely(command, hostile, words):
+    """A command pasted from elsewhere is refused without its control characters reaching the terminal."""
+    *before, last = words
+    ended = command(*before, *([last, hostile] if last in ("--seed", "--port") else [last + hostile]))
+    assert ended.status == 2
+    assert not acts(ended.err)
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+@pytest.mark.parametrize("words", ["archive list", "show nothing.mp4", "--help", "dance"])
+def test_a_stream_that_is_closed_or_that_nobody_reads_is_no_error(words, stream):
+    """The status is the command's own, the other stream has its text, and nothing complains."""
+    statuses = {"archive list": 0, "show nothing.mp4": 1, "--help": 0, "dance": 2}
+    texts = {("--help", 2): "usage: ", ("show nothing.mp4", 1): "does not exist", ("dance", 1): "invalid choice"}
+    read, gone = os.pipe()
+    os.close(read)
+    program = [sys.executable, "-m", "vidu_nb", *words.split()]
+    name = {1: "stdout", 2: "stderr"}[stream]
+    left = subprocess.run(program, check=False, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, name: gone})
+    os.close(gone)
+    closing = ["sh", "-c", f'exec "$@" {stream}>&-', "sh", *program]
+    closed = subprocess.run(closing, check=False, capture_output=True)
+    for ended in (left, closed):
+        other = (ended.stdout if stream == 2 else ended.stderr).decode()
+        assert ended.returncode == statuses[words], other
+        assert "Traceback" not in other
+        assert "Exception ignored" not in other
+        assert texts.get((words, stream), "") in other
+
+
+def test_a_note_that_nobody_reads_costs_no_result():
+    """Where standard error has been left, what a command has to tell still comes out."""
+    read, gone = os.pipe()
+    os.close(read)
+    program = [sys.executable, "-m", "vidu_nb", "sweep", "A cat", "-r", "https://example.com/cat.png", "--dry-run"]
+    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=gone)
+    os.close(gone)
+    assert (ended.returncode, ended.stdout[:15]) == (0, b"Plan: 1 request")
+
+
+def test_a_line_for_a_person_harms_no_paid_call(paid, monkeypatch, photo):
+    """A call that has to tell of a retry goes on where standard error has been left."""
+    read, gone = os.pipe()
+    os.close(read)
+    left = os.fdopen(gone, "w")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", left)
+        video = vidu.generate("A cat [fault:rate_limited_once_zero]", photo)
+    with contextlib.suppress(OSError):
+        left.close()  # what could not be written is tried once more
+    assert video.path.is_file()
+    assert paid.posts()
+
+
 @pytest.mark.parametrize("text", ["café Ω 猫 ก็ नमस्ते", "👩\u200d🚀 👍🏽 ⚠️", "a\u00a0b\u3000c", "می\u200cخواهم"])
 def test_peoples_own_words_stay_as_they_are(text):
     """Letters, accents, emoji and spaces of all scripts are no control characters."""

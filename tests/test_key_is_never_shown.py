@@ -146,17 +146,41 @@ WRONG = {
     "address in the environment": ({}, {"SEGMIND_BASE_URL": "ftp://x"}),
 }
 
-#: Texts that are no key, though each holds one.
+#: Texts that are no key, though each holds one; and what the sentence says is wrong with it.
 MALFORMED = {
-    "two words": f"{KEY} {KEY}",
-    "two lines": f"{KEY}\nand more",
-    "a control character": f"{KEY}\x07",
-    "an invisible character inside": f"{KEY[:11]}\u200b{KEY[11:]}",
-    "an invisible character before": f"\ufeff{KEY}",
-    "curly quotes": f"\u201c{KEY}\u201d",
-    "a curly quote inside": f"{KEY[:11]}\u2019{KEY[11:]}",
-    "bytes": KEY.encode(),
-    "a list": [KEY],
+    "two words": (f"{KEY} {KEY}", "has a space inside"),
+    "a space that does not break": (f"{KEY[:11]}\u00a0{KEY[11:]}", "has a space inside"),
+    "a wide space": (f"{KEY[:11]}\u3000{KEY[11:]}", "has a space inside"),
+    "a tab": (f"{KEY[:11]}\t{KEY[11:]}", "has a space inside"),
+    "two lines": (f"{KEY}\nand more", "has a line break inside"),
+    "a wrapped line": (f"{KEY[:11]}\r\n{KEY[11:]}", "has a line break inside"),
+    "a line separator": (f"{KEY[:11]}\u2028{KEY[11:]}", "has a line break inside"),
+    "a control character": (f"{KEY}\x07", "has a control character in it"),
+    "an escape sequence": (f"\x1b[200~{KEY}\x1b[201~", "has a control character in it"),
+    "an invisible character inside": (f"{KEY[:11]}\u200b{KEY[11:]}", "has an invisible character inside"),
+    "a soft hyphen": (f"{KEY[:11]}\u00ad{KEY[11:]}", "has an invisible character inside"),
+    "a curly quote inside": (f"{KEY[:11]}\u2019{KEY[11:]}", "has a character in it that is not ASCII"),
+    "a Cyrillic letter": (f"{KEY[:11]}\u0435{KEY[11:]}", "has a character in it that is not ASCII"),
+    "half a character": (f"{KEY[:11]}\udce9{KEY[11:]}", "has a character in it that is not ASCII"),
+    "a bearer token": (f"Bearer {KEY}", "begins with a name"),
+    "a header": (f"x-api-key: {KEY}", "begins with a name"),
+    "a header without a space": (f"X-Api-Key:{KEY}", "begins with a name"),
+    "a whole header": (f"Authorization: Bearer {KEY}", "begins with a name"),
+    "a shell's line": (f'export SEGMIND_API_KEY="{KEY}"', "begins with a name"),
+    "a line of .env": (f"SEGMIND_API_KEY={KEY}", "begins with a name"),
+    "bytes": (KEY.encode(), "is not text"),
+    "a list": ([KEY], "is not text"),
+}
+#: What comes along when a key is copied, and is dropped.
+COPIED = {
+    "curly quotes": "\u201c{}\u201d",
+    "other curly quotes": "\u2018{}\u2019",
+    "low quotes": "\u201e{}\u201c",
+    "backticks": "`{}`",
+    "an invisible character before": "\ufeff{}",
+    "an invisible character after": "{}\u200b",
+    "white space": "\u00a0{}\u3000\r\n",
+    "all of it": '\u200e "\u201c{}\u201d" \u2060\n',
 }
 
 
@@ -177,17 +201,30 @@ TEXT_ONLY = ("login, typed", "environment", "keyring", "Colab")
 
 @pytest.mark.parametrize(
     ("way", "malformed"),
-    [(way, name) for way in WAYS for name, text in MALFORMED.items() if isinstance(text, str) or way not in TEXT_ONLY],
+    [
+        (way, name)
+        for way in WAYS
+        for name, (text, _) in MALFORMED.items()
+        if isinstance(text, str) or way not in TEXT_ONLY
+    ],
 )
 def test_no_malformed_key_is_shown(way, malformed, monkeypatch):
-    """It is refused in one line that tells the form of a key and the cure, and never what was given."""
-    text = MALFORMED[malformed]
+    """It is refused in one line that tells what is wrong with it and the cure, and never what was given."""
+    text, problem = MALFORMED[malformed]
     with pytest.raises(
-        errors.InvalidRequest, match=r"^api_key: must be one line of printable ASCII.*copy it"
+        errors.InvalidRequest, match=rf"^api_key: {problem}.* one line of printable ASCII.*copy it"
     ) as caught:
         WAYS[way](monkeypatch, text, {})
     assert "\n" not in str(caught.value)
     assert_unseen(caught.value)
+
+
+@pytest.mark.parametrize("copied", COPIED)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_copied_along_with_a_key_is_dropped(way, copied, monkeypatch):
+    """Quotes of any kind, white space and invisible characters around it are no part of a key."""
+    client = WAYS[way](monkeypatch, COPIED[copied].format(KEY), {})
+    assert client._session.engine.key.reveal() == KEY
 
 
 @pytest.mark.parametrize("failure", [LookupError(KEY), KeyboardInterrupt(), SystemExit(3), None], ids=repr)

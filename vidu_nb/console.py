@@ -32,13 +32,23 @@ def write(text: object, file: TextIO | None = None) -> None:
         Lines of text; their ends and tabs stay.
     file
         Where to; defaults to standard output. What its encoding lacks is replaced by ``?``.
+
+    Raises
+    ------
+    OSError
+        Standard output can't be written: results would be lost. Elsewhere stand notes and errors, and a call that may
+        be paid for doesn't fail because nobody reads them.
     """
     target = file or sys.stdout
     plain = printable(str(text), keep="\n\t")
     with contextlib.suppress(LookupError):  # an encoding that Python doesn't know: left to the stream
         encoding = getattr(target, "encoding", None) or "utf-8"
         plain = plain.encode(encoding, "replace").decode(encoding)
-    print(plain, file=target, flush=True)
+    try:
+        print(plain, file=target, flush=True)
+    except OSError:
+        if target is sys.stdout:
+            raise
 
 
 def printable(text: str, *, keep: str = "") -> str:

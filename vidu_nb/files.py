@@ -42,6 +42,17 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         raise InvalidRequest("a path can't hold a NUL character") from error
 
 
+def copy_path(path: str | os.PathLike[str], name: str) -> Path:
+    """Return the file that a copy goes to: the path, or `name` in it where it is a folder or is written like one.
+
+    >>> copy_path("films/", "cat.mp4").as_posix(), copy_path("films/dog.mp4", "cat.mp4").as_posix()
+    ('films/cat.mp4', 'films/dog.mp4')
+    """
+    target = expanded(path)
+    is_folder = os.path.basename(os.fspath(path)) in {"", ".", ".."} or target.is_dir()  # noqa: PTH119 - Path drops "/"
+    return target / name if is_folder else target
+
+
 def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name: bool = True) -> None:
     """Let `write` fill a neighbouring file and put it in `target`'s place in one step.
 
@@ -79,6 +90,17 @@ def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name
 def write_bytes(target: Path, data: bytes, *, sync_name: bool = True) -> None:
     """Write bytes at hand as `write_atomically` does."""
     write_atomically(target, lambda part: part.write_bytes(data), sync_name=sync_name)
+
+
+def make_folder(folder: Path, note: str, text: str) -> None:
+    """Make a folder with a note in it for other tools; one that is there already may be a person's, and gets none.
+
+    Never fails: whoever writes there next meets the same trouble, and reports it.
+    """
+    with contextlib.suppress(OSError):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        write_bytes(folder / note, text.encode())
 
 
 def read_regular(path: Path) -> bytes:

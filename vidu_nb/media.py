@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ViduError
+from .libraries import check_library
 
 if TYPE_CHECKING:
     import numpy as np
@@ -229,6 +230,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     tags
         Names and texts, shown by ``ffprobe -show_format`` as ``TAG:name=text``.
     """
+    check_library("av")
     import av
 
     movflags = {"movflags": "+faststart+use_metadata_tags"}
@@ -268,13 +270,22 @@ def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> Non
 
 def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
     """Read the payload of the last ``uuid`` box of this name, None where there is none."""
-    found = None
     with Path(path).open("rb") as file:
-        for kind, start, end in _boxes(file, os.fstat(file.fileno()).st_size):
-            if kind == b"uuid" and end - start >= 16:
-                file.seek(start)
-                if file.read(16) == name:
-                    found = file.read(end - start - 16)
+        return _find_box(file, os.fstat(file.fileno()).st_size, name)
+
+
+def box_in(data: bytes, name: bytes) -> bytes | None:
+    """Read the same from an MP4's bytes."""
+    return _find_box(io.BytesIO(data), len(data), name)
+
+
+def _find_box(file: Any, size: int, name: bytes) -> bytes | None:
+    found = None
+    for kind, start, end in _boxes(file, size):
+        if kind == b"uuid" and end - start >= 16:
+            file.seek(start)
+            if file.read(16) == name:
+                found = file.read(end - start - 16)
     return found
 
 
@@ -398,6 +409,7 @@ def _inside(box: bytes, kind: bytes, *deeper: bytes) -> Iterator[bytes]:
 
 def open_media(path: str | os.PathLike[str]) -> Any:
     """Open a file with PyAV for reading; one error for all that can be wrong with it."""
+    check_library("av")
     import av
 
     problem = ""

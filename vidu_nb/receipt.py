@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from .references.reference import MAX_REFERENCES
 from .request import MODEL, PREVIEW
 
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
@@ -43,6 +44,8 @@ class Receipt:
         For a replay, the receipt of the call that made the clip; saved copies carry that one.
     engine_version : int or None
         Of the preview engine, for its clips; None for those of version 0.1, and for other services.
+    pictures_missing : tuple of int
+        For a preview: which reference pictures could not be fetched, counted from 1; numbered slates stand in for them.
 
     >>> receipt = Receipt.from_dict({"engine": "segmind", "cost_usd": 0.5, "seed": 7})
     >>> receipt.cost_usd, receipt.to_dict()["seed"]
@@ -61,6 +64,7 @@ class Receipt:
     replayed: bool = False
     original: Receipt | None = field(default=None, repr=False, compare=False)
     engine_version: int | None = None
+    pictures_missing: tuple[int, ...] = ()
 
     @classmethod
     def from_headers(
@@ -93,6 +97,7 @@ class Receipt:
             seed=seed if isinstance(seed, int) else None,
             replayed=said.get("replayed") is True,
             engine_version=_version(said.get("engine_version")),
+            pictures_missing=picture_numbers(said.get("pictures_missing")),
             **words,
             **figures,
         )
@@ -103,6 +108,14 @@ class Receipt:
         if self.replayed:
             return "replayed, $0.00"
         return "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.2f}"
+
+    @property
+    def missing_label(self) -> str:
+        """Which pictures of a preview are slates, as text; empty where none is: ``"pictures 1 and 3 not fetched"``."""
+        if not self.pictures_missing:
+            return ""
+        *others, last = map(str, self.pictures_missing)
+        return f"pictures {', '.join(others)} and {last} not fetched" if others else f"picture {last} not fetched"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as JSON-ready values."""
@@ -118,6 +131,12 @@ def number(text: object) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) and value >= 0 else None
+
+
+def picture_numbers(value: object) -> tuple[int, ...]:
+    """Read the numbers of reference pictures from JSON; none where it holds anything else."""
+    numbers = value if isinstance(value, list | tuple) else []
+    return tuple(numbers) if all(type(one) is int and 1 <= one <= MAX_REFERENCES for one in numbers) else ()
 
 
 def _version(text: object) -> int | None:

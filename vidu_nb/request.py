@@ -37,6 +37,7 @@ MODEL = "vidu-q1-reference-to-video"
 DRAFT = f"{MODEL}-draft"  # the preview engine's quicker, smaller sibling; no other service has it
 PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 PREVIEW_VERSION = 3  # of the local engine's clips: raised when they change, so that none of an older engine replays
+MISSING_BOX = b"vidu-nb:missing."  # of a preview's file: as JSON, the numbers of the pictures that were not fetched
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
 
 AspectRatio = Literal["16:9", "1:1", "9:16"]

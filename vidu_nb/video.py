@@ -12,7 +12,7 @@ from . import media
 from .animated import WRITERS
 from .console import printable
 from .errors import InvalidRequest
-from .files import expanded, remove_parts, shown_path, write_atomically
+from .files import copy_path, expanded, remove_parts, shown_path, write_atomically
 from .folders import check_outside
 from .player import Player
 from .receipt import Receipt
@@ -94,7 +94,7 @@ class Video:
 
     @property
     def caption(self) -> str:
-        """Ratio, length, seed, engine and cost in one line of plain text.
+        """Ratio, length, seed, engine and cost in one line of plain text, and which pictures a preview could not fetch.
 
         >>> Video(Path("clip.mp4")).caption
         'clip.mp4'
@@ -112,6 +112,7 @@ class Video:
         if receipt:
             what = "draft preview" if receipt.model == DRAFT else "preview"
             parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
+            parts += filter(None, [receipt.missing_label])
         return printable(" · ".join(parts))
 
     @property
@@ -147,8 +148,9 @@ class Video:
         Parameters
         ----------
         path
-            Where to: a name that ends in .mp4, .gif or .webp, or a folder. An existing file is replaced in one step,
-            or not at all.
+            Where to: a name that ends in .mp4, .gif or .webp; an existing file is replaced in one step, or not at all.
+            A folder, there already or written with a slash at its end, gets the clip under its name in the archive;
+            folders are made where they are missing.
         references
             Put the reference pictures into an MP4 as well, so that `load` gives the whole request back. False leaves
             them out, for a clip that goes to strangers.
@@ -219,12 +221,9 @@ def check_target(path: str | os.PathLike[str], *, clip: Path | None = None) -> P
     ...
     vidu_nb.errors.InvalidRequest: path: 'clip.mov' can't be written: a copy's name ends in .mp4, .gif or .webp
     """
-    target = expanded(path)
-    is_folder = target.is_dir()
-    if is_folder and clip:
-        target /= clip.name
+    target = copy_path(path, clip.name if clip else "copy.mp4")
     check_outside(target, clip=clip)
-    if not is_folder and target.suffix.lower() not in COPIES:
+    if target.suffix.lower() not in COPIES:
         message = f"path: {target.name!r} can't be written: a copy's name ends in .mp4, .gif or .webp"
         raise InvalidRequest(message, field="path")
     return target

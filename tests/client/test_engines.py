@@ -71,7 +71,34 @@ def test_everything_in_an_archive_is_an_engine_s_or_known_as_none(faults, photo,
     assert folders - {folder_name(client.engine)} <= FOLDERS
 
 
-@pytest.mark.parametrize("url", ["http://api.example.com", "http://10.0.0.1:8000"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LOCALHOST", "localhost.", "class.localhost", "Class.LocalHost.", "127.0.0.1", "127.1",
+        "127.0.0.2", "0x7f.1", "2130706433", "0", "0.0.0.0", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::]",
+    ],
+)  # fmt: skip
+def test_every_name_of_this_machine_may_be_plain_http(host):
+    """However it is written: a key that stays on this machine needs no encryption."""
+    assert Client(KEY, f"http://{host}:8000/v1").base_url == f"http://{host}:8000"
+
+
+@pytest.mark.parametrize("host", ["localhost.", "class.localhost", "LOCALHOST", "127.1", "2130706433", "0"])
+def test_a_call_to_a_name_of_this_machine_goes_to_this_machine(faults, host):
+    """No resolver is asked for a name that can only be this machine's, and no proxy is used."""
+    port = faults.root.rpartition(":")[2]
+    client = Client(KEY, f"http://{host}:{port}", notify=len)
+    assert client.generate(vidu.VideoRequest(prompt="A cat", references="https://example.com/cat.png")).path.is_file()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com", "http://10.0.0.1:8000", "http://localhost.example.com", "http://mylocalhost",
+        "http://localhost.localdomain", "http://127.0.0.1.example.com", "http://167772161", "http://[::2]",
+        "http://localhost..", "http://１２７.0.0.1", "http://[fe80::1]", "http://.localhost",
+    ],
+)  # fmt: skip
 def test_a_key_never_travels_over_plain_http(url):
     """A base URL with plain http is refused for any host but this machine."""
     with pytest.raises(InvalidRequest, match="plain http"):

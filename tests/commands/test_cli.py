@@ -75,6 +75,42 @@ def test_a_clip_that_can_not_be_saved_where_it_should_is_named_where_it_is_kept(
     assert Path(made.err.rpartition("the clip is in the archive: ")[2].strip()).is_file()
 
 
+@pytest.mark.parametrize("where", ["out/", "a/b/", "there", "new/.", "."])
+@pytest.mark.usefixtures("paid")
+def test_a_folder_gets_the_clip_under_its_usual_name(command, tmp_path: Path, picture: str, where: str):
+    """`-o` with a folder, there already or only named as one, fills it as `video.save` does; the path is printed."""
+    (tmp_path / "there").mkdir()
+    made = command("generate", "A cat", "-r", picture, "-o", where)
+    assert made.status == 0, made.err
+    saved = Path(made.out.splitlines()[0])
+    [kept] = (tmp_path / "archive").rglob("*.mp4")
+    assert saved == (tmp_path / where / kept.name).resolve()
+    assert vidu.load(saved).request.prompt == "A cat"
+    saved.unlink()
+    assert vidu.load(kept).save(where) == saved
+    assert saved.is_file()
+
+
+@pytest.mark.parametrize("where", ["a/b/c.mp4", "there/c.mp4", "c"])
+@pytest.mark.usefixtures("paid")
+def test_a_name_for_a_copy_is_a_file(command, tmp_path: Path, picture: str, where: str):
+    """`-o` without a folder's ending is the copy's own name; folders on the way are made."""
+    (tmp_path / "there").mkdir()
+    made = command("generate", "A cat", "-r", picture, "-o", where)
+    assert made.status == 0, made.err
+    assert (tmp_path / where).is_file()
+
+
+@pytest.mark.parametrize("action", ["generate", "preview"])
+def test_standard_output_is_no_place_for_a_clip(command, paid, tmp_path: Path, picture: str, action: str):
+    """`-o -` is refused before anything is made: standard output tells where the clip is, and holds no bytes of it."""
+    refused = command(action, "A cat", "-r", picture, "-o", "-")
+    assert refused.status == 2
+    assert "name a file or a folder" in refused.err
+    assert not paid.posts()
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "word"),
     [

@@ -49,6 +49,22 @@ def test_the_demo_leaves_a_clip_a_notebook_and_a_page(tmp_path, monkeypatch, beg
     assert "<video" in made["html"].read_text()
 
 
+@pytest.mark.parametrize("absent", [["nbconvert"], ["nbclient", "nbconvert", "ipykernel"]], ids=" ".join)
+def test_without_jupyter_the_demo_is_its_clip(command, tmp_path, monkeypatch, absent):
+    """With the bare package, `vidu-nb demo` makes the clip, tells how to get the notebook as well, and ends well."""
+    for name in absent:
+        monkeypatch.setitem(sys.modules, name, None)
+    ended = command("demo", "shown", "--json")
+    assert ended.status == 0, ended.err
+    made = json.loads(ended.out)
+    assert list(made) == ["clip"]
+    assert vidu.load(made["clip"]).is_preview
+    last = ended.err.splitlines()[-1]
+    assert "notebook" in last
+    assert f"pip install 'vidu-nb[lab]' (missing: {', '.join(absent)})" in last
+    assert not list(tmp_path.rglob("*.ipynb"))
+
+
 def imported_by(notebook: Path) -> set[str]:
     """The modules that a notebook's cells import."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]

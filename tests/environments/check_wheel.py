@@ -35,10 +35,11 @@ def use_without_lab(programs: Path, away: Path) -> None:
     notebooks = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert installed >= notebooks, notebooks - installed
     say(run(programs / "pip", "check", cwd=away).strip())
-    for command in (["lab", "class"], ["demo"]):
-        told = run(programs / "vidu-nb", *command, cwd=away, status=1)
+    for command, status in ((["lab", "class"], 1), (["demo", "bare"], 0)):
+        told = run(programs / "vidu-nb", *command, cwd=away, status=status)
         assert "pip install 'vidu-nb[lab]'" in told, told
         say(told.strip().splitlines()[-1])
+    assert (away / "bare" / "demo.mp4").is_file()
     assert not (away / "class").exists()
 
 

@@ -622,7 +622,7 @@ def socks_proxy(door, *, is_silent=False):
 def test_a_socks_proxy_carries_the_call(server, monkeypatch, scheme):
     """As people in some countries need: with `on_send` before the first byte, and names resolved where the URL says."""
     pytest.importorskip("socks")
-    host = {"socks5h": "service.invalid", "socks5": "127.1"}[scheme]
+    host = {"socks5h": "service.invalid", "socks5": "192.0.2.1"}[scheme]
     noted = []
     with socks_proxy(server.doors["main"]) as (port, asked, _):
         monkeypatch.setenv("ALL_PROXY", f"{scheme}://{HOST}:{port}")

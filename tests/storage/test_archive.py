@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from vidu_nb.files import ABANDONED_S
 from vidu_nb.folders import ClipName
 from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
-from vidu_nb.storage.maintenance import listing, nearest, verify
+from vidu_nb.storage.maintenance import export, listing, nearest, prune, verify
 
 CAT = "https://example.com/cat.png"
 REQUEST = VideoRequest(prompt="A cat", references=CAT, seed=7)
@@ -41,6 +42,71 @@ def entry_files(tmp_path):
 def journal_file(tmp_path):
     (found,) = (tmp_path / "archive" / "journal").glob("*/*.json")
     return found
+
+
+# Notes for other tools.
+
+
+def tags_in(folder):
+    """The notes for git and for backup tools, below a folder."""
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.name in {".gitignore", "CACHEDIR.TAG"}}
+
+
+def test_git_offers_nothing_of_an_archive(client, tmp_path):
+    """An archive that a call makes is ignored by git, as a whole; a paid clip is never marked as a cache."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "cat.txt").touch()
+    client().generate(REQUEST)
+    changed = subprocess.run(
+        ["git", "status", "--short", "-uall"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert changed.stdout.splitlines() == ["?? cat.txt"]
+    assert tags_in(tmp_path / "archive") == {".gitignore"}
+
+
+def test_a_sweep_with_a_budget_makes_the_same_archive(studio, tmp_path):
+    """Whatever is written first, the note for git is there."""
+    client = Client(KEY, studio.root, tmp_path / "archive")
+    vidu.sweep("A cat", CAT, seed=[1, 2], budget_usd=5, confirm=True, client=client)
+    assert tags_in(tmp_path / "archive") == {".gitignore"}
+
+
+def test_backup_tools_may_pass_over_previews_alone(asked, tmp_path):
+    """The previews' folder bears the tag of a cache, in the standard's form; no clip, list or check is misled by it."""
+    video = vidu.preview(**asked, quality="draft")
+    archive = Archive()
+    assert tags_in(archive.folder) == {".gitignore", "preview/CACHEDIR.TAG"}
+    tag = (archive.folder / "preview" / "CACHEDIR.TAG").read_bytes()
+    assert tag.startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+    assert [row["state"] for row in verify(archive)] == ["ok"]
+    exported = export(archive, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [Path(exported[0]["copy"]).name]
+    prune(archive, [exported[0]["file"]])
+    assert listing(archive) == []
+    assert not video.path.exists()
+
+
+@pytest.mark.parametrize("made_before", [["mine.txt"], [".gitignore"], ["preview/mine.txt"], []], ids=str)
+def test_a_folder_that_was_there_before_is_left_as_it_is(asked, tmp_path, made_before):
+    """It may hold a person's own work: no note of ours hides it from git or from a backup, and none is replaced."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name in made_before:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    before = tags_in(folder)
+    vidu.preview(**asked, quality="draft")
+    ours = set() if "preview/mine.txt" in made_before else {"preview/CACHEDIR.TAG"}
+    assert tags_in(folder) == before | ours
+    assert all((folder / name).read_text() == "mine" for name in made_before)
+
+
+def test_a_note_that_was_removed_stays_away(client, tmp_path):
+    """Whoever puts an archive under version control deletes the note once."""
+    client().generate(REQUEST)
+    (tmp_path / "archive" / ".gitignore").unlink()
+    client().generate(REQUEST, fresh=True)
+    assert tags_in(tmp_path / "archive") == set()
 
 
 # Damage, newer formats, links.

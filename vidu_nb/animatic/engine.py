@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..request import VideoRequest
+from ..media import append_box
+from ..request import MISSING_BOX, VideoRequest
 from .cancellation import Question
 from .fetching import AddressRule, is_allowed, load_pictures
 from .film.render import render
@@ -42,7 +44,7 @@ def make_clip(
     Returns
     -------
     bytes
-        An MP4; the same for the same arguments.
+        An MP4; the same for the same arguments. Where slates stand in for pictures, a box of it holds their numbers.
 
     Raises
     ------
@@ -51,9 +53,12 @@ def make_clip(
     Cancelled
         When `cancelled()` returned True.
     """
-    pictures = load_pictures(request, allow=allow, cancelled=cancelled)
+    missing: list[int] = []
+    pictures = load_pictures(request, allow=allow, missing=missing.append, cancelled=cancelled)
     with tempfile.TemporaryDirectory(prefix="vidu-nb-") as folder:
         path = Path(folder) / "clip.mp4"
         board = plan_of(request, seed=seed, draft=draft)
         render(board, pictures, path, progress=progress, cancelled=cancelled)
+        if missing:
+            append_box(path, MISSING_BOX, json.dumps(missing).encode())
         return path.read_bytes()

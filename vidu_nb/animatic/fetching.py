@@ -108,7 +108,11 @@ class NotReached(InvalidRequest):
 
 
 def load_pictures(
-    request: VideoRequest, *, allow: AddressRule = is_allowed, cancelled: Question | None = None
+    request: VideoRequest,
+    *,
+    allow: AddressRule = is_allowed,
+    missing: Callable[[int], object] = lambda _: None,
+    cancelled: Question | None = None,
 ) -> list[np.ndarray]:
     """Return a request's references as uint8 RGB arrays (height, width, 3), in order.
 
@@ -121,6 +125,8 @@ def load_pictures(
         Whose references.
     allow
         Which addresses a reference's URL may lead to.
+    missing
+        Gets the number of each picture that a slate stands in for, from 1.
     cancelled
         Asked ten times a second while pictures are fetched, and before each is decoded.
 
@@ -138,7 +144,10 @@ def load_pictures(
         check(cancelled)
         problem = ""
         try:
-            pictures.append(_picture(reference, i + 1, fetched.get(i), pixels))
+            pictures.append(_picture(reference, fetched.get(i), pixels))
+        except NotReached:
+            pictures.append(slate(i + 1, reference.url))
+            missing(i + 1)
         except InvalidRequest as error:
             problem = error.message
         if problem:
@@ -164,13 +173,10 @@ def _fetched(urls: dict[int, str], allow: AddressRule, cancelled: Question | Non
             call.abort()
 
 
-def _picture(reference: Reference, number: int, fetched: Future[bytes] | None, pixels: int) -> np.ndarray:
+def _picture(reference: Reference, fetched: Future[bytes] | None, pixels: int) -> np.ndarray:
     import numpy as np
 
-    try:
-        image = decode(fetched.result() if fetched else reference.bytes)
-    except NotReached:
-        return slate(number, reference.url)
+    image = decode(fetched.result() if fetched else reference.bytes)
     scale = min(_USEFUL_SIDE / max(image.size), math.sqrt(pixels / (image.width * image.height)))
     if scale < 1:
         image = image.resize([max(1, round(side * scale)) for side in image.size], reducing_gap=2.0)

@@ -13,15 +13,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
+from ..media import box_in
 from ..net.redirects import BadRedirect
 from ..net.transport import Answer, Interrupted
-from ..receipt import Receipt, number
+from ..receipt import Receipt, number, picture_numbers
 from ..references.signatures import shareable
 from ..references.sources import shorten
-from ..request import PREVIEW, VideoRequest
+from ..request import MISSING_BOX, PREVIEW, VideoRequest
 from ..storage.journal import Attempt, State
 from ..video import Video
-from .messages import error_text
+from .messages import as_json, error_text
 from .polling import JobStatus, await_job, job_status
 from .responses import Content, Ticket, metrics_in, read
 from .session import Session, uninterrupted
@@ -142,6 +143,8 @@ class Collection:
             elapsed_s=float(self.attempt.latest("elapsed_s") or 0.0),
             sha256=hashlib.sha256(clip).hexdigest(),
         )
+        if receipt.engine == PREVIEW:
+            receipt = replace(receipt, pictures_missing=picture_numbers(as_json(box_in(clip, MISSING_BOX) or b"")))
         entry = self.session.archive.store(self.attempt, clip, receipt)
         if receipt.cost_usd is not None:
             self.session.correct(self.attempt, receipt.cost_usd)

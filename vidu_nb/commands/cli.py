@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
+from ..files import expanded
 from ..references.signatures import shareable
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    parsed = _parser().parse_args(arguments)
     try:
+        parsed = _parser().parse_args(arguments)
         parsed.run(parsed)
-        sys.stdout.flush()  # a reader that has left is reported here, and not at exit
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()  # a reader that has left is reported here, and not at exit
     except InvalidRequest as error:
         _print_error(error)
         return 2
@@ -64,8 +66,16 @@ def _print_error(message: object) -> None:
     write(f"vidu-nb: {message}", sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints through `write`: an error repeats what was typed, or pasted from somewhere."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            write(message.rstrip("\n"), file or sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vidu-nb",
         description="Make clips with Vidu Q1 Reference to Video. Without SEGMIND_API_KEY they are free local previews.",
     )
@@ -79,7 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "calls", _calls, "list, fetch or close paid calls whose clip has not arrived", _calls_options)
     _add(commands, "archive", _archive, "list, verify, export or delete clips in the archive", _archive_options)
     _add(commands, "serve", _serve, "serve free previews over the service's HTTP API on 127.0.0.1", _serve_options)
-    _add(commands, "demo", _demo, "make a preview and run the quickstart notebook; no key is needed", _demo_options)
+    _add(
+        commands,
+        "demo",
+        _demo,
+        "make a preview and, with JupyterLab, run the quickstart notebook; no key is needed",
+        _demo_options,
+    )
     _add(commands, "lab", _lab, "copy the example notebooks into a folder and open JupyterLab there", _lab_options)
     return parser
 
@@ -211,11 +227,10 @@ def _preview(arguments: argparse.Namespace) -> None:
 
 
 def _make_clip(arguments: argparse.Namespace, client: Client) -> None:
-    from ..video import check_target
-    from .options import request_from
+    from .options import check_output, request_from
 
     if arguments.output:
-        check_target(arguments.output)
+        check_output(arguments.output)
     request = request_from(arguments)
     for reference in request.references:
         for note in reference.notes:
@@ -356,7 +371,7 @@ def _archive(arguments: argparse.Namespace) -> None:
     elif arguments.action == "export":
         if not arguments.to:
             raise InvalidRequest("--to: name the folder to export to", field="to")
-        rows = export(archive, Path(arguments.to), arguments.names, references=not arguments.no_pictures)
+        rows = export(archive, expanded(arguments.to), arguments.names, references=not arguments.no_pictures)
     else:
         rows = prune(archive, arguments.names)
     _print_rows(rows, as_json=arguments.json)

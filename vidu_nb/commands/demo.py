@@ -1,4 +1,4 @@
-"""The demo: a clip from three photographs, and the quickstart notebook executed, with no key and no network."""
+"""The demo: a clip from three photographs and, where Jupyter is, the quickstart notebook executed; no key is needed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..samples import PROMPT, sample_references
 from ..storage.archive import Archive
 
 QUICKSTART = "01_quickstart.ipynb"
+_PACKAGES = ("nbclient", "nbconvert", "ipykernel")  # what executes a notebook and makes a page of it
 _CELL_TIMEOUT = 300  # s
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -35,7 +36,7 @@ def example_notebooks() -> Path:
 
 
 def run_demo(folder: Path, *, notebook: Path | None = None, notify: Callable[[str], None] = print) -> dict[str, Path]:
-    """Make a clip and an executed copy of a notebook.
+    """Make a clip and an executed copy of a notebook; the clip alone where Jupyter's packages are not installed.
 
     Parameters
     ----------
@@ -49,32 +50,29 @@ def run_demo(folder: Path, *, notebook: Path | None = None, notify: Callable[[st
     Returns
     -------
     dict of str to pathlib.Path
-        ``clip``, ``notebook`` and ``html``.
+        ``clip``, ``notebook`` and ``html``; ``clip`` alone where packages are missing, and `notify` gets the remedy.
 
     Raises
     ------
     ViduError
-        JupyterLab's packages are missing, or a cell of the notebook failed.
+        A cell of the notebook failed.
     """
     folder = expanded(folder).resolve()
-    _check_packages()
     folder.mkdir(parents=True, exist_ok=True)
     notify("Making a five-second clip from three photographs with the free local preview engine ...")
     video = Client.preview(archive=Archive(folder / "vidu_archive")).generate(
         VideoRequest(prompt=PROMPT, references=sample_references())
     )
     clip = video.save(folder / "demo.mp4")
+    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+        remedy = f"pip install 'vidu-nb[lab]' (missing: {', '.join(missing)})"
+        notify(f"To run the notebook as well, install Jupyter's packages and repeat the command: {remedy}")
+        return {"clip": clip}
     source = notebook or example_notebooks() / QUICKSTART
     notify(f"Executing {source.name} ...")
     copy = folder / source.name
     shutil.copyfile(source, copy)
     return {"clip": clip, "notebook": copy, "html": _execute(copy)}
-
-
-def _check_packages() -> None:
-    """Check for missing packages first: nobody should wait for a clip to learn that the notebook can't run."""
-    if any(find_spec(name) is None for name in ("nbclient", "nbconvert", "ipykernel")):
-        raise ViduError("the demo runs a notebook", remedy="Install what it needs with: pip install 'vidu-nb[lab]'")
 
 
 def _execute(path: Path) -> Path:

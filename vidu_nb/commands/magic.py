@@ -18,8 +18,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..client.client import Client
-from ..video import Video, check_target
-from .options import picture, request_from, request_options
+from ..console import printable
+from ..video import Video
+from .options import check_output, picture, request_from, request_options
 
 _EXAMPLE = "%%vidu -r cat.jpg --seed 7\nA cat naps. Then it looks up."
 _DESCRIPTION = (
@@ -55,7 +56,7 @@ class ViduMagics(Magics):
         arguments.prompt = Template(cell).safe_substitute(names)
         arguments.references = list(_flat(arguments.references))
         if arguments.output:
-            check_target(arguments.output)
+            check_output(arguments.output)
         client = Client.preview() if arguments.preview else Client.from_env()
         video = client.generate(request_from(arguments), fresh=arguments.fresh)
         if arguments.name:
@@ -85,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports errors in IPython's way; argparse's own would end the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%%vidu: {message} (%vidu lists the options)")
+        raise UsageError(printable(f"%%vidu: {message} (%vidu lists the options)"))
 
 
 def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:

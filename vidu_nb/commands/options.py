@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..errors import InvalidRequest
 from ..request import VideoRequest, choices
+from ..video import check_target
 
 
 def prompt_argument(command: argparse.ArgumentParser) -> None:
@@ -28,8 +30,26 @@ def request_options(command: argparse.ArgumentParser) -> None:
             continue
         shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
         command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
-    command.add_argument("-o", "--output", metavar="FILE", help="also save a copy, with the request and receipt inside")
+    command.add_argument(
+        "-o", "--output", metavar="FILE|FOLDER/",
+        help="also save a copy, with the request and receipt inside; a folder gets it under its name in the archive",
+    )  # fmt: skip
     command.add_argument("--no-pictures", action="store_true", help="leave the reference pictures out of the copy")
+
+
+def check_output(output: str) -> None:
+    """Refuse a place for the copy where none can go: before anything is made or paid for.
+
+    Raises
+    ------
+    InvalidRequest
+        Standard output, an ending that no copy has, or a place inside an archive.
+    """
+    if output == "-":
+        raise InvalidRequest(
+            "output: a clip is not written to standard output; name a file or a folder (./- is a file)", field="output"
+        )
+    check_target(output)
 
 
 def swept_options(command: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.util
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -22,6 +23,32 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a URL's host can only be this machine: a loopback address in any notation, or a localhost name.
+
+    ``localhost.localdomain`` is none: nothing reserves it, and a resolver may send it anywhere.
+
+    >>> [is_this_machine(one) for one in ("127.1", "2130706433", "0", "::1", "LOCALHOST.", "class.localhost")]
+    [True, True, True, True, True, True]
+    >>> [is_this_machine(one) for one in ("10.0.0.1", "localhost.example.com", "localhost.localdomain", "")]
+    [False, False, False, False]
+    """
+    if _is_localhost_name(host):
+        return True
+    is_number = re.fullmatch("[0-9a-fx.]+", host.lower())  # inet_aton also takes what has more behind a space
+    try:
+        ip = ipaddress.ip_address(socket.inet_aton(host) if is_number else host)
+    except (OSError, ValueError):
+        return False
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return ip.is_loopback or ip.is_unspecified  # a connection to 0.0.0.0 comes out here
+
+
+def _is_localhost_name(host: str) -> bool:
+    """Return whether a name is reserved for this machine (RFC 6761, 6.3)."""
+    return re.fullmatch(r"([a-z0-9_-]+\.)*localhost\.?", host.lower()) is not None
 
 
 class WireError(Exception):
@@ -115,6 +142,8 @@ class Wire:
             No such host, refused, too slow, or `cut`.
         """
         problem: OSError = OSError("no address")
+        if _is_localhost_name(host):
+            host = "localhost"  # not every system's resolver knows the others; some ask a stranger
         for family, kind, protocol, _, place in self._look_up(self._address or host.strip("[]"), port):
             one = socket.socket(family, kind, protocol)
             try:

@@ -7,7 +7,9 @@ is wrapped in a `Secret` before anything else can fail, and each function that w
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
 ENV_KEY = "SEGMIND_API_KEY"
+#: What stands before a key that was copied out of a header, a shell or a file of settings.
+_NAME = re.compile(r"(bearer\s|authorization\s*:|x-api-key\s*:|(\w+\s+)?SEGMIND_API_KEY\s*=)", re.IGNORECASE)
 _MIN_SCRUBBED = 6  # characters; a shorter piece of text stands anywhere by chance
 
 
@@ -40,18 +44,19 @@ class Secret:
         return secret.checked()
 
     def checked(self) -> Secret:
-        """Return the key without the quotes and the white space around it.
+        """Return the key without the quotes, white space and invisible characters that were copied along with it.
 
         Raises
         ------
         InvalidRequest
-            Empty, more than one line, or not printable ASCII; neither the message nor a frame shows the text.
+            Empty, more than one line, not printable ASCII, or with a name before it, such as ``Bearer``; neither the
+            message nor a frame shows the text.
         """
         key = _clean(self.reveal())
-        if key is None:
+        if isinstance(key, str):
             raise InvalidRequest(
-                "api_key: must be one line of printable ASCII without spaces, curly quotes or invisible characters; "
-                "copy it again from the Segmind console",
+                f"api_key: {key}; a key is one line of printable ASCII without spaces: copy it again, and it alone, "
+                "from the Segmind console",
                 field="api_key",
             )
         return key
@@ -85,12 +90,36 @@ def hide(text: str | Secret | None) -> Secret | None:
     return text if text is None or isinstance(text, Secret) else Secret(text)
 
 
-def _clean(text: object) -> Secret | None:
+def _clean(text: object) -> Secret | str:
+    """Return the key in a text, or in a few words why it holds none."""
     if not isinstance(text, str):
-        return None
-    text = text.strip().strip("'\"").strip()
-    is_key = bool(text) and text.isascii() and text.isprintable() and " " not in text
-    return Secret(text) if is_key else None
+        return "is not text"
+    start, end = 0, len(text)
+    while start < end and _is_copied_along(text[start]):
+        start += 1
+    while start < end and _is_copied_along(text[end - 1]):
+        end -= 1
+    return _problem(text[start:end]) or Secret(text[start:end])
+
+
+def _is_copied_along(character: str) -> bool:
+    """Return whether it is white space, a quotation mark of any script, or invisible."""
+    return character.isspace() or character in "'\"`„‚" or unicodedata.category(character) in {"Cf", "Pi", "Pf"}
+
+
+def _problem(text: str) -> str:
+    """Say what is wrong with a key without showing any of it; empty where nothing is."""
+    categories = set(map(unicodedata.category, text))
+    problems = {
+        "is empty": not text,
+        "begins with a name, such as Bearer or x-api-key": _NAME.match(text),
+        "has a line break inside": len(text.splitlines()) > 1,
+        "has a space inside": any(map(str.isspace, text)),
+        "has a control character in it": "Cc" in categories,
+        "has an invisible character inside": "Cf" in categories,
+        "has a character in it that is not ASCII": not text.isascii(),
+    }
+    return next((problem for problem, is_so in problems.items() if is_so), "")
 
 
 class KeyHeader:
@@ -133,7 +162,7 @@ def login(key: str | None = None, *, keyring: bool = False) -> None:
     >>> login("two words")
     Traceback (most recent call last):
     ...
-    vidu_nb.errors.InvalidRequest: api_key: must be one line of printable ASCII without spaces, ...
+    vidu_nb.errors.InvalidRequest: api_key: has a space inside; a key is one line of printable ASCII ...
     """
     secret, key = hide(key), None
     if secret is None:

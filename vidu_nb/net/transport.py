@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ..environment import user_agent
 from ..errors import CallInterrupted, OutcomeUnknown, Unreachable
-from .connection import WatchedAdapter, Wire, WireError
+from .connection import WatchedAdapter, Wire, WireError, is_this_machine
 from .credentials import KeyHeader
 
 MAX_ANSWER_BYTES = 256_000_000  # a 5 s clip in 1080p takes 5 to 30 MB
@@ -297,7 +297,7 @@ def origin(url: str) -> tuple[str, str, int] | None:
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL is one of this machine's own servers."""
-    return _host(url) in ("127.0.0.1", "localhost", "::1")
+    return is_this_machine(_host(url))
 
 
 def _decoded(data: bytes, encoding: str, limit: int) -> bytes:

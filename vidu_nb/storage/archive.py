@@ -1,9 +1,10 @@
 """The archive: one folder of plain files with every clip, its metadata and the journal of calls.
 
     vidu_archive/
+      .gitignore                                 keeps git out; where the folder was made for the archive
       segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's own bytes, untouched
       segmind/WORDS_16x9_seed42_1a2b3c4d.json    beside it: request, receipt, sha256
-      preview/...                                the same for each engine
+      preview/...                                the same for each engine; previews with a CACHEDIR.TAG for backups
       references/HASH.png                        the pictures that were sent
       journal/1a/KEY.ATTEMPT.json                what happened to each call
       incoming/  quarantine/  locks/             answers on their way; answers that are no clip; locks
@@ -33,6 +34,7 @@ from ..files import (
     is_abandoned,
     is_regular,
     listed,
+    make_folder,
     read_regular,
     reason,
     remove_parts,
@@ -55,13 +57,23 @@ from ..receipt import Receipt
 from ..recipe import request_from
 from ..references.reference import Reference, identify, with_signature
 from ..references.sources import data_uri, is_png
-from ..request import VideoRequest
+from ..request import PREVIEW, VideoRequest
 from ..video import Video
 from .journal import Attempt, Journal
 
 ENV_FOLDER = "VIDU_NB_ARCHIVE"
 FOLDER = "vidu_archive"
 FORMAT = 1
+_GITIGNORE = """\
+# Made by vidu-nb: clips are large, and prompts and pictures may be private. git offers nothing of this folder.
+# To put the archive under version control, delete this file: it is not written again.
+*
+"""
+#: For previews alone: a backup that passes over paid clips would lose money.
+_CACHEDIR_TAG = """\
+Signature: 8a477f597d28d172789f06886806bc55
+# Made by vidu-nb: free previews, which are made anew where they are missing. See https://bford.info/cachedir/
+"""
 MIN_FREE_BYTES = 100_000_000  # a clip, its copy on the way and its metadata, several times over
 _STORE_TIMEOUT = 60.0  # s; storing takes milliseconds
 _TAKE = re.compile(r"[0-9a-f]{64}-[0-9a-f]{8}")  # the lock of a take that nobody else asks for
@@ -135,6 +147,7 @@ class Archive:
         self, name: str, *, timeout: float, waiting: Callable[[], object] | None = None
     ) -> contextlib.AbstractContextManager[None]:
         """Hold a request's lock, or a single take's, whose file goes with it; the rest is as for `locks.hold`."""
+        make_folder(self.folder, ".gitignore", _GITIGNORE)
         take = hold_once if _TAKE.fullmatch(name) else hold
         return take(self.lock_path(name), timeout=timeout, waiting=waiting)
 
@@ -329,6 +342,8 @@ class Archive:
         lock = self.lock_path(f"store-{receipt.sha256[:2]}")  # equal bytes, equal names
         try:
             with hold(lock, timeout=_STORE_TIMEOUT):
+                if stem.parent.name == PREVIEW:
+                    make_folder(stem.parent, "CACHEDIR.TAG", _CACHEDIR_TAG)
                 path = _free_name(stem, receipt.sha256)
                 write_bytes(path, json.dumps(facts, indent=1, ensure_ascii=False).encode(), sync_name=False)
                 incoming = self._incoming(attempt)

@@ -53,9 +53,9 @@ def test_without_the_key_nothing_is_done(method, path, headers, says, server):
     "host",
     [
         "evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example@127.0.0.1",
-        "127.0.0.1/evil", "127.0.0.1#evil", "127.0.0.1?evil", "127.0.0.1:80:80", "0.0.0.0", "127.0.0.2", "[::2]", "[",
+        "127.0.0.1/evil", "127.0.0.1#evil", "127.0.0.1?evil", "127.0.0.1:80:80", "10.0.0.1", "167772161", "[::2]", "[",
         "", "localhost evil", "127.0.0.1:999999", "127.0.0.1\r\nHost: evil.example", "evil.example\r\nHost: 127.0.0.1",
-        "127.0.0.1\r\nHost: 127.0.0.1",
+        "127.0.0.1\r\nHost: 127.0.0.1", "localhost.localdomain", "mylocalhost", ".localhost",
     ],
 )  # fmt: skip
 def test_another_host_is_refused(host, server):
@@ -66,7 +66,13 @@ def test_another_host_is_refused(host, server):
     assert not CORS & set(headers)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:80"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:80", "localhost.", "class.localhost:80", "127.1",
+        "127.0.0.2", "0", "2130706433", "[::ffff:127.0.0.1]",
+    ],
+)  # fmt: skip
 def test_this_machines_own_names_are_served(host, server):
     """The names that lead here are answered."""
     status, _, text = exchange(server, head(method="GET", path="/health", host=host))

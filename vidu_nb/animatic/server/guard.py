@@ -24,12 +24,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import InvalidRequest, ViduError
+from ...net.connection import is_this_machine
 from ...references.images import MAX_BODY_BYTES
 from ...request import PREVIEW_VERSION
 from ..cancellation import Cancelled
 from .limits import PlayMoney, Reservation, TooBusy
 
-HOSTS = ("127.0.0.1", "localhost", "::1")
 _CLOSE = {"connection": "close"}
 
 
@@ -69,7 +69,7 @@ class Guard:
 
         app = self.app
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or _host_of(hosts[0]) not in HOSTS:
+        if len(hosts) != 1 or not is_this_machine(_host_of(hosts[0])):
             app = error_response(400, "this server answers to 127.0.0.1 and localhost only")
         elif scope["method"] == "HEAD":  # FastAPI routes none; uvicorn, which knows of it, sends no body
             scope = {**scope, "method": "GET"}

@@ -22,12 +22,13 @@ from pydantic import BaseModel
 
 from ..._version import __version__
 from ...errors import InvalidRequest
+from ...net.connection import is_this_machine
 from ...references.images import media_type
 from ...references.reference import MAX_REFERENCES, Reference
 from ...request import DRAFT, MAX_SEED, MODEL, NAMES_HEADER, VideoRequest
 from ..cancellation import Question
 from ..fetching import AddressRule
-from .guard import HANDLERS, HOSTS, check_key, parse_json, read_body, status_and_message, wants_json
+from .guard import HANDLERS, check_key, parse_json, read_body, status_and_message, wants_json
 from .limits import FileStore, Limits, MemoryLimit, PlayMoney, Reservation
 from .queue import Progress, RenderJob, RenderQueue
 from .ranges import range_response
@@ -226,7 +227,11 @@ def _upload_name(request: Request, url: object) -> str:
         return ""
     try:
         parts = urlsplit(url)
-        ours = parts.scheme == "http" and parts.hostname in HOSTS and (parts.port or 80) == (request.url.port or 80)
+        ours = (
+            parts.scheme == "http"
+            and is_this_machine(parts.hostname or "")
+            and (parts.port or 80) == (request.url.port or 80)
+        )
     except ValueError:
         return ""
     return parts.path.removeprefix("/v1/assets/") if ours and parts.path.startswith("/v1/assets/") else ""

@@ -113,6 +113,8 @@ class Seen:
     key_sha256: str = ""
     body_sha256: str = ""
     prompt: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)  # the body of a call for a clip
+    at: str = ""  # when it came through whole
     billed: bool = False
     bytes_out: int = 0  # handed to the socket
     delivered: str = ""  # sha256 of the clip whose last byte was handed to the socket
@@ -146,6 +148,13 @@ class Truth:
             self._changed.notify_all()
         if sync and self._journal is not None:
             os.fsync(self._journal)
+
+    def posts(self, case: str) -> list[Seen]:
+        """The paid calls whose path names a case that begins so, and that were not refused."""
+        with self._changed:
+            calls = [seen for seen in self._seen if is_post(seen) and seen.path.split("/")[3:4]]
+        found = [seen for seen in calls if seen.path.split("/")[3].startswith(case)]
+        return [seen for seen in found if TABLE[seen.fault].concludes in ("unknown", "video kept")]
 
     def is_new(self, body_sha256: str) -> bool:
         """True once for each body."""
@@ -238,11 +247,20 @@ class FaultServer(_Asked):
         File for the truth as JSON lines.
     port
         Of the main door; 0 takes a free one.
+    record
+        How the record of calls is kept, one of `RECORDS`; empty for none. It is read below any fault's path, and shows
+        the calls whose case begins as that path's.
     """
 
     def __init__(
-        self, script: Iterable[str] = (), *, journal: str | os.PathLike[str] | None = None, port: int = 0
+        self,
+        script: Iterable[str] = (),
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        port: int = 0,
+        record: str = "",
     ) -> None:
+        self.record = record
         self.truth = Truth(journal)
         self.stopping = threading.Event()
         self._script = collections.deque(_checked(name) for name in script)
@@ -399,6 +417,9 @@ class Exchange:
             self._choose(name)
             return self.fault.act(self)
         self.read_head()
+        if self.server.record and RECORD in self.seen.path:
+            self._choose("good")
+            return self.send(self._from_the_record())
         self._choose(name or self._named() or "good")
         if self.fault.strikes == "headers":
             return self.fault.act(self)
@@ -411,6 +432,20 @@ class Exchange:
             self.send(reply(200, json.dumps({"credits": left, "free-credits": 0.0}).encode()))
         else:
             self.fault.act(self)
+
+    def _from_the_record(self) -> bytes:
+        """A page of the record, or one call of it."""
+        parts = urlsplit(self.seen.path)
+        case, one = parts.path.split("/")[3], parts.path.rpartition(RECORD)[2].strip("/")
+        rows = [row_of(seen, self.server.root) for seen in self.server.truth.posts(case)]
+        if one:
+            rows = [row for row in rows if row["request_id"] == one]
+            return reply(200, json.dumps(rows[0]).encode()) if rows else reply(404, b'{"error": "not yours"}')
+        query = {name: int(value[0]) for name, value in parse_qs(parts.query).items() if value[0].isdigit()}
+        start = (query["page"] - 1) * query["per_page"]
+        shown = RECORDS[self.server.record](rows[::-1])
+        page = {"total": len(shown), "requests": shown[start : start + query["per_page"]]}
+        return reply(200, json.dumps(page).encode())
 
     def _choose(self, name: str) -> None:
         self.fault = TABLE[_checked(name)]
@@ -465,6 +500,7 @@ class Exchange:
         if paid and self.server.truth.is_new(told) and self.fault.first:
             self._choose(self.fault.first)
         facts = {"body_sha256": told, "prompt": prompt, "billed": paid and self.fault.billed}
+        facts |= {"at": datetime.now(UTC).isoformat(), "inputs": _inputs(self.body)}
         self.server.truth.note(self.seen, sync=True, reached="body", **facts)
 
     @property
@@ -528,6 +564,48 @@ def _prompt(body: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     return str(said.get("prompt", ""))[:2000] if isinstance(said, dict) else ""
+
+
+def _inputs(body: bytes) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        told = json.loads(body)
+        return told if isinstance(told, dict) else {}
+    return {}
+
+
+def row_of(seen: Seen, root: str) -> dict[str, Any]:
+    """A call as the service's record has it: what was billed was made, the rest failed."""
+    clip_url = f"{root}/fault/good/files/{seen.id}-{seen.body_sha256[:12]}.mp4"
+    return {
+        "request_id": f"fault-{seen.id}", "model_name": MODEL_PATH.rpartition("/")[2], "model_created": seen.at,
+        "model_status": "COMPLETED" if seen.billed else "FAILED", "request_body": seen.inputs, "latency_ms": 1200,
+        "credits_deduction": PRICE_USD if seen.billed else 0, "generation_url": clip_url if seen.billed else None,
+        "error": None if seen.billed else "the worker gave up",
+    }  # fmt: skip
+
+
+def _late(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    before = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    return [row for row in rows if row["model_created"] < before]
+
+
+def _cut(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    bodies = [{**row["request_body"], "prompt": row["request_body"].get("prompt", "")[:8] + "..."} for row in rows]
+    return [{**row, "request_body": body} for row, body in zip(rows, bodies, strict=True)]
+
+
+RECORD = "/inference-request/request-history"
+#: How a record is kept: what is shown of the rows there are.
+RECORDS: dict[str, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] = {
+    "on": list,
+    "late": _late,
+    "threefold": lambda rows: [row for row in rows for _ in range(3)],
+    "cut": _cut,
+    "mates as well": lambda rows: [*rows, *({**row, "request_id": f"mate-{row['request_id']}"} for row in rows)],
+    "mates alone": lambda rows: [{**row, "request_id": f"mate-{row['request_id']}"} for row in rows],
+    "without inputs": lambda rows: [{**row, "request_body": None} for row in rows],
+    "missing": lambda _: [],
+}
 
 
 def _checked(name: str) -> str:
@@ -1024,9 +1102,10 @@ class Remote(_Asked):
 
 
 @contextlib.contextmanager
-def spawn(journal: str | os.PathLike[str], *, seconds: float = 900.0) -> Iterator[Remote]:
+def spawn(journal: str | os.PathLike[str], *, seconds: float = 900.0, record: str = "") -> Iterator[Remote]:
     """Run the server as its own process until the block ends, at most `seconds`."""
     command = [sys.executable, __file__, "--journal", os.fspath(journal), "--seconds", str(seconds)]
+    command += ["--record", record]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
             said = json.loads(process.stdout.readline())  # type: ignore[union-attr]
@@ -1045,13 +1124,14 @@ def main() -> None:
     parser.add_argument("--journal", help="file for the truth as JSON lines")
     parser.add_argument("--seconds", type=float, default=900.0, help="end after this time")
     parser.add_argument("--script", nargs="*", default=[], help="faults for the first connections")
+    parser.add_argument("--record", default="", help="how the record of calls is kept")
     parser.add_argument("--list", action="store_true", help="show the table of faults and end")
     asked = parser.parse_args()
     if asked.list:
         for one in TABLE.values():
             print(f"{one.name:28} {one.strikes:8} {'billed' if one.billed else '-':7} {one.concludes:13} {one.pace}")  # noqa: T201
         return
-    with FaultServer(asked.script, journal=asked.journal, port=asked.port) as server:
+    with FaultServer(asked.script, journal=asked.journal, port=asked.port, record=asked.record) as server:
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: server.stopping.set())
         print(json.dumps({"url": server.root, "doors": server.doors}), flush=True)  # noqa: T201

@@ -131,7 +131,7 @@ def test_an_empty_setting_is_none(monkeypatch):
 
 def test_an_unknown_mode_is_refused_with_the_ones_there_are():
     """The error names the field and its values; so it is with `uploads`."""
-    with pytest.raises(InvalidRequest, match="mode: 'async' is none of sync, queue"):
+    with pytest.raises(InvalidRequest, match="mode: 'async' is none of auto, sync, queue"):
         Client(mode="async")
     with pytest.raises(InvalidRequest, match="uploads: 'cloud' is none of inline, storage"):
         Client.preview(uploads="cloud")

@@ -18,6 +18,11 @@ RESERVE = "        call = session.call("
 RESERVE_EARLY = f"        session.reserve(attempt)\n{RESERVE}"
 RESERVED = "            self._write({**amounts, call: usd})\n"
 UNDER_LOCK = "        with self._lock():\n            amounts"
+UNWRITTEN = """return (lambda one, state, **more: Attempt(one.path, {
+            **one.facts, "events": [*one.facts["events"], {**one.facts["events"][-1], "state": state, **more}]
+        }))(attempt, "queued","""
+NOT_FOUND = "            wait = min(wait * _SLOWER, _MAX_WAIT)\n        return attempt\n"
+NOT_BILLED = NOT_FOUND.replace("return attempt", 'return self._session.record(attempt, "not charged")')
 CRASH = "storage/test_crash.py::test"
 GUARDS = {
     "sync": f"{CRASH}_every_file_is_on_the_disk_before_it_gets_its_name",
@@ -27,6 +32,10 @@ GUARDS = {
     "redirect": "net/test_transport.py::test_redirects_are_answers_and_nothing_goes_there[redirect_307_port]",
     "origin": "client/test_results.py::test_a_redirect_back_to_the_service_gets_the_key_and_one_away_from_it_does_not",
     "order": "client/test_budgets.py::test_a_kernel_that_is_killed_while_it_connects_leaves_the_budget_whole",
+    "time": "client/test_matching.py::test_a_row_of_another_hour_is_no_match",
+    "claim": "client/test_reconcile.py::test_the_claim_is_on_disk_before_it_is_used",
+    "no row": "client/test_reconcile.py::test_no_row_is_never_not_billed",
+    "mate": "client/test_reconcile.py::test_a_team_mates_row_alone_is_no_match",
     "verdict": "client/test_recover.py::test_whether_a_request_may_be_sent_again[sent]",
 }
 #: What is taken out: the file, its text, what stands there instead, and the test that must notice.
@@ -44,9 +53,25 @@ MUTATIONS = {
     "redirects followed": ("net/transport.py", "allow_redirects=False", "allow_redirects=True", "redirect"),
     "a key for every place": ("client/session.py", "origin(url) == origin(self.engine.base_url)", "True", "origin"),
     "reserved before it leaves": ("client/submit.py", RESERVE, RESERVE_EARLY, "order"),
+    "matched at any time": (
+        "client/matching.py",
+        "return row.created is None or time[0] <= row.created <= time[1]",
+        "return True",
+        "time",
+    ),
+    "claimed after use": ("client/reconcile.py", 'return self._session.record(attempt, "queued",', UNWRITTEN, "claim"),
+    "no row is not billed": ("client/reconcile.py", NOT_FOUND, NOT_BILLED, "no row"),
+    "anybody's row": ("client/reconcile.py", "self._record.find(row.request_id)", "row", "mate"),
     "sent again after a crash": ("client/recover.py", "if again or free else Action.REFUSE", "", "verdict"),
 }
-NEEDED = {"common.py", "faults.py", "services.py", "torture.py", *(name.partition("::")[0] for name in GUARDS.values())}
+NEEDED = {
+    "common.py",
+    "faults.py",
+    "losing.py",
+    "services.py",
+    "torture.py",
+    *(name.partition("::")[0] for name in GUARDS.values()),
+}
 WHERE = """
 from pathlib import Path
 from common import ROOT

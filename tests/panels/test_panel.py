@@ -9,7 +9,8 @@ import threading
 
 import ipywidgets
 import pytest
-from faults import clip
+from faults import KEY, clip
+from losing import Losing
 from panels import (
     WAIT,
     Page,
@@ -29,6 +30,7 @@ from panels import (
 
 import vidu_nb as vidu
 from vidu_nb import errors
+from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.client.client import Client
 from vidu_nb.locks import hold
 from vidu_nb.panels.background import BackgroundCall
@@ -82,6 +84,23 @@ def test_an_unfinished_form_is_no_call():
     """From code, a form that lacks something is an error that names it."""
     with pytest.raises(errors.InvalidRequest, match="references"):
         vidu.panel("A cat").preview()
+
+
+def test_a_lost_answer_is_looked_for_and_its_clip_comes(asked, small_clip):
+    """The panel says what it waits for, then shows the clip that the service's record led to."""
+    searched = threading.Event()
+    with (
+        PreviewServer(key=KEY, credits=10.0, render=lambda *_, **__: small_clip.read_bytes()) as service,
+        Losing(service.base_url, lose=1) as wire,
+    ):
+        service.state.record.shown = lambda rows: rows if searched.is_set() else []
+        panel = vidu.panel(**asked, client=Client(KEY, wire.url, notify=len))
+        panel.observe(lambda change: "service's record" in change["new"] and searched.set(), "stage")
+        video = panel.generate()
+    assert searched.is_set()
+    assert video.receipt.cost_usd == 0.5
+    assert panel.state == "done"
+    assert wire.posts == 1
 
 
 def test_awaiting_lets_other_work_go_on(asked):

@@ -87,6 +87,9 @@ class Pending:
         US dollars on the account before the call and now, where known.
     reason : str
         What happened.
+    record : str
+        What the service's own record says: ``"completed"``, ``"failed"``, ``"pending"``, or ``"not found"``, which does
+        not mean that it was not billed. Empty where the record can't be read.
 
     >>> from vidu_nb import Client
     >>> [call.price_usd for call in Client("an-invented-key").pending()]  # nothing was asked yet
@@ -103,9 +106,10 @@ class Pending:
     credits_before: float | None
     credits_now: float | None
     reason: str
+    record: str = ""
 
     @classmethod
-    def from_attempt(cls, attempt: Attempt, *, fetchable: bool, credits_now: float | None) -> Pending:
+    def from_attempt(cls, attempt: Attempt, *, fetchable: bool, credits_now: float | None, record: str) -> Pending:
         """Make the entry for an attempt in the journal."""
         request: dict[str, Any] = attempt.facts["request"]
         return cls(
@@ -119,4 +123,5 @@ class Pending:
             credits_before=attempt.facts.get("credits_before"),
             credits_now=credits_now,
             reason=str(attempt.latest("reason") or "the process ended before an answer came"),
+            record=record,
         )

@@ -10,7 +10,7 @@ from typing import get_args
 
 from ..console import print_line, print_once
 from ..environment import setting
-from ..errors import InvalidRequest, NotKept
+from ..errors import InvalidRequest, NotKept, ViduError
 from ..net.credentials import hide
 from ..net.transport import NewTransport
 from ..receipt import number
@@ -53,8 +53,9 @@ class Client:
     budget
         What the paid calls may cost together; None for no limit.
     mode
-        ``"sync"`` (v1) holds one connection until the clip is made; ``"queue"`` (v2) takes a ticket, keeps it on disk
-        and polls for the clip: a process that dies meanwhile picks the paid job up at its next call.
+        ``"queue"`` (v2) takes a ticket, keeps it on disk and polls for the clip: a process that dies meanwhile picks
+        the paid job up at its next call. ``"sync"`` (v1) holds one connection until the clip is made. ``"auto"`` queues
+        where the service can, and is sync where the queue's address answers 404 or 405, remembered for that model.
     uploads
         ``"inline"`` sends local pictures inside the request, ``"storage"`` puts them into the service's storage first
         (public: whoever has a link sees them) and sends links; each picture is uploaded at most once a day.
@@ -102,7 +103,7 @@ class Client:
         model: str = MODEL,
         *,
         budget: Budget | None = None,
-        mode: Mode = "sync",
+        mode: Mode = "auto",
         uploads: Uploads = "inline",
         progress: Callable[[float], object] | None = None,
         notify: Callable[[str], object] | None = None,
@@ -122,7 +123,7 @@ class Client:
         timeout: float = TIMEOUT,
         model: str = MODEL,
         budget: Budget | None = None,
-        mode: Mode = "sync",
+        mode: Mode = "auto",
         uploads: Uploads = "inline",
         progress: Callable[[float], object] | None = None,
         notify: Callable[[str], object] | None = None,
@@ -149,7 +150,7 @@ class Client:
         price_usd: float | None = None,
         timeout: float = TIMEOUT,
         budget: Budget | None = None,
-        mode: Mode = "sync",
+        mode: Mode = "auto",
         uploads: Uploads = "inline",
         progress: Callable[[float], object] | None = None,
         notify: Callable[[str], object] | None = None,
@@ -306,8 +307,15 @@ class Client:
                 return video  # somebody else's call, meanwhile
             if video := self._recovery.look_at_earlier(request, key, lock, check, again=again):
                 return video
-            attempt = Submission(session, request, key, lock, check).run()
-            return Collection(session, attempt, check).run(request)
+            try:
+                attempt = Submission(session, request, key, lock, check).run()
+                return Collection(session, attempt, check).run(request)
+            except ViduError as error:
+                found = self._recovery.look_for_lost(key, lock, check)
+                if found is None:
+                    raise
+                session.notify(f"{error.message}: the service's record has it.")
+            return Collection(session, found, check).run(request)
 
     def credits(self) -> Credits:
         """Ask for the account's balance in US dollars; a free call.
@@ -356,6 +364,28 @@ class Client:
             What could be had. The others stay in `pending`.
         """
         return self._recovery.resume()
+
+    def reconcile(self) -> list[Video]:
+        """Look for the calls of unknown outcome in the service's own record, and close those that are found; free.
+
+        One that is made is fetched and its real cost booked, one that failed is closed as the record has it, one that
+        still runs stays in `pending`, and `resume` or the same call again waits for it. A call that is not found stays
+        unknown: that it is not in the record doesn't mean that it was not billed.
+
+        Returns
+        -------
+        list of Video
+            What was fetched.
+
+        Raises
+        ------
+        Unreachable, APIError, ViduError
+            The record can't be read.
+
+        >>> Client("an-invented-key").reconcile()  # nothing is open, so nothing is asked
+        []
+        """
+        return self._recovery.reconcile()
 
     def cancel(self) -> None:
         """End every call of this client, at once: one that had been sent raises OutcomeUnknown, others Unreachable."""

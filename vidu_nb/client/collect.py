@@ -7,7 +7,7 @@ process died after bytes came and before the journal could say so, the bytes cou
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from ..references.sources import shorten
 from ..request import MISSING_BOX, PREVIEW, VideoRequest
 from ..storage.journal import Attempt, State
 from ..video import Video
+from .matching import known_id
 from .messages import as_json, error_text
 from .polling import JobStatus, await_job, job_status
 from .responses import Content, Ticket, metrics_in, read
@@ -113,26 +114,40 @@ class Collection:
         raise self._no_clip(f"the service answered 200, but no whole clip: {found.problem}; kept as {where}")
 
     def _fetched(self) -> bytes:
-        """From the journal's link to the clip behind it; a link that brings none is replaced once, by the job."""
+        """From the journal's link to the clip behind it; a link that brings none is replaced by those who know the job.
+
+        That is the queue, for about an hour, and the service's record.
+        """
         link = str(self.attempt.latest("link"))
         first = self._fetch(link)
         if first.content.clip:
             return first.content.clip
-        ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=self.session.engine.base_url)
-        if ticket is None:
-            raise self._not_fetched(f"{first.problem} ({_shown(link)})")
-        fresh = self._ask_again(ticket, link)
-        if fresh.content.clip:
-            return fresh.content.clip
-        problem = fresh.problem or "the job names the same URL again"
-        if fresh.content.link not in ("", link):
-            self._note("linked", link=fresh.content.link)
-            second = self._fetch(fresh.content.link)
-            if second.content.clip:
-                return second.content.clip
-            problem = f"the job gave a fresh one, and {second.problem}"
-        problem = f"{first.problem} ({_shown(link)}); {problem} (job {ticket.request_id[:60]})"
-        raise self._lost(problem) if first.is_over and fresh.is_over else self._not_fetched(problem)
+        problems, is_over = [f"{first.problem} ({_shown(link)})"], first.is_over
+        for ticket in self._tickets():
+            fresh = self._ask_again(ticket, link)
+            if fresh.content.clip:
+                return fresh.content.clip
+            problem = fresh.problem or "the job names the same URL again"
+            if fresh.content.link not in ("", link):
+                self._note("linked", link=fresh.content.link)
+                second = self._fetch(fresh.content.link)
+                if second.content.clip:
+                    return second.content.clip
+                problem = f"the job gave a fresh one, and {second.problem}"
+            problems.append(f"{problem} (job {ticket.request_id[:60]})")
+            is_over = is_over and fresh.is_over
+        problem = "; ".join(problems)
+        raise self._lost(problem) if is_over and len(problems) > 1 else self._not_fetched(problem)
+
+    def _tickets(self) -> Iterator[Ticket]:
+        """The journal's ticket, and the one for the call's place in the service's record."""
+        engine, payload = self.session.engine, self.attempt.latest("ticket")
+        ticket = Ticket.from_json(payload, base_url=engine.base_url, record_url=engine.record_url)
+        if ticket:
+            yield ticket
+        url = engine.call_url(known_id(self.attempt))
+        if url and (ticket is None or ticket.response_url != url):
+            yield Ticket(known_id(self.attempt), status_url=url, response_url=url)
 
     def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
         headers: Mapping[str, str] = self.attempt.latest("headers") or {}
@@ -159,7 +174,7 @@ class Collection:
         session, asked = self.session, self.attempt.facts["engine"]
         if asked != session.engine.name:  # which knows nothing of the job, and has another key
             raise self._no_clip(_only_a_client_of(asked), fetchable=True)
-        ticket = Ticket.from_json(self.attempt.latest("ticket"), base_url=session.engine.base_url)
+        ticket = next(self._tickets(), None)
         if ticket is None:
             raise self._expired("the journal names no job")
         status, answer = await_job(

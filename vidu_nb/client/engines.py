@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..environment import setting
 from ..errors import InvalidRequest
@@ -15,6 +15,8 @@ from ..request import MODEL, PREVIEW
 HOSTED = "segmind"  # the hosted service's name in keys, receipts and the archive
 BASE_URL = "https://api.segmind.com"
 UPLOADS_URL = "https://workflows-api.segmind.com"  # the hosted service's storage has a host of its own
+RECORD_URL = "https://api.spotprod.segmind.com"  # and so has its record of calls
+ENV_RECORD_URL = "VIDU_NB_HISTORY_URL"
 ENV_BASE_URL = "SEGMIND_BASE_URL"
 PREVIEW_SECONDS = 3.0  # what a preview takes on two cores
 PAID_SECONDS = 120.0  # what the service's documentation says
@@ -35,6 +37,8 @@ class Engine:
         The model's name in the URL.
     is_free : bool
         True for the process's own preview server alone: nothing that a URL spells makes calls free.
+    record_url : str
+        The root of the service's record of calls; empty where none is asked.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Engine:
     key: Secret | None
     model: str = MODEL
     is_free: bool = False
+    record_url: str = ""
 
     @property
     def generate_url(self) -> str:
@@ -52,6 +57,15 @@ class Engine:
     def queue_url(self) -> str:
         """The address for a clip that is fetched later."""
         return f"{self.base_url}/v2/{self.model}"
+
+    @property
+    def history_url(self) -> str:
+        """The address of the record of calls."""
+        return f"{self.record_url}/inference-request/request-history"
+
+    def call_url(self, request_id: str) -> str:
+        """Return the address of one's own call in the record, empty where there is no record or no id."""
+        return f"{self.history_url}/{quote(request_id, safe='')}" if self.record_url and request_id else ""
 
     @property
     def upload_url(self) -> str:
@@ -89,7 +103,7 @@ def named_engine(key: Secret | None = None, base_url: str | None = None, *, mode
     if url is None and key is None:
         return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)
-    return Engine(_name_of(base), base, key, model)
+    return Engine(_name_of(base), base, key, model, record_url=_record_url(base, has_key=key is not None))
 
 
 def preview_engine(*, model: str = MODEL) -> Engine:
@@ -98,6 +112,14 @@ def preview_engine(*, model: str = MODEL) -> Engine:
 
     server = embedded()
     return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model, is_free=True)
+
+
+def _record_url(base: str, *, has_key: bool) -> str:
+    """Return where the record is: as set, empty for "off"; else the hosted service's own host, or the base URL."""
+    chosen = setting(ENV_RECORD_URL)
+    if not chosen:
+        return RECORD_URL if base == BASE_URL else base
+    return "" if chosen.lower() == "off" else _checked_url(ENV_RECORD_URL, chosen, has_key=has_key).rstrip("/")
 
 
 def _name_of(url: str) -> str:
@@ -113,6 +135,10 @@ def _name_of(url: str) -> str:
 
 
 def _checked_base(url: str, *, has_key: bool) -> str:
+    return _checked_url("base_url", url, has_key=has_key).rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def _checked_url(name: str, url: str, *, has_key: bool) -> str:
     problem = ""
     try:
         parts = urlsplit(url.strip())
@@ -126,5 +152,5 @@ def _checked_base(url: str, *, has_key: bool) -> str:
     elif parts.scheme == "http" and has_key and not is_loopback(url):
         problem = "is plain http: the key would travel unencrypted; use https://"
     if problem:
-        raise InvalidRequest(f"base_url: {problem}", field="base_url")
-    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+        raise InvalidRequest(f"{name}: {problem}", field=name)
+    return url.strip()

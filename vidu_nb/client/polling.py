@@ -105,12 +105,14 @@ def job_status(answer: Answer) -> JobStatus:
     'failed'
     """
     found = read(answer.body)
-    reported = str(found.payload.get("status") or "").upper() if isinstance(found.payload, dict) else ""
+    payload = found.payload if isinstance(found.payload, dict) else {}
+    reported = str(payload.get("status") or payload.get("model_status") or "").upper()
     if answer.status in (401, 403):
         return "refused"
     if answer.status in (404, 410):
         return "expired"
     if answer.status == 422 or (answer.status < 300 and reported == "FAILED"):
         return "failed"
-    is_completed = reported == "COMPLETED" or (not reported and found.is_result)
-    return "completed" if answer.status < 300 and is_completed else "waiting"
+    # A row of the record may be complete before its link has landed in it.
+    is_done = found.is_result if not reported or "model_status" in payload else reported == "COMPLETED"
+    return "completed" if answer.status < 300 and is_done else "waiting"

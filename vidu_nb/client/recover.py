@@ -13,7 +13,10 @@ from ..storage.journal import CLOSED, Attempt, State
 from ..video import Video
 from .account import Pending
 from .collect import Collection
+from .reconcile import Reconciliation, is_lasting
 from .session import Session
+
+_GLANCE_S = 10.0  # what `pending` waits at most for a record that asks for a pause
 
 
 class Action(Enum):
@@ -72,17 +75,28 @@ class Recovery:
         left_open = list(self._left_open())
         ours = self.session.engine.name
         balance: float | None = None
-        if any(attempt.facts["engine"] == ours for attempt in left_open):
+        statuses: dict[str, str] = {}
+        if asked := [attempt for attempt in left_open if attempt.facts["engine"] == ours]:
             with contextlib.suppress(ViduError):
                 balance = self.session.credits().total
+            with contextlib.suppress(ViduError):
+                statuses = self._in_record(asked)
         return [
             Pending.from_attempt(
                 attempt,
                 fetchable=self._is_fetchable(attempt) and "lost" not in attempt.facts["events"][-1],
                 credits_now=balance if attempt.facts["engine"] == ours else None,
+                record=statuses.get(attempt.id, ""),
             )
             for attempt in left_open
         ]
+
+    def _in_record(self, attempts: list[Attempt]) -> dict[str, str]:
+        """What the service's record has of some calls, by their ids; of those that it hasn't, that it hasn't."""
+        if not self.session.engine.record_url:
+            return {}
+        found = Reconciliation(self.session, seconds=_GLANCE_S).search(attempts)
+        return {attempt.id: "not found" for attempt in attempts} | {one.id: row.status.lower() for one, row in found}
 
     def settle(self, name: str, *, billed: bool) -> None:
         """Close the call of that id; where it was not billed, its budget gets the reservation back.
@@ -108,14 +122,63 @@ class Recovery:
 
     def resume(self) -> list[Video]:
         """Collect every clip that was paid for and is not in the archive yet; costs nothing."""
-        found = []
         check = self.session.cancellation_check()
-        for attempt in self._left_open():
-            if self._is_fetchable(attempt):
-                try:
-                    found.append(self._collect(attempt, None, "", check))
-                except (ViduError, OSError) as error:
-                    self.session.notify(f"{attempt.id}: {error}")
+        found = self._collect_each([attempt for attempt in self._left_open() if self._is_fetchable(attempt)], check)
+        try:
+            return found + self.reconcile()
+        except ViduError as error:
+            if not is_lasting(error):
+                self.session.notify(f"{error.message}: calls of unknown outcome stay so.")
+            return found
+
+    def reconcile(self) -> list[Video]:
+        """Collect the calls of unknown outcome that the service's record has for certain.
+
+        Raises
+        ------
+        Unreachable, APIError, ViduError
+            The record can't be read.
+        """
+        check = self.session.cancellation_check()
+        record = Reconciliation(self.session, check)
+        lost = [attempt for attempt in self._left_open() if not self._is_fetchable(attempt)]
+        ended = []
+        if lost and self.session.engine.record_url:
+            for attempt, row in record.search(lost):
+                with self.session.holding(_lock_of(attempt), check):
+                    now = self.archive.journal.read_again(attempt)
+                    if now.is_open and not self._is_fetchable(now):
+                        now = record.claim(now, row)
+                if self._is_fetchable(now) and row.status in ("COMPLETED", "FAILED"):
+                    ended.append(now)
+        return self._collect_each(ended, check)
+
+    def look_for_lost(self, key: str, lock: str, check: Callable[[], None]) -> Attempt | None:
+        """Look for the call whose lock the caller holds, where its outcome is unknown; None unless it is found."""
+        for attempt in self.archive.journal.attempts_for(key):
+            if _lock_of(attempt) == lock and attempt.state == "unknown" and not self.session.engine.is_free:
+                found = self._search(attempt, lock, check)
+                return found if self._is_fetchable(found) else None
+        return None
+
+    def _search(self, attempt: Attempt, held: str, check: Callable[[], None]) -> Attempt:
+        """Look for a call of unknown outcome in the record, unless somebody else has it in hand."""
+        lock = _lock_of(attempt)
+        if self._is_running(attempt, held_by_us=held):
+            return attempt
+        with contextlib.nullcontext() if lock == held else self.session.holding(lock, check):
+            now = self.archive.journal.read_again(attempt)
+            if now.state != "unknown":
+                return now
+            return Reconciliation(self.session, check, seconds=self.session.timeout - now.age_s).look_for(now)
+
+    def _collect_each(self, attempts: list[Attempt], check: Callable[[], None]) -> list[Video]:
+        found = []
+        for attempt in attempts:
+            try:
+                found.append(self._collect(attempt, None, "", check))
+            except (ViduError, OSError) as error:
+                self.session.notify(f"{attempt.id}: {error}")
         return [video for video in found if video]
 
     def look_at_earlier(
@@ -169,7 +232,9 @@ class Recovery:
                 self._write_off(attempt)
                 return None
             case Action.REFUSE:
-                self._write_off(attempt)
+                found = self._search(self._write_off(attempt), lock, check)
+                if found.state != "unknown":
+                    return self._look_at(found, request, lock, check, again=again)
                 raise OutcomeUnknown(
                     f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
                     remedy=(
@@ -178,10 +243,11 @@ class Recovery:
                     ),
                 )
 
-    def _write_off(self, attempt: Attempt) -> None:
-        if attempt.state == "sent":
-            state: State = "not charged" if self.session.engine.is_free else "unknown"
-            self.session.record(attempt, state, reason="the process ended before an answer came")
+    def _write_off(self, attempt: Attempt) -> Attempt:
+        if attempt.state != "sent":
+            return attempt
+        state: State = "not charged" if self.session.engine.is_free else "unknown"
+        return self.session.record(attempt, state, reason="the process ended before an answer came")
 
     def _collect(
         self, attempt: Attempt, request: VideoRequest | None, held: str, check: Callable[[], None]

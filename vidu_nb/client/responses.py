@@ -17,7 +17,7 @@ from ..receipt import number
 from .messages import as_json, reported
 
 #: Where services put a result: its URL, or the clip itself as text.
-_PLACES = ("video", "output", "video_url", "url", "urls", "data", "b64_json", "base64")
+_PLACES = ("video", "output", "generation_url", "video_url", "url", "urls", "data", "b64_json", "base64")
 #: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
 _DATA_HEAD = re.compile(r"data:.{0,1000}?;\s*base64\s*,|data:[^,]{0,1000},", re.IGNORECASE | re.DOTALL)
 
@@ -98,10 +98,11 @@ class Ticket:
     response_url: str
 
     @classmethod
-    def from_json(cls, payload: Any, *, base_url: str) -> Ticket | None:
+    def from_json(cls, payload: Any, *, base_url: str, record_url: str = "") -> Ticket | None:
         """Read the ticket in an answer or in the journal, None where there is none.
 
-        The key goes to these addresses. So one that isn't the service's own is replaced by its documented route.
+        The key goes to these addresses. So one that isn't the service's own is replaced by its documented route; its
+        own are below its root, and, in a ticket that the journal has, below that of its record of calls.
 
         >>> payload = {"request_id": "a1", "status_url": "https://stranger.example/a1"}
         >>> Ticket.from_json(payload, base_url="https://api.example").status_url
@@ -112,7 +113,8 @@ class Ticket:
             return None
         route = f"{base_url}/v2/requests/{quote(name[:200], safe='')}"
         urls = {"status_url": f"{route}/status", "response_url": route}
-        return cls(name, **{key: _own(payload.get(key), base_url) or url for key, url in urls.items()})
+        ours = [root for root in (base_url, record_url) if root]
+        return cls(name, **{key: _own(payload.get(key), ours) or url for key, url in urls.items()})
 
     def to_dict(self) -> dict[str, str]:
         """Return the ticket as JSON-ready values, for the journal."""
@@ -163,10 +165,11 @@ def metrics_in(body: bytes) -> dict[str, str]:
     payload = payload if isinstance(payload, dict) else {}
     metrics = payload.get("metrics")
     metrics = metrics if isinstance(metrics, dict) else {}
+    latency_ms = number(payload.get("latency_ms"))  # as the service's record of calls has it
     figures = {
-        "x-cost": metrics.get("cost"),
+        "x-cost": metrics.get("cost", payload.get("credits_deduction")),
         "x-remaining-credits": metrics.get("remaining_credits"),
-        "x-generation-time": metrics.get("inference_time"),
+        "x-generation-time": metrics.get("inference_time", latency_ms and latency_ms / 1000),
         "x-seed-value": payload.get("seed"),
     }
     return {name: str(value) for name, value in figures.items() if number(value) is not None}
@@ -202,6 +205,6 @@ def _from_base64(text: str) -> bytes:
     return b""
 
 
-def _own(url: object, base_url: str) -> str:
+def _own(url: object, roots: list[str]) -> str:
     """The URL where it leads to the service itself, else nothing."""
-    return url if isinstance(url, str) and origin(url) == origin(base_url) else ""
+    return url if isinstance(url, str) and origin(url) in map(origin, roots) else ""

@@ -27,7 +27,7 @@ from .engines import Engine
 from .messages import error_text
 from .responses import is_link
 
-Mode = Literal["sync", "queue"]
+Mode = Literal["auto", "sync", "queue"]
 Uploads = Literal["inline", "storage"]
 _FREE_CALL_TIMEOUT = 30.0  # s
 _MAX_REDIRECTS = 5  # of a result's URL: to a storage, from there to a mirror
@@ -43,10 +43,16 @@ class Account:
         Until when the service asked all of them to wait.
     balance : float or None
         US dollars, as last reported to any of them.
+    record_pause : Pause
+        Until when its record of calls asked all of them to wait.
+    without_queue : set of str
+        Addresses of queues that turned out not to exist.
     """
 
     pause: Pause = field(default_factory=Pause)
     balance: float | None = None
+    record_pause: Pause = field(default_factory=Pause)
+    without_queue: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False, repr=False)
@@ -68,7 +74,8 @@ class Session:
     notify
         Gets a line when something takes its time.
     mode
-        ``"sync"`` waits in the call itself (v1), ``"queue"`` takes a ticket and polls for the clip (v2).
+        ``"sync"`` waits in the call itself (v1), ``"queue"`` takes a ticket and polls for the clip (v2), ``"auto"``
+        does that where the service has a queue for the model; the process's own preview server is waited for.
     uploads
         ``"inline"`` sends pictures inside the request, ``"storage"`` puts them into the service's storage first.
     progress
@@ -85,7 +92,7 @@ class Session:
     timeout: float
     budgets: tuple[Budget, ...]
     notify: Callable[[str], object]
-    mode: Mode = "sync"
+    mode: Mode = "auto"
     uploads: Uploads = "inline"
     progress: Callable[[float], object] = lambda _: None
     call: NewTransport = Call
@@ -95,6 +102,25 @@ class Session:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     # Calls in flight.
+
+    @property
+    def post_url(self) -> str:
+        """Where a request for a clip is sent."""
+        engine = self.engine
+        waits = self.mode == "sync" or (
+            self.mode == "auto" and (engine.is_free or engine.queue_url in self.account.without_queue)
+        )
+        return engine.generate_url if waits else engine.queue_url
+
+    def leave_queue(self, url: str) -> bool:
+        """Remember that there is no queue at a URL, where it was only tried; whether another URL is left to be sent to.
+
+        Asked after a 404 or 405, which say that nothing was taken and nothing billed.
+        """
+        if self.mode != "auto" or url != self.engine.queue_url:
+            return False
+        self.account.without_queue.add(url)
+        return True
 
     def send(
         self,

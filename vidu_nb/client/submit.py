@@ -15,12 +15,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..errors import APIError, ArchiveError, CallInterrupted, RateLimited, Unreachable
+from ..errors import (
+    APIError,
+    ArchiveError,
+    CallInterrupted,
+    MethodNotAllowed,
+    NotFound,
+    RateLimited,
+    Unreachable,
+)
 from ..net.retry import Decision, Pause, decide
 from ..net.transport import Answer, Interrupted
 from ..recipe import describe
 from ..request import NAMES_HEADER, VideoRequest
 from ..storage.journal import Attempt
+from .matching import fingerprint
 from .responses import counts_though_broken, holds_result
 from .session import Session, uninterrupted
 from .uploads import stored_links
@@ -71,10 +80,15 @@ class Submission:
         while True:
             tries += 1
             self.session.account.pause.wait(self.check)
+            url = self.session.post_url
             try:
-                return self._send()
+                return self._send(url)
             except (Unreachable, RateLimited) as error:
                 pause = self._pause_after(error, tries)
+            except (NotFound, MethodNotAllowed):
+                if not self.session.leave_queue(url):
+                    raise
+                continue
             pause.wait(self.check)
 
     def _pause_after(self, error: Unreachable | RateLimited, tries: int) -> Pause:
@@ -88,7 +102,7 @@ class Submission:
         self.session.account.pause.extend(decision.after_s)  # the service asks all of the account's clients to wait
         return self.session.account.pause
 
-    def _send(self) -> Attempt:
+    def _send(self, url: str) -> Attempt:
         """Send once."""
         session, attempt = self.session, self._prepare()
 
@@ -100,7 +114,6 @@ class Submission:
             self.check()  # the budget's lock may have been waited for
 
         call = session.call(timeout=session.timeout, on_send=leaving)
-        url = session.engine.queue_url if session.mode == "queue" else session.engine.generate_url
         answer: Answer | None
         interrupted = False
         try:
@@ -139,6 +152,7 @@ class Submission:
             price_usd=0.0 if engine.is_free else self.session.price_usd,
             credits_before=self.session.account.balance,
             request=describe(self.request),
+            pictures=[] if engine.is_free else [fingerprint(one.url) for one in self.request.references],
         )
 
     def _body(self) -> bytes:

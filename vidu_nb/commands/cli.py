@@ -149,8 +149,9 @@ def _show_options(command: argparse.ArgumentParser) -> None:
 
 def _calls_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "action", nargs="?", choices=("list", "resume", "settle"), default="list",
-        help="list them (default), resume: fetch the clips that are ready, settle: close one call",
+        "action", nargs="?", choices=("list", "resume", "reconcile", "settle"), default="list",
+        help="list them (default), resume: fetch the clips that are ready, reconcile: look for calls of unknown "
+        "outcome in the service's record, and fetch or close those that are found, settle: close one call",
     )  # fmt: skip
     command.add_argument("id", nargs="?", help="for settle: the call, as list prints it")
     command.add_argument(
@@ -348,7 +349,8 @@ def _calls(arguments: argparse.Namespace) -> None:
         if not (arguments.id and arguments.billed):
             raise InvalidRequest("settle: name the call's id, and --billed yes or --billed no", field="id")
         client.settle(arguments.id, billed=arguments.billed == "yes")
-    fetched = [{"file": str(video.path)} for video in (client.resume() if arguments.action == "resume" else ())]
+    videos = {"resume": client.resume, "reconcile": client.reconcile}.get(arguments.action, list)()
+    fetched = [{"file": str(video.path)} for video in videos]
     _print_rows([*fetched, *(asdict(call) for call in client.pending())], as_json=arguments.json)
 
 

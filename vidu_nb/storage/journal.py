@@ -109,6 +109,7 @@ class Journal:
         lock: str,
         price_usd: float,
         request: dict[str, Any],
+        pictures: list[dict[str, Any]] | None = None,
         credits_before: float | None = None,
     ) -> Attempt:
         """Begin an attempt in state ``prepared``; nothing is at stake yet, and its file comes with its next state."""
@@ -123,6 +124,7 @@ class Journal:
             "price_usd": price_usd,
             "credits_before": credits_before,
             "request": request,
+            "pictures": pictures or [],
             "events": [{"state": "prepared", "at": _now()}],
         }
         return Attempt(self.folder / key[:2] / f"{key}.{name}.json", facts)

@@ -220,7 +220,7 @@ def test_a_job_that_fails_says_why_and_costs_nothing(body, encoded):
 
 def test_old_requests_and_old_clips_are_forgotten(body):
     """A clip that newer ones displaced, a request of long ago and one that never was are each a 404."""
-    limits = Limits(files=1, requests=2)
+    limits = Limits(files=1, calls=2)
     with PreviewServer(limits=limits, render=lambda request, **_: b"clip %d" % request.seed) as server:
         first, second = (ask(server, "POST", f"/v2/{MODEL}", body | {"seed": seed}).json() for seed in (1, 2))
         for ticket in (first, second):

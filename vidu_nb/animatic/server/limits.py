@@ -26,17 +26,17 @@ class Limits:
         All requests in progress, each from its body's first byte to the end of its render.
     files, file_bytes : int
         Clips that are served; the same again for uploads.
-    requests : int
-        Queued requests that can be asked about.
+    calls : int
+        Calls that the record holds.
     request_seconds : float
-        How long they can.
+        How long the queue answers about one.
     """
 
     body_seconds: float = 60.0
     memory_bytes: int = 160_000_000
     files: int = 64
     file_bytes: int = 128_000_000
-    requests: int = 256
+    calls: int = 2000
     request_seconds: float = 3600.0
 
 

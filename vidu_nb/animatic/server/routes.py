@@ -6,12 +6,10 @@ import asyncio
 import base64
 import secrets
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import anyio
@@ -32,6 +30,7 @@ from .guard import HANDLERS, check_key, parse_json, read_body, status_and_messag
 from .limits import FileStore, Limits, MemoryLimit, PlayMoney, Reservation
 from .queue import Progress, RenderJob, RenderQueue
 from .ranges import range_response
+from .record import Call, CallRecord, Row, inputs_of
 from .schemas import (
     ANY_ERROR,
     BODY_ERRORS,
@@ -61,15 +60,6 @@ T = TypeVar("T")
 MODELS = {MODEL: False, DRAFT: True}
 
 
-@dataclass(frozen=True)
-class QueuedRequest:
-    """A request in the queue: its job, whose result is the clip's name and size."""
-
-    job: RenderJob[tuple[str, int]]
-    seed: int
-    made: float
-
-
 @dataclass(eq=False)
 class ServerState:
     """What the routes share: the key that callers send, the renderer, and what is held in memory."""
@@ -86,23 +76,14 @@ class ServerState:
         self.clips = FileStore(count=self.limits.files, size=self.limits.file_bytes)
         self.uploads = FileStore(count=self.limits.files, size=self.limits.file_bytes)
         self.parsers = anyio.CapacityLimiter(2)
-        self._requests: OrderedDict[str, QueuedRequest] = OrderedDict()
+        self.record = CallRecord(count=self.limits.calls, message_of=lambda error: status_and_message(error)[1])
 
-    def remember(self, request: QueuedRequest) -> str:
-        """Keep a queued request for a while; returns the id that finds it."""
-        request_id = secrets.token_hex(16)
-        self._requests[request_id] = request
-        while len(self._requests) > self.limits.requests:  # far more than the queue is long: the oldest has ended
-            self._requests.popitem(last=False)
-        return request_id
-
-    def find(self, request_id: str) -> QueuedRequest:
-        """Return a queued request; 404 where it is unknown or too old."""
-        request = self._requests.get(request_id)
-        if request is None or time.monotonic() - request.made > self.limits.request_seconds:
-            self._requests.pop(request_id, None)
+    def find(self, request_id: str) -> Call:
+        """Return a call that can be asked about in the queue; 404 where it is unknown or too old."""
+        call = self.record.get(request_id)
+        if call is None or call.age_s > self.limits.request_seconds:
             raise HTTPException(404, "no such request; it may have expired")
-        return request
+        return call
 
 
 async def _state_of(request: Request) -> ServerState:
@@ -116,6 +97,7 @@ ModelName = Annotated[
 ]
 RequestId = Annotated[str, Path(description="What the queue answered as `request_id`.")]
 FileName = Annotated[str, Path(description="The last part of a URL that a response named.")]
+Text = Annotated[str, Query()]
 Format = Annotated[str | None, Query(description="`json` for a URL in place of the clip.")]
 
 keyed = APIRouter(dependencies=[Depends(check_key)], responses=errors(401) | ANY_ERROR)
@@ -143,34 +125,31 @@ async def no_model() -> None:
 @keyed.post("/v1/{model}", response_model=Clip, responses=MP4 | CLIP_ERRORS, openapi_extra=VIDEO_BODY)
 async def generate(request: Request, model: ModelName, state: State, format: Format = None) -> Response:
     """Make a clip and wait for it: its bytes, or its URL where JSON is asked for."""
-    job, seed = await _submit(request, model, state, lambda clip: clip)
-    clip = await _until_done(job, request, state.queue)
+    made: list[bytes] = []
+    call = await _submit(request, model, state, made.append)
+    name, size = await _until_done(call.job, request, state.queue)
     headers = {
+        "x-request-id": call.request_id,
         "x-cost": f"{state.money.price:g}",
-        "x-generation-time": f"{job.times['total_time']:.3f}",
-        "x-seed-value": str(seed),
+        "x-generation-time": f"{call.job.times['total_time']:.3f}",
+        "x-seed-value": str(call.seed),
     }
     if not wants_json(format, request.headers.get("accept", "*/*")):
-        return Response(clip, media_type="video/mp4", headers=headers)
-    return _json(Clip(video=_clip_file(request, state.clips.add(clip, "mp4"), len(clip))), headers=headers)
+        return Response(made[0], media_type="video/mp4", headers=headers)
+    return _json(Clip(video=_clip_file(request, name, size)), headers=headers)
 
 
 @keyed.post("/v2/{model}", response_model=QueuedResponse, responses=CLIP_ERRORS, openapi_extra=VIDEO_BODY)
 async def enqueue(request: Request, model: ModelName, state: State) -> Response:
     """Make a clip in the queue: the URLs of its status and of its result, at once."""
-    job, seed = await _submit(request, model, state, lambda clip: (state.clips.add(clip, "mp4"), len(clip)))
-    request_id = state.remember(QueuedRequest(job, seed, time.monotonic()))
-    status_url, response_url = (str(request.url_for(name, request_id=request_id)) for name in ("status", "result"))
-    ticket = QueuedResponse(
-        request_id=request_id, poll_url=status_url, status_url=status_url, response_url=response_url
-    )
-    return _json(ticket, headers={"x-request-id": request_id})
+    name = (await _submit(request, model, state)).request_id
+    status_url, response_url = (str(request.url_for(route, request_id=name)) for route in ("status", "result"))
+    ticket = QueuedResponse(request_id=name, poll_url=status_url, status_url=status_url, response_url=response_url)
+    return _json(ticket, headers={"x-request-id": name})
 
 
-async def _submit(
-    request: Request, model: str, state: ServerState, finish: Callable[[bytes], T]
-) -> tuple[RenderJob[T], int]:
-    """Check a request and queue its render, return the job and the seed; `finish` makes the clip into the result."""
+async def _submit(request: Request, model: str, state: ServerState, keep: Callable[[bytes], object] = bool) -> Call:
+    """Check a request, queue its render and note it in the record; `keep` gets the clip as well."""
     if model not in MODELS:
         raise HTTPException(404, f"no model {model[:80]!r} here; there is {' and '.join(map(repr, MODELS))}")
     with ExitStack() as undo:
@@ -178,31 +157,36 @@ async def _submit(
         undo.callback(reservation.release)
         body = await read_body(request, reservation, seconds=state.limits.body_seconds)
         # Twenty megabytes of JSON and base64 take a while: others are answered meanwhile.
-        wanted = await anyio.to_thread.run_sync(_parse, request, body, state, reservation, limiter=state.parsers)
+        inputs, wanted = await anyio.to_thread.run_sync(
+            _parse, request, body, state, reservation, limiter=state.parsers
+        )
         seed = wanted.seed or secrets.randbelow(MAX_SEED) + 1
         if not state.money.charge():
             balance, price = state.money.balance, state.money.price
             raise HTTPException(406, f"Insufficient credits: {balance:g} left, a clip costs {price:g}")
         undo.callback(state.money.refund)
 
-        def work(progress: Progress, cancelled: Question) -> T:
+        def work(progress: Progress, cancelled: Question) -> tuple[str, int]:
             draft, allow = MODELS[model], state.allow
-            return finish(
-                state.render(wanted, seed=seed, draft=draft, allow=allow, progress=progress, cancelled=cancelled)
-            )
+            clip = state.render(wanted, seed=seed, draft=draft, allow=allow, progress=progress, cancelled=cancelled)
+            keep(clip)
+            return state.clips.add(clip, "mp4"), len(clip)
 
         def settle(succeeded: bool) -> None:
             reservation.release()
             if not succeeded:
                 state.money.refund()
 
-        job = state.queue.submit(work, settle)
+        call = Call(secrets.token_hex(16), model, inputs, seed, state.queue.submit(work, settle), state.money.price)
         undo.pop_all()
-    return job, seed
+    state.record.add(call)
+    return call
 
 
-def _parse(request: Request, body: bytearray, state: ServerState, reservation: Reservation) -> VideoRequest:
-    """Return the request in a body, with the pictures themselves in place of the URLs of uploads."""
+def _parse(
+    request: Request, body: bytearray, state: ServerState, reservation: Reservation
+) -> tuple[dict[str, Any], VideoRequest]:
+    """Return a body as the record keeps it, and its request, with the pictures themselves in place of uploads' URLs."""
     payload = parse_json(body)
     urls = payload.get("image_urls") if isinstance(payload, dict) else None
     for number, url in enumerate(urls[:MAX_REFERENCES] if isinstance(urls, list) else ()):
@@ -218,7 +202,8 @@ def _parse(request: Request, body: bytearray, state: ServerState, reservation: R
         payload["image_urls"][number] = uri
     # Our own client sends the pictures' names beside the API's body: prompts refer to pictures by them.
     names = [unquote(name) for name in request.headers.get(NAMES_HEADER, "").split("/")]
-    return VideoRequest.from_payload(payload, names=names)
+    wanted = VideoRequest.from_payload(payload, names=names)
+    return inputs_of(payload), wanted
 
 
 def _upload_name(request: Request, url: object) -> str:
@@ -286,6 +271,51 @@ def _report(request_id: str, state: ServerState) -> Status:
         cost = 0.0 if problem else state.money.price
         report.metrics = Metrics(cost=cost, remaining_credits=state.money.balance, **job.times)
     return report
+
+
+# The record of calls, as the hosted service has it on a host of its own.
+
+
+# Not in the document: a schema can't say that two days may be at most a month apart.
+@keyed.get("/inference-request/request-history", include_in_schema=False)
+async def history(
+    request: Request,
+    state: State,
+    page: Text = "1",
+    per_page: Text = "20",
+    from_date: Text = "",
+    to_date: Text = "",
+    model_name: Text = "",
+    status: Text = "",
+    sort_by: Text = "model_created",
+    sort_order: Text = "desc",
+) -> Response:
+    """Return the calls of some days, those that failed or still run as well."""
+    found = state.record.history(
+        page=page,
+        per_page=per_page,
+        from_date=from_date,
+        to_date=to_date,
+        model_name=model_name,
+        status=status,
+        sort_by=sort_by,
+        sort_order=sort_order,
+    )
+    return JSONResponse({**found, "data": [_with_link(request, row) for row in found["data"]]})
+
+
+@keyed.get("/inference-request/request-history/{request_id}", response_class=JSONResponse, responses=errors(404))
+async def one_call(request: Request, request_id: RequestId, state: State) -> Response:
+    """Return one's own call of any age."""
+    row = state.record.find(request_id)
+    if row is None:
+        raise HTTPException(404, "no such request of yours")
+    return JSONResponse(_with_link(request, row))
+
+
+def _with_link(request: Request, row: Row) -> Row:
+    name = row["generation_url"]
+    return {**row, "generation_url": name and str(request.url_for("file", name=name))}
 
 
 # Files, and what is answered about the whole.

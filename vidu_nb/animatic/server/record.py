@@ -1,0 +1,174 @@
+"""The preview server's record of calls, in the form of the hosted service's own."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from ...errors import InvalidRequest
+from .queue import RenderJob
+
+MAX_PER_PAGE = 100
+MAX_DAYS = 31  # between the first day and the last, both counted
+_DEFAULT_DAYS = 7
+_STATUSES = {"QUEUED": "PENDING", "PROCESSING": "PENDING"}
+_SORTED_BY = ("model_created", "model_name", "credits_deduction")
+Row = dict[str, Any]
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One call for a clip.
+
+    Attributes
+    ----------
+    request_id, model : str
+    inputs : dict
+        The request's body; of a picture in it, its first characters.
+    seed : int
+        The one that was used.
+    job : RenderJob
+        Its result is the clip's name and size.
+    price : float
+        Credits that it costs where it succeeds.
+    created : datetime.datetime
+    """
+
+    request_id: str
+    model: str
+    inputs: dict[str, Any]
+    seed: int
+    job: RenderJob[tuple[str, int]]
+    price: float
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def age_s(self) -> float:
+        """The seconds since it was made."""
+        return (datetime.now(UTC) - self.created).total_seconds()
+
+    def row(self, message_of: Callable[[BaseException], str]) -> Row:
+        """Return the call as the record shows it now, its clip by name; `message_of` words an error."""
+        status = _STATUSES.get(self.job.status, self.job.status)
+        problem = self.job.done.exception() if status == "FAILED" else None
+        return {
+            "request_id": self.request_id,
+            "model_name": self.model,
+            "model_status": status,
+            "credits_deduction": self.price if status == "COMPLETED" else 0.0,
+            "request_body": self.inputs,
+            "generation_url": self.job.done.result()[0] if status == "COMPLETED" else None,
+            "latency_ms": round(1000 * self.job.times["total_time"]),
+            "model_created": self.created.isoformat(timespec="milliseconds"),
+            "error": message_of(problem) if problem else None,
+        }
+
+
+class CallRecord:
+    """The calls of this server, the newest so many of them.
+
+    Parameters
+    ----------
+    count
+        Calls at most.
+    message_of
+        Words the error of a call that failed.
+    """
+
+    def __init__(self, *, count: int, message_of: Callable[[BaseException], str]) -> None:
+        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._count, self._message_of = count, message_of
+        self._lock = threading.Lock()
+        #: What becomes of the rows before they are shown: a test's way to a record that is late, cut or wrong.
+        self.shown: Callable[[list[Row]], list[Row]] = list
+
+    def add(self, call: Call) -> None:
+        """Note a call, and forget the oldest where there are too many."""
+        with self._lock:
+            self._calls[call.request_id] = call
+            while len(self._calls) > self._count:
+                self._calls.popitem(last=False)
+
+    def get(self, request_id: str) -> Call | None:
+        """Return a call, None where there is none of that id."""
+        with self._lock:
+            return self._calls.get(request_id)
+
+    def find(self, request_id: str) -> Row | None:
+        """Return the row of one's own call, None where there is none."""
+        call = self.get(request_id)
+        return call.row(self._message_of) if call else None
+
+    def history(
+        self,
+        *,
+        page: str = "1",
+        per_page: str = "20",
+        from_date: str = "",
+        to_date: str = "",
+        model_name: str = "",
+        status: str = "",
+        sort_by: str = "model_created",
+        sort_order: str = "desc",
+    ) -> Row:
+        """Return a page of rows, newest first, in the service's form; parameters as the query has them.
+
+        Raises
+        ------
+        InvalidRequest
+            A filter makes no sense, or is outside of its limits.
+        """
+        last = _day("to_date", to_date) or datetime.now(UTC).date()
+        first = _day("from_date", from_date) or last - timedelta(days=_DEFAULT_DAYS - 1)
+        number, count = _whole("page", page), _whole("per_page", per_page)
+        _check("per_page", count <= MAX_PER_PAGE, f"must be between 1 and {MAX_PER_PAGE}")
+        _check("from_date", 0 <= (last - first).days < MAX_DAYS, f"the window must be 1 to {MAX_DAYS} days long")
+        _check("sort_by", sort_by in _SORTED_BY, f"must be one of {', '.join(_SORTED_BY)}")
+        _check("sort_order", sort_order in ("asc", "desc"), "must be asc or desc")
+        with self._lock:
+            calls = list(self._calls.values())
+        rows = [
+            row
+            for row in self.shown([call.row(self._message_of) for call in calls])
+            if first <= datetime.fromisoformat(row["model_created"]).date() <= last
+            and model_name in row["model_name"]
+            and status in ("", row["model_status"])
+        ]
+        rows.sort(key=lambda row: row[sort_by], reverse=sort_order == "desc")
+        start = (number - 1) * count
+        return {"page": number, "per_page": count, "total": len(rows), "data": rows[start : start + count]}
+
+
+def inputs_of(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a body as the record keeps it: the beginning of each picture says enough, and megabytes are spared.
+
+    >>> inputs_of({"prompt": "A", "image_urls": ["https://example.com/a.png", "data:image/png;base64," + 99 * "A"]})
+    {'prompt': 'A', 'image_urls': ['https://example.com/a.png', 'data:image/png;base64,AAAAAAAAAA...']}
+    """
+    return {**payload, "image_urls": list(map(_shortened, payload.get("image_urls") or ()))}
+
+
+def _shortened(picture: str) -> str:
+    head, _, data = picture.rpartition(",")
+    return picture if picture.startswith("http") or not head else f"{head},{data[:10]}..."
+
+
+def _day(name: str, text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidRequest(f"{name}: must be a day, YYYY-MM-DD", field=name) from None
+
+
+def _whole(name: str, text: str) -> int:
+    _check(name, text.isascii() and text.isdigit() and int(text[:9]) > 0, "must be a whole number from 1")
+    return int(text[:9])
+
+
+def _check(name: str, is_right: bool, problem: str) -> None:
+    if not is_right:
+        raise InvalidRequest(f"{name}: {problem}", field=name)

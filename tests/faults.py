@@ -417,9 +417,9 @@ class Exchange:
             self._choose(name)
             return self.fault.act(self)
         self.read_head()
-        if self.server.record and RECORD in self.seen.path:
+        if RECORD in self.seen.path:
             self._choose("good")
-            return self.send(self._from_the_record())
+            return self.send(self._from_the_record() if self.server.record else reply(404, b'{"error": "no route"}'))
         self._choose(name or self._named() or "good")
         if self.fault.strikes == "headers":
             return self.fault.act(self)

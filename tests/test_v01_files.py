@@ -126,6 +126,8 @@ class Handler(BaseHTTPRequestHandler):
         """Show the balance, a job, or a clip."""
         if self.path.endswith("/get-user-credits"):
             self.say({"credits": 5.0, "free-credits": 0.0})
+        elif "/request-history" in self.path:
+            self.send_error(404)
         elif self.path.endswith("/status"):
             self.say({"status": "COMPLETED"})
         elif "/v2/requests/" in self.path:
@@ -292,7 +294,7 @@ def test_a_link_to_a_picture_in_the_storage_is_used_while_it_is_fresh(client, fi
     memory.write_text(json.dumps(json.loads(memory.read_text()) | {"at": time.time()}))
     client(files / "archive", uploads="storage").generate(of_wave("Another stored tide."))
     ((path, body),) = service.posts
-    assert path.endswith("/v1/vidu-q1-reference-to-video")
+    assert path.endswith("/vidu-q1-reference-to-video")
     assert body["image_urls"] == ["https://storage.example/0.png"]
 
 

@@ -136,6 +136,7 @@ class Torture:
         self.lock = threading.Lock()
         self.shown_kinds: set[str] = set()
         os.environ.pop("VIDU_NB_PRICE_USD", None)
+        os.environ["VIDU_NB_HISTORY_URL"] = "off"  # what a record changes is in torture_record.py
         os.environ["SEGMIND_API_KEY"] = "SG_" + self.dice.randbytes(15).hex() + "+/~" + self.dice.randbytes(6).hex()
         self.needles = Needles(os.environ["SEGMIND_API_KEY"])
 

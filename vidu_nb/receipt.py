@@ -121,7 +121,7 @@ class Receipt:
         """Return the receipt as JSON-ready values."""
         said = asdict(self)
         del said["original"]
-        return said
+        return {**said, "pictures_missing": list(self.pictures_missing)}
 
 
 def number(text: object) -> float | None:

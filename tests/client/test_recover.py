@@ -40,7 +40,7 @@ TABLE = {
     "linked": (Action.WAIT, Action.COLLECT, Action.REFUSE, Action.GO_ON),
     "stored": (Action.IGNORE, Action.IGNORE, Action.IGNORE, Action.IGNORE),
     "not charged": (Action.IGNORE, Action.IGNORE, Action.IGNORE, Action.IGNORE),
-    "unknown": (None, Action.COLLECT, Action.REFUSE, Action.GO_ON),  # nobody makes it, whoever has its lock
+    "unknown": (Action.WAIT, Action.COLLECT, Action.REFUSE, Action.GO_ON),
     "settled": (Action.IGNORE, Action.IGNORE, Action.IGNORE, Action.IGNORE),
 }
 
@@ -52,7 +52,7 @@ def test_whether_a_request_may_be_sent_again(state):
     for fetchable, running, again, free in itertools.product([False, True], repeat=4):
         wanted = with_consent if again or free else without
         wanted = fetchable_one if fetchable else wanted
-        wanted = while_running if running and while_running else wanted
+        wanted = while_running if running else wanted
         situation = {"fetchable": fetchable, "running": running, "again": again, "free": free}
         assert verdict(state, **situation) is wanted, situation
 
@@ -110,16 +110,19 @@ def test_a_new_take_waits_for_the_fetch_of_an_open_one(faults):
     assert len(faults.posts()) == 1
 
 
-def test_an_unknown_call_is_one_whoever_holds_its_lock(client, faults):
-    """Another take is not paid for beside it while somebody settles it, or asks for it again."""
+def test_nothing_is_paid_beside_an_unknown_call_that_another_has_in_hand(faults):
+    """Another take waits while somebody looks for it, or settles it; then it is as unknown as before."""
+    waits = threading.Event()
+    client = Client(KEY, faults.root, timeout=10, notify=lambda line: "waiting" in line and waits.set())
     with pytest.raises(errors.OutcomeUnknown):
         client.generate(asking("reset_after_body"))
     [attempt] = client.archive.journal
-    with (
-        hold(client.archive.lock_path(str(attempt.facts["lock"])), timeout=5),
-        pytest.raises(errors.OutcomeUnknown, match="brought no usable answer"),
-    ):
-        client.generate(asking("reset_after_body"), fresh=True)
+    with ThreadPoolExecutor(1) as pool:
+        with hold(client.archive.lock_path(str(attempt.facts["lock"])), timeout=5):
+            asked = pool.submit(client.generate, asking("reset_after_body"), fresh=True)
+            assert waits.wait(10), "it never waited"
+        with pytest.raises(errors.OutcomeUnknown, match="brought no usable answer"):
+            asked.result(timeout=20)
     assert len(faults.posts()) == 1
 
 

@@ -114,6 +114,7 @@ def test_one_damaged_file_hides_no_other_call(client, faults, told, damage):
     bad, good = lost(client, seed=1), lost(client, seed=2)
     DAMAGE[damage](bad.path)
     posts = len(faults.posts())
+    told.clear()
     assert [call.id for call in client.pending()] == [good.id]
     assert [str(bad.path) in line for line in told] == [True]
     assert "check the credit balance" in told[0]

@@ -122,7 +122,7 @@ class Collection:
         first = self._fetch(link)
         if first.content.clip:
             return first.content.clip
-        problems, is_over = [f"{first.problem} ({_shown(link)})"], first.is_over
+        problems, is_over = [f"{first.problem} ({_shown(link)})"], False
         for ticket in self._tickets():
             fresh = self._ask_again(ticket, link)
             if fresh.content.clip:
@@ -135,9 +135,10 @@ class Collection:
                     return second.content.clip
                 problem = f"the job gave a fresh one, and {second.problem}"
             problems.append(f"{problem} (job {ticket.request_id[:60]})")
-            is_over = is_over and fresh.is_over
+            # That a direct call isn't in the record says nothing, since there may be none.
+            is_over = is_over or (first.is_over and fresh.is_over and ticket.to_dict() == self.attempt.latest("ticket"))
         problem = "; ".join(problems)
-        raise self._lost(problem) if is_over and len(problems) > 1 else self._not_fetched(problem)
+        raise self._lost(problem) if is_over else self._not_fetched(problem)
 
     def _tickets(self) -> Iterator[Ticket]:
         """The journal's ticket, and the one for the call's place in the service's record."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 from ..errors import ArchiveError, InvalidRequest, OutcomeUnknown, ViduError
@@ -23,7 +23,7 @@ class Action(Enum):
     """What to do about an earlier attempt at a request before the same is sent again."""
 
     IGNORE = "it is closed, or another thread or kernel makes it and takes care of it"
-    WAIT = "its clip is being brought in by another: soon more is known"
+    WAIT = "another brings its clip in, or looks for it: soon more is known"
     COLLECT = "it was paid for, and its clip can be had at no cost"
     REFUSE = "it may have been billed, and nobody has agreed to pay again"
     GO_ON = "it brought nothing, and costs nothing or somebody has agreed to pay again"
@@ -50,8 +50,8 @@ def verdict(state: State, *, fetchable: bool, running: bool, again: bool, free: 
     """
     if state in CLOSED:
         return Action.IGNORE
-    if running and state != "unknown":  # nobody makes that one any more, whoever has its lock
-        return Action.WAIT if state in ("received", "linked") else Action.IGNORE
+    if running:  # an unknown one is being looked for in the service's record, or closed
+        return Action.WAIT if state in ("received", "linked", "unknown") else Action.IGNORE
     if fetchable:
         return Action.COLLECT
     return Action.GO_ON if again or free else Action.REFUSE
@@ -123,9 +123,10 @@ class Recovery:
     def resume(self) -> list[Video]:
         """Collect every clip that was paid for and is not in the archive yet; costs nothing."""
         check = self.session.cancellation_check()
-        found = self._collect_each([attempt for attempt in self._left_open() if self._is_fetchable(attempt)], check)
+        left_open = list(self._left_open())
+        found = self._collect_each([attempt for attempt in left_open if self._is_fetchable(attempt)], check)
         try:
-            return found + self.reconcile()
+            return found + self._reconcile(map(self.archive.journal.read_again, left_open), check)
         except ViduError as error:
             if not is_lasting(error):
                 self.session.notify(f"{error.message}: calls of unknown outcome stay so.")
@@ -139,10 +140,11 @@ class Recovery:
         Unreachable, APIError, ViduError
             The record can't be read.
         """
-        check = self.session.cancellation_check()
-        record = Reconciliation(self.session, check)
-        lost = [attempt for attempt in self._left_open() if not self._is_fetchable(attempt)]
-        ended = []
+        return self._reconcile(self._left_open(), self.session.cancellation_check())
+
+    def _reconcile(self, attempts: Iterable[Attempt], check: Callable[[], None]) -> list[Video]:
+        record, ended = Reconciliation(self.session, check), []
+        lost = [attempt for attempt in attempts if attempt.is_open and not self._is_fetchable(attempt)]
         if lost and self.session.engine.record_url:
             for attempt, row in record.search(lost):
                 with self.session.holding(_lock_of(attempt), check):

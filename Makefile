@@ -63,8 +63,9 @@ format: $(VENV)/.test  ## let ruff arrange the code
 bench: $(VENV)/.test .venv-moviepy/.ready  ## performance figures, as ratios of medians
 	$(BIN)/python -m benchmarks
 
-torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about ten minutes)
+torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about twenty minutes)
 	$(BIN)/python tests/torture.py
+	$(BIN)/python tests/torture_record.py
 
 sheets: $(VENV)/.test  ## contact sheets of thirteen previews in three ratios, to be looked at
 	$(BIN)/python docs/sheets.py sheets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import runpy
 
 import cv2
@@ -21,7 +22,7 @@ from vidu_nb.animatic.film.subject import find_subject, frame_subject
 from vidu_nb.animatic.story.moves import AMPLITUDES, MOVES
 from vidu_nb.animatic.story.storyboard import FPS, MIN_SHOT, Shot, Storyboard, plan, plan_of
 from vidu_nb.references.reference import Reference
-from vidu_nb.request import FRAME_SIZES, VideoRequest
+from vidu_nb.request import FRAME_SIZES, VISIBLE, VideoRequest
 
 SIZES = [(320, 180), (180, 180), (180, 320)]
 ASTRONAUT = data.astronaut()
@@ -182,7 +183,7 @@ def test_amplitude_shows_as_motion(move):
 
 requests = st.fixed_dictionaries(
     {
-        "prompt": st.text(min_size=1, max_size=300).filter(str.strip),
+        "prompt": st.text(min_size=1, max_size=300).filter(re.compile(VISIBLE).search),
         "aspect_ratio": st.sampled_from(sorted(FRAME_SIZES)),
         "seed": st.integers(0, 999_999),
         "movement_amplitude": st.sampled_from(sorted(AMPLITUDES)),

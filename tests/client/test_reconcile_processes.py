@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def and_die(self, noted, **details):
 Attempt.add = and_die
 request = vidu.VideoRequest(prompt="A cat", references="https://example.com/cat.png")
 vidu.Client(os.environ["SEGMIND_API_KEY"], url, archive="here", notify=len).generate(request)
+"""
+WAITS = """
+import os, sys
+import vidu_nb as vidu
+
+request = vidu.VideoRequest(prompt="A cat", references="https://example.com/cat.png")
+vidu.Client(os.environ["SEGMIND_API_KEY"], sys.argv[1], archive="here", mode="sync", notify=len).generate(request)
 """
 ASKS = """
 import os, sys
@@ -95,6 +103,28 @@ def test_a_process_killed_at_any_state_leaves_a_clip_for_the_next(wire, service,
     assert client.generate(REQUEST).path.exists()
     assert (wire.posts, client.pending()) == (1, [])
     assert service.state.money.balance == 99.5
+
+
+def test_a_process_killed_while_it_waits_leaves_its_clip_to_the_next(small_clip):
+    """Its journal says "sent", the request had arrived and nobody hears the answer: the record has it."""
+    rendering, may_end = threading.Event(), threading.Event()
+
+    def render(*_, **__):
+        rendering.set()
+        assert may_end.wait(60)
+        return small_clip.read_bytes()
+
+    with PreviewServer(key=KEY, credits=100.0, render=render) as service, Losing(service.base_url) as wire:
+        waiting = run(WAITS, wire.url)
+        assert rendering.wait(60)
+        waiting.kill()
+        waiting.communicate(timeout=60)
+        client = Client(KEY, wire.url, archive="here", notify=len, timeout=60)
+        assert [attempt.state for attempt in client.archive.journal] == ["sent"]
+        assert [call.record for call in client.pending()] == ["pending"]
+        may_end.set()
+        assert client.generate(REQUEST).path.exists()
+        assert (wire.posts, client.pending(), service.state.money.balance) == (1, [], 99.5)
 
 
 def test_of_two_processes_with_the_same_request_each_gets_its_own(wire, service):

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 import requests
+from faults import KEY
+from losing import Losing
 from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb import console
+from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.commands.cli import main
 from vidu_nb.request import DRAFT
 
@@ -232,6 +235,26 @@ def test_the_archive_is_listed_verified_exported_and_pruned_by_name(command, tmp
     assert command("archive", "prune", "preview/nothing.mp4").status == 2
     assert command("archive", "prune", names[1]).status == 0
     assert [row["file"] for row in json.loads(command("archive", "list", "--json").out)] == names[:1]
+
+
+def test_lost_calls_are_found_in_the_services_record(command, small_clip, picture: str, monkeypatch):
+    """`calls list` says what the record has of each, `calls reconcile` brings the clip, and nothing is open then."""
+    with (
+        PreviewServer(key=KEY, credits=10.0, render=lambda *_, **__: small_clip.read_bytes()) as service,
+        Losing(service.base_url, lose=1) as wire,
+    ):
+        for name, value in {"API_KEY": KEY, "BASE_URL": wire.url}.items():
+            monkeypatch.setenv(f"SEGMIND_{name}", value)
+        monkeypatch.setenv("VIDU_NB_HISTORY_URL", "off")
+        assert "May be billed" in command("generate", "A cat", "-r", picture).err
+        monkeypatch.delenv("VIDU_NB_HISTORY_URL")
+        [call] = json.loads(command("calls", "--json").out)
+        assert (call["state"], call["record"]) == ("unknown", "completed")
+        assert "completed" in command("calls", "list").out
+        [found] = json.loads(command("calls", "reconcile", "--json").out)
+        assert Path(found["file"]).read_bytes() == small_clip.read_bytes()
+        assert json.loads(command("calls", "--json").out) == []
+        assert wire.posts == 1
 
 
 def test_open_calls_are_listed_fetched_and_settled(command, paid, picture: str, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from losing import Losing
@@ -13,7 +14,9 @@ import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.client.client import Client
+from vidu_nb.client.engines import choose_engine, preview_engine
 from vidu_nb.client.matching import known_id
+from vidu_nb.net.credentials import Secret
 
 KEY = "an-invented-key-for-tests"
 
@@ -289,11 +292,18 @@ def test_a_chosen_route_is_never_left(mode):
         assert len(service.posts) == 1
 
 
+def hosts(engine):
+    """Every host that an engine's addresses name: to these the key goes."""
+    names = [name for name in dir(engine) if name.endswith("_url")]
+    return {urlsplit(url).hostname for url in (*(getattr(engine, name) for name in names), engine.call_url("a"))}
+
+
 def test_the_key_goes_to_the_service_and_to_its_record_alone():
-    """The hosted service's record has a host of its own; any other service's is where the service is."""
-    hosted, other = Client(KEY, archive="here"), Client(KEY, "https://api.example/v1", archive="here")
-    assert hosted._session.engine.record_url == "https://api.spotprod.segmind.com"
-    assert other._session.engine.record_url == "https://api.example"
+    """The hosted service's storage and record have hosts of their own; any other service's are where the service is."""
+    key = Secret.from_text(KEY)
+    assert hosts(choose_engine(key)) == {"api.segmind.com", "workflows-api.segmind.com", "api.spotprod.segmind.com"}
+    assert hosts(choose_engine(key, "https://api.example/v1")) == {"api.example"}
+    assert not preview_engine().record_url
 
 
 @pytest.mark.parametrize("url", ["http://stranger.example", "ftp://api.example", "https://name:word@api.example", "x"])

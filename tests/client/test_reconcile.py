@@ -294,7 +294,7 @@ def test_a_chosen_route_is_never_left(mode):
 
 def hosts(engine):
     """Every host that an engine's addresses name: to these the key goes."""
-    names = [name for name in dir(engine) if name.endswith("_url")]
+    names = [name for name, kind in vars(type(engine)).items() if isinstance(kind, property)]
     return {urlsplit(url).hostname for url in (*(getattr(engine, name) for name in names), engine.call_url("a"))}
 
 

@@ -223,7 +223,7 @@ def check_target(path: str | os.PathLike[str], *, clip: Path | None = None) -> P
     """
     target = copy_path(path, clip.name if clip else "copy.mp4")
     check_outside(target, clip=clip)
-    if target.suffix.lower() not in COPIES:
+    if target.suffix.lower() not in (*COPIES, ""):  # a name without an ending has always been an MP4's
         message = f"path: {target.name!r} can't be written: a copy's name ends in .mp4, .gif or .webp"
         raise InvalidRequest(message, field="path")
     return target

@@ -32,7 +32,7 @@ GUARDS = {
     "redirect": "net/test_transport.py::test_redirects_are_answers_and_nothing_goes_there[redirect_307_port]",
     "origin": "client/test_results.py::test_a_redirect_back_to_the_service_gets_the_key_and_one_away_from_it_does_not",
     "order": "client/test_budgets.py::test_a_kernel_that_is_killed_while_it_connects_leaves_the_budget_whole",
-    "time": "client/test_matching.py::test_a_row_of_another_hour_is_no_match",
+    "time": "client/test_rows.py::test_a_row_of_another_hour_is_no_match",
     "claim": "client/test_reconcile.py::test_the_claim_is_on_disk_before_it_is_used",
     "no row": "client/test_reconcile.py::test_no_row_is_never_not_billed",
     "mate": "client/test_reconcile.py::test_a_team_mates_row_alone_is_no_match",

@@ -15,6 +15,7 @@ import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.client.client import Client
+from vidu_nb.request import MODEL
 
 KEY = "an-invented-key-for-tests"
 
@@ -140,8 +141,9 @@ def test_of_two_processes_with_the_same_request_each_gets_its_own(wire, service)
 
 def test_of_two_processes_one_of_which_never_arrived_neither_gets_the_others(wire, service):
     """One row for two calls that are both lost: it stays unknown whose it is."""
-    wire.lose = 2
-    wire.swallow = 1
+    wire.lose, wire.swallow = 2, 1
+    both = threading.Barrier(2)
+    wire.before = lambda path: path.endswith(MODEL) and both.wait(60)  # side by side: neither is lost before the other
     takes = [run(ASKS, wire.url, 2) for _ in range(2)]
     names = [take.communicate(timeout=120)[0].strip() for take in takes]
     assert names == ["unknown", "unknown"]

@@ -27,7 +27,7 @@ from .request import VideoRequest
 _WIDTH, _HEIGHT = 640, 480  # px, the box that one player fits into
 _STILL_SIDE = 480  # px, the longer side of the picture beside the HTML
 _STILL_BYTES = 28_000  # with the small copy, in base64 both, below 150 kB of notebook
-_SHEET_WIDTH, _SHEET_BYTES = 720, 60_000  # px and bytes, of a picture for several clips
+_SHEET_WIDTH, _SHEET_BYTES = 720, 28_000  # px and bytes, of a picture for several clips
 _MAX_SHOWN = 9
 _PROMPT_SHOWN = 160  # characters
 

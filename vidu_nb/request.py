@@ -1,4 +1,4 @@
-"""`VideoRequest`: the seven parameters of a call, their limits, and the key that identifies a request.
+"""`VideoRequest`: the parameters of a call, their limits, and the key that identifies a request.
 
 This is the one place that knows the limits. The panel, the command line, the preview server and the documentation
 read them from here.
@@ -57,6 +57,9 @@ VISIBLE = (
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
+#: What has stood in every key since version 0.1. A later parameter counts where it isn't its default, so that what was
+#: paid for before it came still replays.
+_ALWAYS_KEYED = ("prompt", "image_urls", "aspect_ratio", "duration", "seed", "bgm", "movement_amplitude")
 _SHOWN = 40  # characters of a bad value that an error shows
 _warns = ContextVar("_warns", default=True)
 
@@ -242,7 +245,11 @@ class VideoRequest(BaseModel):
         >>> len(request.key()), request.key() == request.replace(seed=7).key()
         (64, False)
         """
-        said = self.payload() | {
+        said = {
+            name: value
+            for name, value in self.payload().items()
+            if name in _ALWAYS_KEYED or value != type(self).model_fields[name].default
+        } | {
             "prompt": unicodedata.normalize("NFC", self.prompt),
             "image_urls": [reference.sha256 for reference in self.references],
         }
@@ -267,12 +274,11 @@ class VideoRequest(BaseModel):
         return FRAME_SIZES[self.aspect_ratio]
 
     def __repr__(self) -> str:
-        rest = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("aspect_ratio", "duration", "seed", "bgm"))
-        prompt = self.prompt if len(self.prompt) <= 60 else self.prompt[:59] + "…"
-        return (
-            f"VideoRequest({prompt!r}, references={list(self.references)}, {rest}, "
-            f"movement_amplitude={self.movement_amplitude!r})"
-        )
+        shown = {name: getattr(self, name) for name in type(self).model_fields} | {"references": list(self.references)}
+        prompt = shown.pop("prompt")
+        prompt = prompt if len(prompt) <= 60 else prompt[:59] + "…"
+        rest = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({prompt!r}, {rest})"
 
     __str__ = __repr__
 

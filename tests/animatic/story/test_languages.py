@@ -225,7 +225,7 @@ def test_every_language_file_is_sound(file):
     language = read_language(text, file.name)
     assert isinstance(language, Language)
     body = text.partition("[parts]")[2]
-    for name in re.findall(r"^([a-z]+) = '", body.partition("\n[moves]")[0], re.MULTILINE):
+    for name in re.findall(r"^(\w+) = '", body.partition("\n[moves]")[0], re.MULTILINE):
         assert f"{{{name}}}" in body, f"the part {name} is used nowhere"
     for pair in re.findall(r"\S=\S+", text.partition('spellings = "')[2].partition("\n\n")[0]):
         assert pair[0] in body, f"{pair} is used nowhere"
@@ -255,6 +255,8 @@ GERMAN = (FOLDER / "de.toml").read_text(encoding="utf-8")
         ("[sizes]", "[sizes]\ntiny = ['x']", "[sizes] has the unknown key 'tiny'"),
         ("'stativ',", "'stativ', '(stativ',", "moves.static"),
         ("'stativ',", "'{stativ}',", "{stativ} is none of [parts]: gap, camera"),
+        ("'stativ',", "'{das_stativ}',", "{das_stativ} is none of [parts]: gap, camera"),
+        ("'stativ',", "'{Stativ2}',", "{Stativ2} is none of [parts]: gap, camera"),
         ("'stativ',", "'st[ä]tiv',", "'ä' has two spellings, so it can't stand in brackets"),
         ("'stativ',", "'stativ', 'heranfahren',", "'heranfahren' stands under 'static' and under 'push in'"),
         ("left = '(", "left = '({left}|", "{left} is a part of itself"),

@@ -57,9 +57,8 @@ VISIBLE = (
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-#: What has stood in every key since version 0.1. A later parameter counts where it isn't its default, so that what was
-#: paid for before it came still replays.
-_ALWAYS_KEYED = ("prompt", "image_urls", "aspect_ratio", "duration", "seed", "bgm", "movement_amplitude")
+#: The parameters of version 0.1, which stand in every key.
+_FIRST = {"prompt", "references", "image_urls", "aspect_ratio", "duration", "seed", "bgm", "movement_amplitude"}
 _SHOWN = 40  # characters of a bad value that an error shows
 _warns = ContextVar("_warns", default=True)
 
@@ -245,11 +244,7 @@ class VideoRequest(BaseModel):
         >>> len(request.key()), request.key() == request.replace(seed=7).key()
         (64, False)
         """
-        said = {
-            name: value
-            for name, value in self.payload().items()
-            if name in _ALWAYS_KEYED or value != type(self).model_fields[name].default
-        } | {
+        said = {name: value for name, value in self.payload().items() if identifies(name, value, type(self))} | {
             "prompt": unicodedata.normalize("NFC", self.prompt),
             "image_urls": [reference.sha256 for reference in self.references],
         }
@@ -352,6 +347,18 @@ def _sentence(field: str, error: ErrorDetails) -> str:  # noqa: C901, PLR0911, P
             return str(context["error"])
         case _:
             return error["msg"]
+
+
+def identifies(field: str, value: Any, model: type[VideoRequest] = VideoRequest) -> bool:
+    """Return whether a parameter's value stands in a request's key.
+
+    A parameter that version 0.1 did not have does only where it isn't its default: what was paid for before it came
+    still replays.
+
+    >>> identifies("bgm", True)
+    True
+    """
+    return field in _FIRST or value != model.model_fields[field].default
 
 
 def choices(field: str, model: type[VideoRequest] = VideoRequest) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import json
 import time
 import tracemalloc
 import warnings
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -263,6 +264,22 @@ def test_a_key_tells_engines_apart():
     assert len({request.key(), request.key(engine="preview"), request.key(model="vidu-q2")}) == 3
 
 
+class Styled(VideoRequest):
+    """A request with a parameter that came later."""
+
+    style: Literal["none", "noir"] = "none"
+
+
+def test_a_later_parameter_changes_no_key_until_it_is_used():
+    """What was paid for before a parameter was there still replays; another value of it is another clip."""
+    before = VideoRequest(prompt="A cat", references=URL)
+    after = Styled(prompt="A cat", references=URL)
+    for engine in ("segmind", "preview"):
+        assert after.key(engine=engine) == before.key(engine=engine)
+        assert after.replace(style="noir").key(engine=engine) != after.key(engine=engine)
+    assert after.payload()["style"] == "none"
+
+
 def test_a_request_never_changes():
     """A request that exists stays as it was checked."""
     request = VideoRequest(prompt="A cat", references=URL)
@@ -283,6 +300,13 @@ def test_a_repr_stays_short(photo):
     shown = repr(VideoRequest(prompt="long " * 200, references=[photo] * 7))
     assert "base64" not in shown
     assert len(shown) < 600
+
+
+def test_a_repr_shows_every_parameter():
+    """Requests that differ look different, whichever parameter it is."""
+    shown = repr(Styled(prompt="A cat", references=URL, style="noir"))
+    assert shown.startswith("Styled('A cat', references=[Reference('cat.png'")
+    assert shown.endswith("movement_amplitude='auto', style='noir')")
 
 
 @pytest.mark.parametrize(
@@ -321,9 +345,9 @@ def test_a_million_unknown_parameters_are_refused_at_once():
 def test_a_required_field_of_a_larger_request_is_told_as_itself():
     """What is missing is named in its own words, not in those of the pictures."""
 
-    class Styled(VideoRequest):
+    class Demanding(VideoRequest):
         style: str
 
     with pytest.raises(InvalidRequest) as caught:
-        Styled(prompt="A cat", references="https://example.com/cat.png")
+        Demanding(prompt="A cat", references="https://example.com/cat.png")
     assert caught.value.problems == (("style", "style: is missing"),)

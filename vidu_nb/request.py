@@ -1,4 +1,4 @@
-"""`VideoRequest`: the seven parameters of a call, their limits, and the key that identifies a request.
+"""`VideoRequest`: the parameters of a call, their limits, and the key that identifies a request.
 
 This is the one place that knows the limits. The panel, the command line, the preview server and the documentation
 read them from here.
@@ -57,6 +57,8 @@ VISIBLE = (
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
+#: The parameters of version 0.1, which stand in every key.
+_FIRST = {"prompt", "references", "image_urls", "aspect_ratio", "duration", "seed", "bgm", "movement_amplitude"}
 _SHOWN = 40  # characters of a bad value that an error shows
 _warns = ContextVar("_warns", default=True)
 
@@ -242,7 +244,7 @@ class VideoRequest(BaseModel):
         >>> len(request.key()), request.key() == request.replace(seed=7).key()
         (64, False)
         """
-        said = self.payload() | {
+        said = {name: value for name, value in self.payload().items() if identifies(name, value, type(self))} | {
             "prompt": unicodedata.normalize("NFC", self.prompt),
             "image_urls": [reference.sha256 for reference in self.references],
         }
@@ -267,12 +269,11 @@ class VideoRequest(BaseModel):
         return FRAME_SIZES[self.aspect_ratio]
 
     def __repr__(self) -> str:
-        rest = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("aspect_ratio", "duration", "seed", "bgm"))
-        prompt = self.prompt if len(self.prompt) <= 60 else self.prompt[:59] + "…"
-        return (
-            f"VideoRequest({prompt!r}, references={list(self.references)}, {rest}, "
-            f"movement_amplitude={self.movement_amplitude!r})"
-        )
+        shown = {name: getattr(self, name) for name in type(self).model_fields} | {"references": list(self.references)}
+        prompt = shown.pop("prompt")
+        prompt = prompt if len(prompt) <= 60 else prompt[:59] + "…"
+        rest = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({prompt!r}, {rest})"
 
     __str__ = __repr__
 
@@ -346,6 +347,18 @@ def _sentence(field: str, error: ErrorDetails) -> str:  # noqa: C901, PLR0911, P
             return str(context["error"])
         case _:
             return error["msg"]
+
+
+def identifies(field: str, value: Any, model: type[VideoRequest] = VideoRequest) -> bool:
+    """Return whether a parameter's value stands in a request's key.
+
+    A parameter that version 0.1 did not have does only where it isn't its default: what was paid for before it came
+    still replays.
+
+    >>> identifies("bgm", True)
+    True
+    """
+    return field in _FIRST or value != model.model_fields[field].default
 
 
 def choices(field: str, model: type[VideoRequest] = VideoRequest) -> tuple[Any, ...]:

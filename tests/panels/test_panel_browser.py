@@ -148,9 +148,9 @@ def drop_reorder_and_type(page: Page, pictures: list) -> None:
     expect(cards.first).to_contain_text("red.png")
     page.get_by_role("button", name="Move right").first.click()
     expect(cards.first).to_contain_text("navy.png")
-    prompt_of(page).fill("wide " * 320)
-    expect(page.locator(".vidu-counter")).to_have_text("1,599 / 1,500")
-    expect(page.locator(".vidu-prompt .vidu-problem")).to_contain_text("Has 1,599 characters: the limit is 1,500")
+    prompt_of(page).fill("wider " * 266 + "wide")
+    expect(page.locator(".vidu-counter")).to_have_text("1,600 / 1,500")
+    expect(page.locator(".vidu-prompt .vidu-problem")).to_contain_text("Has 1,600 characters: the limit is 1,500")
     expect(button(page, "Preview")).to_be_disabled()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..client.client import Client
 from ..errors import InvalidRequest
 from ..references.reference import Reference, Source, as_references
-from ..request import AspectRatio, MovementAmplitude, VideoRequest, quietly
+from ..request import AspectRatio, MovementAmplitude, VideoRequest, identifies, quietly
 from .formatting import format_value, label_value, plan_html, plan_text
 from .pricing import Quote, quote_plan
 
@@ -205,7 +205,10 @@ class Plan:
         16
         """
         pictures = [[(one.sha256, one.name) for one in references] for references in self.parameters["references"]]
-        identity = [client.engine, client.model, {**self.parameters, "references": pictures}]
+        counted = {
+            name: values for name, values in self.parameters.items() if len(values) > 1 or identifies(name, *values)
+        }
+        identity = [client.engine, client.model, {**counted, "references": pictures}]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:

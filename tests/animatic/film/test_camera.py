@@ -116,7 +116,8 @@ def test_amplitude_orders_the_moves(move):
     def strength(amplitude):
         way = make_path(move, amplitude=amplitude)
         zoom = abs(math.log(way.end.width / way.begin.width))
-        return zoom + math.hypot(way.end.x - way.begin.x, way.end.y - way.begin.y) / way.begin.width
+        roll = abs(way.end.roll - way.begin.roll)
+        return zoom + roll + math.hypot(way.end.x - way.begin.x, way.end.y - way.begin.y) / way.begin.width
 
     small, auto, medium, large = (strength(name) for name in ("small", "auto", "medium", "large"))
     assert small < auto < medium < large

@@ -159,6 +159,14 @@ def test_chinese_cuts_dissolves_and_returns():
             [("push in", None, "normal", [2]), ("pan left", None, "normal", []), (None, "close-up", "normal", [3])],
         ),
         ("Wide shot: die Kamera zoomt aus image 1 heraus", [("zoom out", "wide", "normal", [1])]),
+        (
+            "La cámara se acerca a image 2, dann langsam schwenken",
+            [("push in", None, "normal", [2]), ("pan right", None, "slow", [])],
+        ),
+        (
+            "Close-up of the cat, luego paneo a la izquierda，然后镜头推近",
+            [(None, "close-up", "normal", []), ("pan left", None, "normal", []), ("push in", None, "normal", [])],
+        ),
     ],
 )
 def test_all_languages_are_read_at_once(prompt, expected):
@@ -172,6 +180,8 @@ def test_a_word_of_two_languages_is_read_in_that_of_its_sentence():
     assert read_pace("The cat is fast asleep") == read_pace("a fast cat") == "fast"
     assert (read_moods("Es war einmal eine Katze"), read_moods("A war, and a cat")) == ([], ["epic"])
     assert read_pace("Der Hund ist fast da. The car is fast.") == "fast"
+    assert read_moods("A suave man at the fiesta, with Luna") == []
+    assert read_moods("Una fiesta, con la luna") == ["calm", "happy"]
 
 
 # ── German ──────────────────────────────────────────────────────────────────────────────────────────
@@ -205,10 +215,92 @@ def test_german_words_are_read_and_look_alikes_are_not(text, move, size, pace, p
     assert clauses(text) == [text]
 
 
+# ── Spanish ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "move", "size", "pace", "pictures"),
+    [
+        ("La cámara se va acercando poco a poco al rostro de la imagen 2", "push in", None, "slow", [2]),
+        ("La camara avanza despacio hacia la ventana", "push in", None, "slow", []),
+        ("La cámara se mueve hacia la ventana", "push in", None, "normal", []),
+        ("Acercamiento lento al libro", "push in", None, "slow", []),
+        ("Se aleja la cámara para mostrar la ciudad", "pull out", None, "normal", []),
+        ("El plano se abre y vemos la ciudad", "pull out", None, "normal", []),
+        ("Zoom lento hacia el libro de la segunda imagen", "zoom in", None, "slow", [2]),
+        ("Zoom hacia atrás, plano general", "zoom out", "wide", "normal", []),
+        ("Travelling hacia adelante por el pasillo", "dolly in", None, "normal", []),
+        ("Dolly hacia atrás", "dolly out", None, "normal", []),
+        ("Paneo rápido de derecha a izquierda", "pan left", None, "fast", []),
+        ("La cámara gira lentamente hacia la derecha", "pan right", None, "slow", []),
+        ("Una panorámica de la ciudad", "pan right", None, "normal", []),
+        ("Barrido rápido a la izquierda", "whip pan left", None, "fast", []),
+        ("La cámara se inclina hacia arriba", "tilt up", None, "normal", []),
+        ("Paneo hacia abajo, primerísimo primer plano", "tilt down", "close-up", "normal", []),
+        ("Mueve la cámara a la izquierda", "truck left", None, "normal", []),
+        ("La cámara sigue al hombre de la foto 1", "truck right", None, "normal", [1]),
+        ("Un travelling por el mercado", "truck right", None, "normal", []),
+        ("La cámara se eleva sobre los tejados", "crane up", None, "normal", []),
+        ("La cámara baja hasta la mesa", "crane down", None, "normal", []),
+        ("La cámara asciende verticalmente", "pedestal up", None, "normal", []),
+        ("La cámara orbita alrededor de la estatua", "orbit", None, "normal", []),
+        ("La cámara rodea al caballo por la izquierda", "orbit left", None, "normal", []),
+        ("Cámara en mano siguiendo al niño, plano medio", "truck right + handheld", "medium", "normal", []),
+        ("La cámara sigue fija", "static", None, "normal", []),
+        ("Sin movimiento de cámara: imágenes 1, 2 y 3", "static", None, "normal", [1, 2, 3]),
+        ("La cámara se acerca y gira a la izquierda", "push in + pan left", None, "normal", []),
+        ("La 2.ª foto, la imagen n.º 4 y la última imagen", None, None, "normal", [2, 4, 7]),
+        ("La imagen 1 y 2 perros", None, None, "normal", [1]),
+        ("Una mujer con una cámara se acerca a la ventana", None, None, "normal", []),
+        ("Él mira a la cámara, gira la cabeza", None, None, "normal", []),
+        ("Una mujer que se acerca a la cámara", None, None, "normal", []),
+        ("La cámara muestra al niño que corre y gira a la izquierda", None, None, "normal", []),
+        ("Él la toma de la mano y sube a la torre", None, None, "normal", []),
+        ("El perro entra en el encuadre por la izquierda y gira", None, None, "normal", []),
+        ("El pan a la izquierda de la mesa", None, None, "normal", []),
+        ("El suelo barrido por el viento, luz suave", None, None, "normal", []),
+        ("En primer plano un árbol, al fondo la montaña", None, None, "normal", []),
+        ("The man travelling by train looks out", None, None, "normal", []),
+    ],
+)
+def test_spanish_words_are_read_and_look_alikes_are_not(text, move, size, pace, pictures):
+    """With the verb before or after its subject, of Spain and of America, with and without accents."""
+    assert told(text) == (move, size, pace, pictures)
+    assert clauses(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count"),
+    [
+        ("Un gato duerme, luego se despierta y después la cámara se aleja", 3),
+        ("El gato duerme, entonces corte a la imagen 2, y al final volvemos al gato", 3),
+        ("Desde luego el gato salta al sofá dos horas después de comer", 1),
+        ("Al final del pasillo, el metal se funde en el horno", 1),
+        ("Vuelve a llover y el perro vuelve a casa", 1),
+    ],
+)
+def test_spanish_shots_begin_where_the_words_say_so(prompt, count):
+    """Words of sequence and of cuts begin a shot; cats that jump and metal that melts don't."""
+    assert len(clauses(prompt)) == count
+
+
+def test_spanish_cuts_dissolves_and_returns():
+    """Corte a cuts, fundido a dissolves, and vuelve a goes back to what shared its words."""
+    prompt = "Un viejo sentado, corte al mar de la imagen 2, fundido a la noche de la foto 3. La cámara vuelve al viejo"
+    shots = board(prompt, ["", "", ""]).shots
+    assert [shot.transition for shot in shots[:3]] == ["start", "cut", "dissolve"]
+    assert shots[3].picture == shots[0].picture == 0
+
+
+# ── Music ───────────────────────────────────────────────────────────────────────────────────────────
+
+
 @pytest.mark.parametrize(
     ("prompt", "moods"),
     [("平静的湖，夜晚", ["calm", "calm"]), ("孩子们快乐地跳舞", ["happy", "happy"]), ("史詩般的戰鬥", ["epic", "epic"]),
-     ("Eine traurige, einsame Frau im Regen", ["sad", "sad", "slow"]), ("快速奔跑", ["fast", "fast"])],
+     ("Eine traurige, einsame Frau im Regen", ["sad", "sad", "slow"]), ("快速奔跑", ["fast", "fast"]),
+     ("Una mujer triste y solitaria bajo la lluvia", ["sad", "sad", "slow"]), ("Un dragón épico", ["epic", "epic"]),
+     ("A dragon", ["epic"])],
 )  # fmt: skip
 def test_the_music_takes_its_mood_from_words_of_any_language(prompt, moods):
     """The longest word counts: 快乐 is happy and not fast."""
@@ -225,7 +317,7 @@ def test_every_language_file_is_sound(file):
     language = read_language(text, file.name)
     assert isinstance(language, Language)
     body = text.partition("[parts]")[2]
-    for name in re.findall(r"^([a-z]+) = '", body.partition("\n[moves]")[0], re.MULTILINE):
+    for name in re.findall(r"^(\w+) = '", body.partition("\n[moves]")[0], re.MULTILINE):
         assert f"{{{name}}}" in body, f"the part {name} is used nowhere"
     for pair in re.findall(r"\S=\S+", text.partition('spellings = "')[2].partition("\n\n")[0]):
         assert pair[0] in body, f"{pair} is used nowhere"
@@ -255,6 +347,8 @@ GERMAN = (FOLDER / "de.toml").read_text(encoding="utf-8")
         ("[sizes]", "[sizes]\ntiny = ['x']", "[sizes] has the unknown key 'tiny'"),
         ("'stativ',", "'stativ', '(stativ',", "moves.static"),
         ("'stativ',", "'{stativ}',", "{stativ} is none of [parts]: gap, camera"),
+        ("'stativ',", "'{das_stativ}',", "{das_stativ} is none of [parts]: gap, camera"),
+        ("'stativ',", "'{Stativ2}',", "{Stativ2} is none of [parts]: gap, camera"),
         ("'stativ',", "'st[ä]tiv',", "'ä' has two spellings, so it can't stand in brackets"),
         ("'stativ',", "'stativ', 'heranfahren',", "'heranfahren' stands under 'static' and under 'push in'"),
         ("left = '(", "left = '({left}|", "{left} is a part of itself"),

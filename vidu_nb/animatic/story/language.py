@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "languages"
 PLACES = 7  # pictures that a request can have
 _DEPTH = 8  # parts may hold parts
+_PART = re.compile(r"\{([^\W\d]\w*)\}")  # and no count, as in \w{0,3}
 MOODS = ("calm", "slow", "sad", "warm", "happy", "fast", "epic")
 
 #: What stands in each table of a file.
@@ -216,8 +217,8 @@ class _Patterns:
         """Return a pattern with its parts, spellings and spaces written out."""
         whole = pattern
         for _ in range(_DEPTH):
-            whole = re.sub(r"\{([a-z]+)\}", self._part, whole)
-        if left := re.search(r"\{[a-z]+\}", whole):
+            whole = _PART.sub(self._part, whole)
+        if left := _PART.search(whole):
             raise ValueError(f"{pattern!r}: {left[0]} is a part of itself")
         for letter, other in self._spellings:
             if letter in whole:

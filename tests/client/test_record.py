@@ -27,6 +27,13 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ({"created_at": "2026-03-01 12:00:00"}, NOON),
         ({"timestamp": NOON.timestamp()}, NOON),
         ({"timestamp": NOON.timestamp() * 1000}, NOON),
+        ({"created_at": "Sun, 01 Mar 2026 12:00:00 GMT"}, NOON),
+        ({"created_at": "2026-03-01 12:00:00 +0000 UTC"}, NOON),
+        ({"created_at": "2026-03-01T12:00:00.000000000Z"}, NOON),
+        ({"timestamp": str(int(NOON.timestamp()))}, NOON),
+        ({"timestamp": str(int(NOON.timestamp() * 1000))}, NOON),
+        ({"date": "2026-03-01"}, None),  # a day is no moment
+        ({"date": "20260301"}, None),
         ({"model_created": "yesterday", "created_at": "2026-03-01T12:00:00Z"}, NOON),
         ({"model_created": None}, None),
         ({"model_created": [2026]}, None),

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..errors import ViduError
-from ..net.retry import decide
+from ..net.retry import decide, moment
 from ..net.transport import Answer
 from ..receipt import number
 from .messages import as_json
@@ -198,12 +198,12 @@ def _number_of_pages(payload: Any) -> int | None:
 
 
 def _time(value: Any) -> datetime | None:
-    """Read a moment: ISO 8601, in UTC where it names no zone, or seconds or milliseconds since 1970."""
+    """Read a moment: a day with a time, in UTC where it names no zone, or seconds or milliseconds since 1970."""
+    seconds = number(value)
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = number(value)
-        return None if not seconds else datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
+        if seconds is not None:  # "20260301" is a day, and no moment
+            seconds = seconds / 1000 if seconds > 1e11 else seconds
+            return datetime.fromtimestamp(seconds, UTC) if seconds > 1e9 else None
+        return moment(value.strip().removesuffix(" UTC")) if isinstance(value, str) and ":" in value else None
     except (ValueError, OverflowError, OSError):
         return None

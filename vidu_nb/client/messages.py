@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,16 @@ def as_json(body: bytes | str) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def parts_of(payload: Any) -> Iterator[Any]:
+    """Yield what JSON holds, outermost first: itself, its objects' values and its lists' elements, and so on."""
+    waiting = deque([payload])
+    while waiting:
+        part = waiting.popleft()
+        yield part
+        if isinstance(part, dict | list):
+            waiting.extend(part.values() if isinstance(part, dict) else part)
 
 
 def _sentence(payload: Any, names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from .. import media
 from ..net.transport import Answer, origin
 from ..receipt import number
-from .messages import as_json, reported
+from .messages import as_json, parts_of, reported
 
 #: Where services put a result: its URL, or the clip itself as text.
 _PLACES = ("video", "output", "generation_url", "video_url", "url", "urls", "data", "b64_json", "base64")
@@ -66,7 +66,7 @@ def read(body: bytes) -> Content:
     payload = as_json(body)
     texts: list[str] = []
     with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
-        texts = list(_texts(payload))
+        texts = list(_texts(payload)) or list(_texts(report_in(payload)))
     embedded = [data for text in texts or [body.decode("latin-1")] if (data := _decoded(text))]
     if clip := next(filter(None, map(media.whole_mp4, embedded)), b""):
         return Content(body, payload, clip=clip)
@@ -161,8 +161,7 @@ def metrics_in(body: bytes) -> dict[str, str]:
     >>> metrics_in(b'{"seed": 7, "metrics": {"cost": 0.5, "inference_time": 118.2}}')
     {'x-cost': '0.5', 'x-generation-time': '118.2', 'x-seed-value': '7'}
     """
-    payload = as_json(body)
-    payload = payload if isinstance(payload, dict) else {}
+    payload = report_in(as_json(body))
     metrics = payload.get("metrics")
     metrics = metrics if isinstance(metrics, dict) else {}
     latency_ms = number(payload.get("latency_ms"))  # as the service's record of calls has it
@@ -173,6 +172,17 @@ def metrics_in(body: bytes) -> dict[str, str]:
         "x-seed-value": payload.get("seed"),
     }
     return {name: str(value) for name, value in figures.items() if number(value) is not None}
+
+
+def report_in(payload: Any) -> dict[str, Any]:
+    """Return the object that reports on a call: the one with its id and status, in whatever wrapper, else the whole.
+
+    >>> report_in({"data": [{"request_id": "a1", "model_status": "PENDING"}]})["model_status"]
+    'PENDING'
+    """
+    objects = (part for part in parts_of(payload) if isinstance(part, dict) and "request_id" in part)
+    found = next((one for one in objects if "status" in one or "model_status" in one), payload)
+    return found if isinstance(found, dict) else {}
 
 
 def _texts(payload: Any) -> Iterator[str]:

@@ -29,7 +29,7 @@ from .responses import is_link
 
 Mode = Literal["auto", "sync", "queue"]
 Uploads = Literal["inline", "storage"]
-_FREE_CALL_TIMEOUT = 30.0  # s
+FREE_CALL_TIMEOUT = 30.0  # s
 _MAX_REDIRECTS = 5  # of a result's URL: to a storage, from there to a mirror
 
 
@@ -149,7 +149,7 @@ class Session:
                 raise error.with_traceback(None)  # noqa: B904 - the same error, without the frames that held the answer
 
     def free_call(
-        self, method: str, url: str, body: bytes | None = None, *, timeout: float = _FREE_CALL_TIMEOUT
+        self, method: str, url: str, body: bytes | None = None, *, timeout: float = FREE_CALL_TIMEOUT
     ) -> Answer:
         """Carry a request with the key that is never billed; `timeout` in seconds.
 

@@ -182,6 +182,14 @@ def test_an_id_decides_whatever_else_the_row_holds():
     assert pairs([call], [row("r", prompt="A cat ..."), row("s")]) == [("a", "r")]
 
 
+def test_a_row_of_another_id_than_the_tickets_is_no_match():
+    """The queue named the job: its row may not be there yet, and another's of the same request is not it."""
+    expired = attempt("b", ticket={"request_id": "job-1"})
+    assert pairs([expired], [row()]) == []
+    assert pairs([expired, attempt("a")], [row()]) == []
+    assert pairs([expired, attempt("a")], [row(), row("job-1")]) == [("a", "r"), ("b", "job-1")]
+
+
 def test_a_thousand_calls_find_their_thousand_rows():
     """All within a few minutes."""
     calls = [attempt(f"a{number}", inputs=INPUTS | {"seed": number}) for number in range(1000)]

@@ -62,7 +62,8 @@ def _certain(calls: Sequence[Attempt], rows: Iterable[Row]) -> list[tuple[Attemp
         possible = [(row, how) for row in near if (how := _compare(call, row)) != "no"]
         for row, _ in possible:
             rivals[row.request_id] += 1
-        if len(possible) == 1 and possible[0][1] == "yes":
+        # A ticket's row is found by its id; without that, it may not be there yet.
+        if len(possible) == 1 and possible[0][1] == "yes" and not call.latest("ticket"):
             pairs.append((call, possible[0][0]))
     return [(call, row) for call, row in pairs if rivals[row.request_id] == 1]
 

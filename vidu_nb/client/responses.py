@@ -18,6 +18,12 @@ from .messages import as_json, parts_of, reported
 
 #: Where services put a result: its URL, or the clip itself as text.
 _PLACES = ("video", "output", "generation_url", "video_url", "url", "urls", "data", "b64_json", "base64")
+#: What else a name may say that holds a result; and names under which answers repeat a request.
+_RESULT = re.compile(r"(?:^|_)(?:video|clip|mp4|file|download|result|media|asset)s?(?:_?(?:url|uri|link|href))?$", re.I)
+_INPUTS = frozenset({
+    "request_body", "parameters", "params", "input", "inputs", "request", "payload", "image_urls", "prompt",
+})  # fmt: skip
+_FILMS = (".mp4", ".m4v", ".mov")
 #: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
 _DATA_HEAD = re.compile(r"data:.{0,1000}?;\s*base64\s*,|data:[^,]{0,1000},", re.IGNORECASE | re.DOTALL)
 
@@ -66,8 +72,10 @@ def read(body: bytes) -> Content:
     payload = as_json(body)
     texts: list[str] = []
     with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
-        texts = list(_texts(payload)) or list(_texts(report_in(payload)))
+        texts = list(_texts(payload)) or list(_texts(report_in(payload))) or list(_texts_elsewhere(payload))
     embedded = [data for text in texts or [body.decode("latin-1")] if (data := _decoded(text))]
+    if payload is None and is_link(one := body.decode("latin-1").strip()) and len(one.split()) == 1:
+        texts = [one]
     if clip := next(filter(None, map(media.whole_mp4, embedded)), b""):
         return Content(body, payload, clip=clip)
     if link := next(filter(is_link, texts), ""):
@@ -194,6 +202,26 @@ def _texts(payload: Any) -> Iterator[str]:
     elif isinstance(payload, dict):
         for name in _PLACES:
             yield from _texts(payload.get(name))
+
+
+def _texts_elsewhere(payload: Any, name: str = "") -> Iterator[str]:
+    """Yield what may be a clip or its link under names that nobody knows, but for what the answer repeats of a request."""
+    if isinstance(payload, list):
+        for one in payload:
+            yield from _texts_elsewhere(one, name)
+    elif isinstance(payload, dict):
+        for key, one in payload.items():
+            if key not in _INPUTS:
+                yield from _texts_elsewhere(one, str(key))
+    elif isinstance(payload, str) and payload.lstrip()[:1] == "{":  # gateways put an answer into a text
+        inside = as_json(payload)
+        yield from list(_texts(inside)) or _texts_elsewhere(inside)
+    elif isinstance(payload, str) and (_is_film(payload) or _RESULT.search(name) or _decoded(payload[:200])):
+        yield payload
+
+
+def _is_film(text: str) -> bool:
+    return is_link(text) and urlsplit(text).path.lower().endswith(_FILMS)
 
 
 def _decoded(text: str) -> bytes:

@@ -296,7 +296,9 @@ def test_the_key_goes_to_the_service_and_to_its_record_alone():
     assert other._session.engine.record_url == "https://api.example"
 
 
-@pytest.mark.parametrize("url", ["https://API.segmind.com", "https://api.segmind.com:443/v1", "https://api.segmind.com/"])
+@pytest.mark.parametrize(
+    "url", ["https://API.segmind.com", "https://api.segmind.com:443/v1", "https://api.segmind.com/"]
+)
 def test_the_hosted_services_record_is_known_however_its_address_is_spelled(url):
     """So is its storage."""
     engine = Client(KEY, url, archive="here")._session.engine

@@ -19,7 +19,9 @@ from .messages import as_json, parts_of, reported
 #: Where services put a result: its URL, or the clip itself as text.
 _PLACES = ("video", "output", "generation_url", "video_url", "url", "urls", "data", "b64_json", "base64")
 #: What else a name may say that holds a result; and names under which answers repeat a request.
-_RESULT = re.compile(r"(?:^|_)(?:video|clip|mp4|file|download|result|media|asset)s?(?:_?(?:url|uri|link|href))?$", re.I)
+_RESULT = re.compile(
+    r"(?:^|_)(?:video|clip|mp4|file|download|result|media|asset)s?(?:_?(?:url|uri|link|href))?$", re.IGNORECASE
+)
 _INPUTS = frozenset({
     "request_body", "parameters", "params", "input", "inputs", "request", "payload", "image_urls", "prompt",
 })  # fmt: skip
@@ -205,7 +207,7 @@ def _texts(payload: Any) -> Iterator[str]:
 
 
 def _texts_elsewhere(payload: Any, name: str = "") -> Iterator[str]:
-    """Yield what may be a clip or its link under names that nobody knows, but for what the answer repeats of a request."""
+    """Yield what may be a clip or its link, under any name but those for what an answer repeats of its request."""
     if isinstance(payload, list):
         for one in payload:
             yield from _texts_elsewhere(one, name)

@@ -165,7 +165,7 @@ class Session:
         except CallInterrupted:
             raise KeyboardInterrupt from None  # the other one speaks of a bill
 
-    def fetch(self, url: str) -> Answer:
+    def fetch(self, url: str, *, seconds: float) -> Answer:
         """GET a result's URL and what it redirects to: storage is often another company's, or behind a redirect.
 
         The service's own origin gets the key, which some want for results, and no other place does, whatever leads
@@ -176,7 +176,7 @@ class Session:
         BadRedirect, Unreachable, Interrupted, CallInterrupted
             It could not be fetched.
         """
-        return follow(url, self._fetch_hop, limit=_MAX_REDIRECTS, seconds=self.timeout)
+        return follow(url, self._fetch_hop, limit=_MAX_REDIRECTS, seconds=seconds)
 
     def _fetch_hop(self, url: str, seconds: float) -> Answer:
         if not is_link(url):

@@ -146,6 +146,8 @@ ELSEWHERE = [
     {"video": {"uri": URL}},
     {"data": {"download_url": URL}},
     {"statusCode": 200, "body": json.dumps({"video": {"url": URL}})},
+    {"output": ["https://cdn.example/cover.png", URL]},
+    {"output": "done", "files": [{"mp4": URL}]},
     {"statusCode": 200, "body": json.dumps({"asset": {"href": URL}})},
 ]
 
@@ -181,6 +183,7 @@ def test_a_clip_in_json_is_found_under_any_name(payload):
         {"request_id": "a1", "status_url": "https://api.example/a1", "webhook_url": "https://api.example/b"},
         {"thumbnail_url": "https://cdn.example/a.png", "poster": "https://cdn.example/b.jpg"},
         {"docs": "https://docs.example/video"},
+        {"request_id": "a1", "status_url": "https://api.example/a1", "result_url": "https://api.example/r/a1"},
     ],
     ids=str,
 )

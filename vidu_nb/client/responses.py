@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,11 +21,12 @@ from .messages import as_json, parts_of, reported
 _PLACES = ("video", "output", "generation_url", "video_url", "url", "urls", "data", "b64_json", "base64")
 #: What else a name may say that holds a result; and names under which answers repeat a request.
 _RESULT = re.compile(
-    r"(?:^|_)(?:video|clip|mp4|file|download|result|media|asset)s?(?:_?(?:url|uri|link|href))?$", re.IGNORECASE
+    r"(?:^|_)(?:(?:video|clip|mp4|file|download|media|asset)s?(?:_?(?:url|uri|link|href))?|result)$", re.IGNORECASE
 )
 _INPUTS = frozenset({
     "request_body", "parameters", "params", "input", "inputs", "request", "payload", "image_urls", "prompt",
 })  # fmt: skip
+_LONGEST = 10_000  # characters of a link
 _FILMS = (".mp4", ".m4v", ".mov")
 #: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
 _DATA_HEAD = re.compile(r"data:.{0,1000}?;\s*base64\s*,|data:[^,]{0,1000},", re.IGNORECASE | re.DOTALL)
@@ -72,16 +74,18 @@ def read(body: bytes) -> Content:
     if not problem:
         return Content(body, clip=media.whole_mp4(body))
     payload = as_json(body)
-    texts: list[str] = []
+    groups: list[list[str]] = [[], [], []]  # the surest places first
     with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
-        texts = list(_texts(payload)) or list(_texts(report_in(payload))) or list(_texts_elsewhere(payload))
-    embedded = [data for text in texts or [body.decode("latin-1")] if (data := _decoded(text))]
-    if payload is None and is_link(one := body.decode("latin-1").strip()) and len(one.split()) == 1:
-        texts = [one]
+        groups = [list(_texts(payload)), list(_texts(report_in(payload))), list(_texts_elsewhere(payload))]
+    if payload is None:
+        groups = [[body.decode("latin-1")]]
+    texts = dict.fromkeys(itertools.chain(*groups))  # megabytes long, and decoded once
+    embedded = [data for text in texts if (data := _decoded(text))]
     if clip := next(filter(None, map(media.whole_mp4, embedded)), b""):
         return Content(body, payload, clip=clip)
-    if link := next(filter(is_link, texts), ""):
-        return Content(body, payload, link=link)
+    is_sentence = payload is None and len(body.split(maxsplit=1)) > 1  # that begins with a link
+    if link := "" if is_sentence else next(filter(None, map(_link_in, groups)), ""):
+        return Content(body, payload, link=link.strip())
     if message := reported(payload):
         problem = f"the service reported: {message}"
     elif embedded:
@@ -222,8 +226,14 @@ def _texts_elsewhere(payload: Any, name: str = "") -> Iterator[str]:
         yield payload
 
 
+def _link_in(texts: list[str]) -> str:
+    """Return the link among texts, of several a film's: a cover may stand beside it."""
+    links = [text for text in texts if len(text) < _LONGEST and is_link(text)]
+    return next(filter(_is_film, links), links[0] if links else "")
+
+
 def _is_film(text: str) -> bool:
-    return is_link(text) and urlsplit(text).path.lower().endswith(_FILMS)
+    return len(text) < _LONGEST and is_link(text) and urlsplit(text.strip()).path.lower().endswith(_FILMS)
 
 
 def _decoded(text: str) -> bytes:

@@ -43,7 +43,7 @@ class Call(BaseHTTPRequestHandler):
 
     def do_POST(self):
         """Take the body, and answer."""
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
 
     def do_GET(self):

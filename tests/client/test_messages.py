@@ -12,6 +12,8 @@ import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.client.messages import error_text
 
+CAT = "references[1] (cat.jpg)"
+
 NAMES = ["dog.jpg", "cat.jpg"]
 FLAGGED = "references[1] (cat.jpg): flagged by a content checker"
 MESSAGE = "flagged by a content checker"
@@ -93,3 +95,21 @@ def test_the_error_of_a_call_names_the_picture(body, encoded, tmp_path):
     assert caught.value.message == FLAGGED.replace("content", "[31mcontent")
     assert caught.value.billed == "no"
     assert client.pending() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"error": 'upstream 422: {"detail": [{"loc": ["image_urls", 1], "msg": "too dark"}]}'}, f"{CAT}: too dark"),
+        ({"error": "the answer was {not JSON}"}, "the answer was {not JSON}"),
+        ({"error": "use one of [1:1, 16:9]"}, "use one of [1:1, 16:9]"),
+        ({"error": "sizes: [1, 2]"}, "sizes: [1, 2]"),
+        ({"violations": [{"propertyPath": "image_urls[1]", "message": "too dark"}]}, f"{CAT}: too dark"),
+        ({"details": [{"field": "image_urls[1]", "issue": "too dark"}]}, f"{CAT}: too dark"),
+        ({"detail": [{"loc": ["body", "image_urls", -1], "msg": "too dark"}]}, "references: too dark"),
+    ],
+    ids=str,
+)
+def test_a_message_is_found_behind_words_and_in_other_frameworks_forms(body, says):
+    """And what only looks like JSON stays a sentence."""
+    assert error_text(json.dumps(body).encode(), ["a.jpg", "cat.jpg"]) == says

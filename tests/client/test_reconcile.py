@@ -306,6 +306,41 @@ def test_the_key_goes_to_the_service_and_to_its_record_alone():
     assert not preview_engine().record_url
 
 
+@pytest.mark.parametrize(
+    "url", ["https://API.segmind.com", "https://api.segmind.com:443/v1", "https://api.segmind.com/"]
+)
+def test_the_hosted_services_record_is_known_however_its_address_is_spelled(url):
+    """So is its storage."""
+    engine = Client(KEY, url, archive="here")._session.engine
+    assert engine.record_url == "https://api.spotprod.segmind.com"
+    assert engine.upload_url == "https://workflows-api.segmind.com/upload-asset"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/inference-request/request-history", "/inference-request/request-history/"])
+def test_a_records_address_may_be_given_with_its_route(monkeypatch, path):
+    """As it is copied from a page or a script."""
+    monkeypatch.setenv("VIDU_NB_HISTORY_URL", f" https://record.example{path} ")
+    engine = Client(KEY, "https://api.example", archive="here")._session.engine
+    assert engine.history_url == "https://record.example/inference-request/request-history"
+
+
+@pytest.mark.parametrize("off", ["off", "OFF", " Off "])
+def test_a_record_is_switched_off_in_any_case_of_letters(monkeypatch, off):
+    """And then nobody is asked."""
+    monkeypatch.setenv("VIDU_NB_HISTORY_URL", off)
+    assert Client(KEY, "https://api.example", archive="here")._session.engine.record_url == ""
+
+
+@pytest.mark.parametrize("url", ["https://api.example?team=1", "https://api.example/#record"])
+@pytest.mark.parametrize("setting", ["VIDU_NB_HISTORY_URL", "SEGMIND_BASE_URL"])
+def test_an_address_with_a_query_is_no_root(monkeypatch, setting, url):
+    """A route that is appended to it would end in the query."""
+    monkeypatch.setenv("SEGMIND_BASE_URL", "https://api.example")
+    monkeypatch.setenv(setting, url)
+    with pytest.raises(errors.InvalidRequest, match="a query or a fragment"):
+        Client(KEY, archive="here")
+
+
 @pytest.mark.parametrize("url", ["http://stranger.example", "ftp://api.example", "https://name:word@api.example", "x"])
 def test_a_records_address_is_checked_as_the_services_is(monkeypatch, url):
     """The key travels there."""

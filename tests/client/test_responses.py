@@ -133,3 +133,60 @@ def test_a_link_beside_a_picture_in_the_json_is_found():
     """A thumbnail as a data: URI hides no URL."""
     found = read(json.dumps({"output": ["data:image/png;base64,iVBORw0KGgo=", "https://cdn.example/a.mp4"]}).encode())
     assert found.link == "https://cdn.example/a.mp4"
+
+
+URL = "https://cdn.example/clip.mp4"
+TEXT = base64.b64encode(CLIP).decode()
+ELSEWHERE = [
+    {"videos": [{"url": URL}]},
+    {"result": {"video_url": URL}},
+    {"outputs": [URL]},
+    {"response": {"data": {"video": URL}}},
+    {"state": "success", "creations": [{"cover": "https://cdn.example/cover.png", "link": URL}]},
+    {"video": {"uri": URL}},
+    {"data": {"download_url": URL}},
+    {"statusCode": 200, "body": json.dumps({"video": {"url": URL}})},
+    {"output": ["https://cdn.example/cover.png", URL]},
+    {"output": "done", "files": [{"mp4": URL}]},
+    {"statusCode": 200, "body": json.dumps({"asset": {"href": URL}})},
+]
+
+
+@pytest.mark.parametrize("payload", [*ELSEWHERE, URL], ids=str)
+def test_a_link_is_found_under_any_name(payload):
+    """Services call it as they like; a page's cover is no clip."""
+    assert read(json.dumps(payload).encode()).link == URL
+
+
+def test_a_body_that_is_a_link_and_nothing_else_is_followed():
+    """With a line end or without; a sentence that begins with one isn't it."""
+    assert read(f"{URL}\n".encode()).link == URL
+    assert read(f"{URL} is not ready".encode()).link == ""
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{"video": {"content": TEXT}}, {"video_base64": TEXT}, {"result": EMBEDDED.decode()}, {"files": [{"bytes": TEXT}]}],
+    ids=["content", "video_base64", "a text in it", "files"],
+)
+def test_a_clip_in_json_is_found_under_any_name(payload):
+    """Bare, or in a text that is JSON."""
+    assert read(json.dumps(payload).encode()).clip == CLIP
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"request_body": {"video_url": URL}},
+        {"input": {"image_urls": [URL]}},
+        {"error": f"see {URL}"},
+        {"request_id": "a1", "status_url": "https://api.example/a1", "webhook_url": "https://api.example/b"},
+        {"thumbnail_url": "https://cdn.example/a.png", "poster": "https://cdn.example/b.jpg"},
+        {"docs": "https://docs.example/video"},
+        {"request_id": "a1", "status_url": "https://api.example/a1", "result_url": "https://api.example/r/a1"},
+    ],
+    ids=str,
+)
+def test_what_an_answer_says_beside_a_result_is_none(payload):
+    """What it repeats of the request, what it is about, and pages to read."""
+    assert not read(json.dumps(payload).encode()).is_result

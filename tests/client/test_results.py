@@ -148,6 +148,41 @@ def test_a_call_with_the_key_follows_no_redirect(pages, storage, service, client
     assert (storage.calls, "/elsewhere" in service.calls) == ([], False)
 
 
+@pytest.mark.parametrize("first", [(202, b""), (408, b""), (425, b""), (429, b"slow down"), (500, b""), (503, b"busy")])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_link_that_is_not_ready_is_tried_again(first, times, pages, storage, service, client):
+    """A storage that is busy, or to which the clip is still being copied: the call waits a moment and has it."""
+    pages.answers(f"{storage.url}/soon.mp4")
+    storage.answer.pages["/soon.mp4"] = [first] * times + [CLIP]
+    assert client().generate(REQUEST).bytes == CLIP
+    assert len(service.posts) == 1
+
+
+def test_a_fetch_that_breaks_off_is_made_again(pages, storage, client):
+    """The connection is cut in the middle of the clip."""
+    answer, broken = storage.answer, []
+
+    def once(call):
+        if broken:
+            answer(call)
+        else:
+            broken.append(call.path)
+            call.say(CLIP[:-100], promised=100)
+            call.close_connection = True
+
+    storage.answer = once
+    pages.answers(f"{storage.url}/clip.mp4")
+    assert client().generate(REQUEST).bytes == CLIP
+
+
+@pytest.mark.parametrize("status", [201, 203, 206])
+def test_a_whole_clip_is_taken_whatever_kind_of_success_it_comes_with(status, pages, storage, client):
+    """Its boxes say that it is whole."""
+    storage.answer.pages["/clip.mp4"] = (status, CLIP)
+    pages.answers(f"{storage.url}/clip.mp4")
+    assert client().generate(REQUEST).bytes == CLIP
+
+
 # The key.
 
 

@@ -46,7 +46,8 @@ def pairs(attempts, rows):
         {"image_urls": [PICTURE[:60]]},  # cut
         {"image_urls": ["https://storage.example/copy.png"]},  # stored by the service
         {"image_urls": None},
-        {"image_urls": []} | {"image_urls": [None]},
+        {"image_urls": []},  # left out
+        {"image_urls": [None]},
         {"seed": 7.0, "other": "a name that nobody knows"},
         {"status": "PENDING"},
         {"status": "FAILED"},
@@ -106,9 +107,27 @@ def test_two_candidates_are_no_match():
     assert pairs([attempt()], [row("r"), row("s", minutes=-1 / 60)]) == []
 
 
-def test_a_row_that_may_be_the_calls_stands_in_the_way_of_another():
-    """Its prompt was cut, so nobody knows whose it is."""
-    assert pairs([attempt()], [row("r"), row("s", prompt="A cat on ...")]) == []
+@pytest.mark.parametrize(
+    "unsure",
+    [{"prompt": "A cat on ..."}, {"prompt": "  A cat on a wall.\nPush in."}, {"seed": "7"}, {"bgm": "true"}],
+    ids=str,
+)
+def test_a_row_that_may_be_the_calls_stands_in_the_way_of_another(unsure):
+    """Its prompt was cut, or its values are written in another way, so nobody knows whose it is."""
+    assert pairs([attempt()], [row("r"), row("s", **unsure)]) == []
+
+
+def test_a_value_that_the_record_leaves_empty_may_be_any():
+    """A row with ``"seed": null`` says nothing about the seed."""
+    empty = Row("s", "m", "COMPLETED", NOON, {**INPUTS, "seed": None})
+    assert pairs([attempt()], [empty]) == []
+    assert pairs([attempt()], [row("r"), empty]) == []
+
+
+def test_a_link_of_ours_is_not_compared_with_what_is_no_link():
+    """The record names the picture in words of its own."""
+    call = attempt(pictures=["https://a.example/a.png"], urls=["https://a.example/a.png"])
+    assert pairs([call], [row(image_urls=["[a picture of 3 megabytes, left out here]"])]) == [("a", "r")]
 
 
 def test_the_same_row_three_times_is_one():
@@ -141,10 +160,34 @@ def test_a_call_whose_id_nobody_knows_may_own_the_row(state):
     assert pairs([attempt("a"), attempt("b", state=state)], [row()]) == []
 
 
+@pytest.mark.parametrize("status", [404, 405, 429, None], ids=str)
+def test_a_call_that_was_turned_away_owns_no_row(status):
+    """The queue's address doesn't exist, there was a rate limit, or nothing had left: the next try was lost."""
+    details = {} if status is None else {"status": status}
+    refused = attempt("b", state="not charged", **details)
+    assert pairs([refused, attempt("a")], [row()]) == [("a", "r")]
+    assert pairs([refused, attempt("a")], [row(status="FAILED")]) == [("a", "r")]
+
+
+def test_a_call_that_was_refused_may_own_the_row_of_a_failure():
+    """And of nothing that was made."""
+    refused = attempt("b", state="not charged", status=400)
+    assert pairs([refused, attempt("a")], [row(status="FAILED")]) == []
+    assert pairs([refused, attempt("a")], [row(status="PENDING")]) == [("a", "r")]
+
+
 def test_an_id_decides_whatever_else_the_row_holds():
     """The service named it in its answer."""
     call = attempt(headers={"x-request-id": "r"})
     assert pairs([call], [row("r", prompt="A cat ..."), row("s")]) == [("a", "r")]
+
+
+def test_a_row_of_another_id_than_the_tickets_is_no_match():
+    """The queue named the job: its row may not be there yet, and another's of the same request is not it."""
+    expired = attempt("b", ticket={"request_id": "job-1"})
+    assert pairs([expired], [row()]) == []
+    assert pairs([expired, attempt("a")], [row()]) == []
+    assert pairs([expired, attempt("a")], [row(), row("job-1")]) == [("a", "r"), ("b", "job-1")]
 
 
 def test_a_thousand_calls_find_their_thousand_rows():

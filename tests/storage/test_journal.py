@@ -74,6 +74,7 @@ def replaced(make):
     return change
 
 
+BEGUN = {"state": "sent", "at": "2026-01-02T03:04:05+00:00"}
 #: What may have become of a journal's file, or stand in one that somebody sent.
 DAMAGE = {
     "garbage": lambda path: path.write_bytes(b"\xff{not json"),
@@ -89,6 +90,9 @@ DAMAGE = {
     "no time": changed(events=[{"state": "unknown"}]),
     "an odd time": changed(events=[{"state": "unknown", "at": "yesterday"}]),
     "a time without a zone": changed(events=[{"state": "unknown", "at": "2026-01-02T03:04:05"}]),
+    "a later time that is none": changed(events=[BEGUN, {"state": "unknown"}]),
+    "a later time without a zone": changed(events=[BEGUN, {"state": "unknown", "at": "2026-01-02T03:04:05"}]),
+    "an odd ticket": changed(events=[BEGUN, {**BEGUN, "state": "unknown", "ticket": "job-1"}]),
     "odd headers": changed(events=[{"state": "received", "at": "2026-01-02T03:04:05+00:00", "headers": ["x-cost"]}]),
     "an odd header": changed(events=[{"state": "received", "at": "2026-01-02T03:04:05+00:00", "headers": {"a": 1}}]),
     "an odd duration": changed(events=[{"state": "received", "at": "2026-01-02T03:04:05+00:00", "elapsed_s": "x"}]),

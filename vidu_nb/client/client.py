@@ -10,7 +10,7 @@ from typing import get_args
 
 from ..console import print_line, print_once
 from ..environment import setting
-from ..errors import InvalidRequest, NotKept, ViduError
+from ..errors import APIError, InvalidRequest, NotKept, OutcomeUnknown
 from ..net.credentials import hide
 from ..net.transport import NewTransport
 from ..receipt import number
@@ -310,8 +310,8 @@ class Client:
             try:
                 attempt = Submission(session, request, key, lock, check).run()
                 return Collection(session, attempt, check).run(request)
-            except ViduError as error:
-                found = self._recovery.look_for_lost(key, lock, check)
+            except (APIError, OutcomeUnknown) as error:
+                found = self._recovery.look_for_lost(key, lock, check) if error.billed != "no" else None
                 if found is None:
                     raise
                 session.notify(f"{error.message}: the service's record has it.")

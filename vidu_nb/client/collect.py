@@ -7,6 +7,7 @@ process died after bytes came and before the journal could say so, the bytes cou
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
 from ..media import box_in
 from ..net.redirects import BadRedirect
+from ..net.retry import Pause
 from ..net.transport import Answer, Interrupted
 from ..receipt import Receipt, number, picture_numbers
 from ..references.signatures import shareable
@@ -30,13 +32,17 @@ from .session import Session, uninterrupted
 
 _GONE = (400, 401, 403, 404, 410)  # what storages answer to a link that was dropped or whose signature has expired
 
+_NOT_YET = (202, 408, 425, 429)
+_FETCH_WAITS = (0.5, 1.5)  # s before a link is tried again
+
 
 class Look(NamedTuple):
-    """What one free question brought: its content, else why there is no clip in it, and whether that is for good."""
+    """What one free question brought: its content, else why there is no clip in it, for good or for a moment."""
 
     content: Content = Content(b"")
     problem: str = ""
     is_over: bool = False
+    may_pass: bool = False
 
 
 @dataclass(slots=True)
@@ -230,23 +236,38 @@ class Collection:
         return read(answer.body)
 
     def _fetch(self, link: str) -> Look:
-        """GET the clip behind a link."""
+        """GET the clip behind a link, a few times where what is wrong may pass: a storage that is busy, or behind."""
+        end = time.monotonic() + self.session.timeout
+        look = self._fetch_once(link, self.session.timeout)
+        for wait in _FETCH_WAITS:
+            left = end - time.monotonic() - wait
+            if not look.may_pass or left <= 0:
+                break
+            try:
+                Pause(wait).wait(self.check)
+            except Unreachable:  # it was cancelled
+                break
+            look = self._fetch_once(link, left)
+        return look
+
+    def _fetch_once(self, link: str, seconds: float) -> Look:
         try:
-            answer = self.session.fetch(link)
+            answer = self.session.fetch(link, seconds=seconds)
         except BadRedirect as error:
             return Look(problem=f"its URL {error.message}")
         except Unreachable as error:
-            return Look(problem=error.message)
+            return Look(problem=error.message, may_pass=error.transient)
         except Interrupted as error:
             if error.answer and error.answer.status == 200:
-                return Look(read(error.answer.body), error.message)
-            return Look(problem=error.message)
+                return Look(read(error.answer.body), error.message, may_pass=True)
+            return Look(problem=error.message, may_pass=True)
         except CallInterrupted:
             raise KeyboardInterrupt from None  # the link is in the journal: the same call again fetches it
-        if answer.status != 200:
-            return Look(problem=f"its URL answered {answer.status}", is_over=answer.status in _GONE)
-        content = read(answer.body)
-        return Look(content, content.problem or "its URL answered with another URL")
+        content = read(answer.body) if answer.status // 100 == 2 else Content(b"")
+        if content.clip or answer.status == 200:
+            return Look(content, content.problem or "its URL answered with another URL")
+        may_pass = answer.status in _NOT_YET or answer.status >= 500
+        return Look(problem=f"its URL answered {answer.status}", is_over=answer.status in _GONE, may_pass=may_pass)
 
     # What goes wrong.
 

@@ -9,13 +9,14 @@ from ..environment import setting
 from ..errors import InvalidRequest
 from ..folders import folder_name
 from ..net.credentials import Secret, find_key
-from ..net.transport import is_loopback
+from ..net.transport import is_loopback, origin
 from ..request import MODEL, PREVIEW
 
 HOSTED = "segmind"  # the hosted service's name in keys, receipts and the archive
 BASE_URL = "https://api.segmind.com"
 UPLOADS_URL = "https://workflows-api.segmind.com"  # the hosted service's storage has a host of its own
 RECORD_URL = "https://api.spotprod.segmind.com"  # and so has its record of calls
+HISTORY_ROUTE = "/inference-request/request-history"
 ENV_RECORD_URL = "VIDU_NB_HISTORY_URL"
 ENV_BASE_URL = "SEGMIND_BASE_URL"
 PREVIEW_SECONDS = 3.0  # what a preview takes on two cores
@@ -61,7 +62,7 @@ class Engine:
     @property
     def history_url(self) -> str:
         """The address of the record of calls."""
-        return f"{self.record_url}/inference-request/request-history"
+        return self.record_url + HISTORY_ROUTE
 
     def call_url(self, request_id: str) -> str:
         """Return the address of one's own call in the record, empty where there is no record or no id."""
@@ -70,7 +71,7 @@ class Engine:
     @property
     def upload_url(self) -> str:
         """The address of the service's storage for pictures."""
-        root = UPLOADS_URL if self.base_url == BASE_URL else self.base_url
+        root = UPLOADS_URL if _is_hosted(self.base_url) else self.base_url
         return f"{root}/upload-asset"
 
     @property
@@ -118,8 +119,15 @@ def _record_url(base: str, *, has_key: bool) -> str:
     """Return where the record is: as set, empty for "off"; else the hosted service's own host, or the base URL."""
     chosen = setting(ENV_RECORD_URL)
     if not chosen:
-        return RECORD_URL if base == BASE_URL else base
-    return "" if chosen.lower() == "off" else _checked_url(ENV_RECORD_URL, chosen, has_key=has_key).rstrip("/")
+        return RECORD_URL if _is_hosted(base) else base
+    if chosen.lower() == "off":
+        return ""
+    url = _checked_url(ENV_RECORD_URL, chosen, has_key=has_key)
+    return url.rstrip("/").removesuffix(HISTORY_ROUTE).rstrip("/")
+
+
+def _is_hosted(base: str) -> bool:
+    return origin(base) == origin(BASE_URL)
 
 
 def _name_of(url: str) -> str:
@@ -149,6 +157,8 @@ def _checked_url(name: str, url: str, *, has_key: bool) -> str:
         problem = "must be an http(s):// URL"
     elif parts.username or parts.password:
         problem = "must not hold a user name or password"
+    elif parts.query or parts.fragment:
+        problem = "must not hold a query or a fragment"
     elif parts.scheme == "http" and has_key and not is_loopback(url):
         problem = "is plain http: the key would travel unencrypted; use https://"
     if problem:

@@ -8,6 +8,8 @@ have made one row, neither gets it.
 from __future__ import annotations
 
 import hashlib
+import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -20,6 +22,8 @@ from .record import Row
 #: How far the service's clock may be from this machine's, and how long a request's way to the record may take.
 CLOCKS_DIFFER = timedelta(minutes=15)
 Agreement = Literal["yes", "perhaps", "no"]
+#: Answers after which a call stands in no record: there is no such address, or a rate limit turned it away.
+_TURNED_AWAY = (404, 405, 429)
 
 
 def match(attempts: Sequence[Attempt], rows: Iterable[Row]) -> list[tuple[Attempt, Row]]:
@@ -58,7 +62,8 @@ def _certain(calls: Sequence[Attempt], rows: Iterable[Row]) -> list[tuple[Attemp
         possible = [(row, how) for row in near if (how := _compare(call, row)) != "no"]
         for row, _ in possible:
             rivals[row.request_id] += 1
-        if len(possible) == 1 and possible[0][1] == "yes":
+        # A ticket's row is found by its id; without that, it may not be there yet.
+        if len(possible) == 1 and possible[0][1] == "yes" and not call.latest("ticket"):
             pairs.append((call, possible[0][0]))
     return [(call, row) for call, row in pairs if rivals[row.request_id] == 1]
 
@@ -90,6 +95,8 @@ def _is_within(time: tuple[datetime, datetime], row: Row) -> bool:
 
 def _compare(attempt: Attempt, row: Row) -> Agreement:
     """Compare what was asked for with what the record says was sent."""
+    if attempt.state == "not charged" and not _may_be_refusal(attempt, row):
+        return "no"
     is_sure = row.created is not None
     for name, value in attempt.facts["request"].items():
         if name != "image_urls":
@@ -102,16 +109,30 @@ def _compare(attempt: Attempt, row: Row) -> Agreement:
     return "yes" if is_sure else "perhaps"
 
 
+def _may_be_refusal(refused: Attempt, row: Row) -> bool:
+    """Whether a row can be that of a call that was refused, or of which nothing had left."""
+    is_known = refused.latest("status") not in (None, *_TURNED_AWAY)
+    return is_known and row.status not in ("COMPLETED", "PENDING")
+
+
 def _compare_values(ours: Any, theirs: Any) -> Agreement:
     if theirs == ours and isinstance(theirs, bool) == isinstance(ours, bool):
         return "yes"
-    if isinstance(theirs, str) and isinstance(ours, str) and _is_cut(theirs, ours):
+    if theirs is None or _written(theirs) == _written(ours):
+        return "perhaps"
+    if isinstance(theirs, str) and isinstance(ours, str) and _is_cut(_written(theirs), _written(ours)):
         return "perhaps"
     return "no"
 
 
+def _written(value: Any) -> str:
+    """Return a value as text, as records may write it in several ways: 7 and "7", spaces, accents."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
 def _is_cut(theirs: str, whole: str) -> bool:
-    start = theirs.rstrip().removesuffix("...").removesuffix("…").rstrip()
+    start = theirs.removesuffix("...").removesuffix("…").rstrip()
     return len(start) < len(whole) and whole.startswith(start)
 
 
@@ -128,7 +149,7 @@ def fingerprint(picture: str) -> dict[str, Any]:
 def _has_other_pictures(attempt: Attempt, theirs: Any) -> bool:
     """Whether a row surely has other pictures; the record may also cut them, leave them out or store links."""
     notes, prints = attempt.facts["request"].get("image_urls"), attempt.facts.get("pictures")
-    if not isinstance(theirs, list) or not isinstance(notes, list):
+    if not isinstance(theirs, list) or not theirs or not isinstance(notes, list):
         return False
     if len(theirs) != len(notes):
         return True
@@ -140,8 +161,9 @@ def _is_another(note: Any, ours: Any, theirs: Any) -> bool:
     """Whether a picture is surely not the one that was sent."""
     if not isinstance(theirs, str):
         return False
-    if theirs.startswith(("http://", "https://")):
-        return _leads_elsewhere(note.get("url") if isinstance(note, dict) else None, theirs)
+    link = note.get("url") if isinstance(note, dict) else None
+    if link or theirs.startswith(("http://", "https://")):
+        return _leads_elsewhere(link, theirs)
     found = fingerprint(theirs)
     return isinstance(ours, dict) and found["length"] >= ours.get("length", 0) and found["sha256"] != ours.get("sha256")
 

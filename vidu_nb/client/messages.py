@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,16 +17,17 @@ from ..request import VideoRequest
 #: JSON:API, Google and OpenAI.
 _MESSAGES = (
     "error", "error_description", "title", "message", "msg", "detail", "description", "reason", "details", "errors",
-    "fieldViolations", "invalid-params", "invalid_params", "violations", "issues",
+    "fieldViolations", "invalid-params", "invalid_params", "violations", "issues", "issue",
 )  # fmt: skip
 #: Where they put what a message is about; the second group often holds something else, such as the route's path.
-_PLACES = ("loc", "param", "parameter", "field", "pointer", "property", "source")
+_PLACES = ("loc", "param", "parameter", "field", "pointer", "property", "propertyPath", "source")
 _PLACES_OR_NOT = ("path", "instancePath", "name")
 #: Steps before a parameter's name that tell nobody anything.
 _AROUND = frozenset({"body", "json", "query", "data", "attributes", "input", "inputs", "params", "payload", "request"})
 #: Their parameters by the name that the wire has for them, and by the user's.
 _PARAMETERS = {name: name for name in VideoRequest.model_fields} | {"image_urls": "references"}
 _WIRE_NAME = re.compile(r"\bimage_urls\b(?:\[(\d{1,3})\]|\.(\d{1,3})\b)?")
+_JSON = re.compile(r"[{\[].*[}\]]\s*\Z", re.DOTALL)
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _MOST = 20  # messages
 _SHOWN = 120  # characters of a JSON that holds no message
@@ -74,6 +76,16 @@ def as_json(body: bytes | str) -> Any:
         return None
 
 
+def parts_of(payload: Any) -> Iterator[Any]:
+    """Yield what JSON holds, outermost first: itself, its objects' values and its lists' elements, and so on."""
+    waiting = deque([payload])
+    while waiting:
+        part = waiting.popleft()
+        yield part
+        if isinstance(part, dict | list):
+            waiting.extend(part.values() if isinstance(part, dict) else part)
+
+
 def _sentence(payload: Any, names: Sequence[str]) -> str:
     sentences: dict[str, None] = {}  # each once, in order
     try:
@@ -88,8 +100,9 @@ def _sentence(payload: Any, names: Sequence[str]) -> str:
 def _messages(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     """Yield each message and the way to what it is about, whatever the JSON's shape."""
     if isinstance(value, str) and value.strip():
-        inside = as_json(value) if value.lstrip()[0] in "{[" else None  # gateways quote what the service said
-        yield from [(path, value.strip())] if inside is None else _messages(inside, path)
+        quoted = _JSON.search(value)  # gateways quote what the service said, behind words of their own
+        inside = list(_messages(as_json(quoted[0]), path)) if quoted else []
+        yield from inside or [(path, value.strip())]
     elif isinstance(value, list):
         for i, one in enumerate(value):
             yield from _messages(one, (*path, str(i)) if isinstance(one, list) else path)
@@ -109,8 +122,10 @@ def _about(value: Mapping[str, Any]) -> list[str]:
 
 def _parts(place: Any) -> Iterator[str]:
     """Yield the steps of ``["body", "image_urls", 1]``, ``"body.image_urls[1]"``, ``"#/image_urls/1"`` and the like."""
-    if isinstance(place, str | int):
-        yield from re.findall(r"\w+", str(place))
+    if isinstance(place, int):
+        yield str(place)
+    elif isinstance(place, str):
+        yield from re.findall(r"\w+", place)
     elif isinstance(place, list):
         for one in place:
             yield from _parts(one)

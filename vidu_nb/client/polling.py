@@ -14,7 +14,7 @@ from ..net.retry import MAX_WAIT, Pause, asked_wait
 from ..net.transport import Answer, is_loopback
 from ..receipt import number
 from .messages import as_json
-from .responses import Ticket, read
+from .responses import Ticket, read, report_in
 
 JobStatus = Literal["waiting", "completed", "failed", "expired", "refused", "late", "cancelled"]
 _POLL = 1.0  # s before the second look at a job; each later wait is a little longer
@@ -105,7 +105,7 @@ def job_status(answer: Answer) -> JobStatus:
     'failed'
     """
     found = read(answer.body)
-    payload = found.payload if isinstance(found.payload, dict) else {}
+    payload = report_in(found.payload)
     reported = str(payload.get("status") or payload.get("model_status") or "").upper()
     if answer.status in (401, 403):
         return "refused"

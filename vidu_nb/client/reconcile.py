@@ -44,14 +44,7 @@ class Reconciliation:
         self, session: Session, check: Callable[[], None] = lambda: None, *, seconds: float = math.inf
     ) -> None:
         self._session, self._check, self._end = session, check, time.monotonic() + seconds
-        last = time.monotonic() + max(seconds, _ONE_LOOK_S)
-
-        def in_time() -> None:
-            check()
-            if time.monotonic() > last:
-                raise Unreachable("the service's record asks for a longer pause")
-
-        self._record = Record(session, in_time)
+        self._record = Record(session, check, seconds=max(seconds, _ONE_LOOK_S))
 
     def search(self, wanted: Sequence[Attempt]) -> list[tuple[Attempt, Row]]:
         """Return each call that the record has for certain, with its row; nothing is written.
@@ -76,21 +69,28 @@ class Reconciliation:
         ids = {attempt.id for attempt in left}
         return found + [(attempt, row) for attempt, row in match(self._sent(), rows) if attempt.id in ids]
 
-    def claim(self, attempt: Attempt, row: Row) -> Attempt:
-        """Give a call the ticket for its row, where the service says that it is one's own; the caller holds its lock.
+    def confirm(self, attempt: Attempt, row: Row) -> Ticket | None:
+        """Return the ticket for a call's row, None unless the service gives the row out as one's own.
 
         Raises
         ------
-        Unreachable, APIError, ViduError
+        Unreachable, APIError
             The record can't be read.
-        ArchiveError
-            The journal can't be written.
         """
         own = self._record.find(row.request_id)
         if own is None or (known_id(attempt) != own.request_id and agreement(attempt, own) == "no"):
-            return attempt  # a team mate's
+            return None  # a team mate's
         url = self._session.engine.call_url(own.request_id)
-        ticket = Ticket(own.request_id, status_url=url, response_url=url)
+        return Ticket(own.request_id, status_url=url, response_url=url)
+
+    def claim(self, attempt: Attempt, ticket: Ticket) -> Attempt:
+        """Journal the ticket for a call's row; the caller holds the call's lock.
+
+        Raises
+        ------
+        ArchiveError
+            The journal can't be written.
+        """
         return self._session.record(attempt, "queued", ticket=ticket.to_dict(), reason="found in the service's record")
 
     def look_for(self, attempt: Attempt) -> Attempt:
@@ -103,19 +103,17 @@ class Reconciliation:
         self._session.notify("Looking for it in the service's record ...")
         is_local = is_loopback(self._session.engine.record_url)
         wait, failures = _FIRST_WAIT_LOCAL if is_local else _FIRST_WAIT, 0
-        end = min(self._end, time.monotonic() + PATIENCE_S)
         while failures < _FAILURES:
             try:
                 for _, row in self.search([attempt]):
-                    claimed = self.claim(attempt, row)
-                    if claimed.state == "queued":
-                        return claimed
+                    if ticket := self.confirm(attempt, row):
+                        return self.claim(attempt, ticket)
                 failures = 0
             except ViduError as error:
                 if is_lasting(error):
                     break
                 failures += 1
-            left = end - time.monotonic()
+            left = self._end - time.monotonic()
             if left <= 0:
                 break
             try:

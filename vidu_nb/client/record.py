@@ -7,22 +7,24 @@ documented, nor under which names all its parts stand: what can't be read of a r
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from ..errors import ViduError
-from ..net.retry import decide
+from ..errors import Unreachable, ViduError
+from ..net.retry import decide, moment
 from ..net.transport import Answer
 from ..receipt import number
-from .messages import as_json
-from .session import Session
+from .messages import as_json, parts_of, reported
+from .session import FREE_CALL_TIMEOUT, Session
 
 PER_PAGE = 100  # the most that the service gives at once
 MAX_DAYS = 31  # of one question, both days counted
 _MAX_PAGES = 500
+_LEAST_S = 0.5  # for one question, however little time is left
 _TRIES = 6  # in all, where the service says 429
 _ABROAD = timedelta(hours=14)  # how far the day that a service's clock is in may be from UTC's
 _TIMES = ("model_created", "created_at", "created", "started_at", "request_time", "timestamp", "date")
@@ -80,24 +82,28 @@ class Record:
         Whose service and key.
     check
         Called while a rate limit is waited for; what it raises ends the wait.
+    seconds
+        How long it may take in all, pauses and slow answers included.
     """
 
-    def __init__(self, session: Session, check: Callable[[], None] = lambda: None) -> None:
-        self._session, self._check = session, check
+    def __init__(
+        self, session: Session, check: Callable[[], None] = lambda: None, *, seconds: float = math.inf
+    ) -> None:
+        self._session, self._check, self._end = session, check, time.monotonic() + seconds
 
     def find(self, request_id: str) -> Row | None:
-        """Return one's own call of that id, None where the record has none.
+        """Return one's own call of that id, None where the record doesn't give one out.
 
         Raises
         ------
-        Unreachable, APIError, ViduError
+        Unreachable, APIError
             The record can't be read: nothing is known, least of all that a call was not billed.
         """
         answer = self._get(self._session.engine.call_url(request_id))
-        if answer.status == 404:
-            return None
-        payload = self._payload(answer)
-        rows = [Row.from_json(payload), *_rows_in(payload)]
+        if answer.status in (401, 429):
+            raise self._session.refusal(answer)
+        # Any other answer is about this id: a team mate's, none of the record's form, one that it trips over.
+        rows = map(Row.from_json, parts_of(as_json(answer.body) if answer.status == 200 else None))
         return next((row for row in rows if row and row.request_id == request_id), None)
 
     def history(self, windows: Sequence[tuple[datetime, datetime]], *, model: str = "") -> list[Row]:
@@ -121,12 +127,18 @@ class Record:
         query = {"model_name": model} if model else {}
         query |= {"from_date": first.isoformat(), "to_date": last.isoformat(), "per_page": str(PER_PAGE)}
         query |= {"sort_by": "model_created", "sort_order": "desc"}
-        history = self._session.engine.history_url
+        history, seen, before = self._session.engine.history_url, 0, None
         for page in range(1, _MAX_PAGES + 1):
-            payload = self._payload(self._get(f"{history}?{urlencode({'page': page, **query})}"))
-            found = list(_rows_in(payload))
-            yield from filter(None, found)
-            if len(found) < PER_PAGE or page == _number_of_pages(payload):
+            answer = self._get(f"{history}?{urlencode({'page': page, **query})}")
+            if page > 1 and answer.status == 404:  # there is no such page
+                return
+            payload = self._payload(answer)
+            found = _rows_in(payload)
+            if found and found == before:
+                raise ViduError("the service's record gives the same page again and again")
+            yield from filter(None, map(Row.from_json, found))
+            seen, before = seen + len(found), found
+            if not found or _is_last(payload, page, len(found), seen):
                 return
         raise ViduError(f"the service's record has over {_MAX_PAGES} pages for {first} to {last}")
 
@@ -134,13 +146,19 @@ class Record:
         """GET, again where the record asks for a pause, which holds back all who read it for this account."""
         pause = self._session.account.record_pause
         for tries in range(1, _TRIES + 1):
-            pause.wait(self._check)
-            answer = self._session.free_call("GET", url)
+            pause.wait(self._in_time)
+            seconds = min(FREE_CALL_TIMEOUT, self._end - time.monotonic())
+            answer = self._session.free_call("GET", url, timeout=max(_LEAST_S, seconds))
             decision = decide(sent=True, status=answer.status, headers=answer.headers, tries=tries)
             if answer.status != 429 or decision.again != "yes":
                 break
             pause.extend(decision.after_s)
         return answer
+
+    def _in_time(self) -> None:
+        self._check()
+        if time.monotonic() > self._end:
+            raise Unreachable("the service's record takes too long to read")
 
     def _payload(self, answer: Answer) -> Any:
         if answer.status != 200:
@@ -175,35 +193,41 @@ def _parts(first: date, last: date) -> Iterator[tuple[date, date]]:
         first = end + timedelta(days=1)
 
 
-def _rows_in(payload: Any) -> Iterator[Row | None]:
-    """The rows of a page: the first list of objects in it, whatever it is called there."""
-    lists = [payload] if isinstance(payload, list) else [one for one in payload.values() if isinstance(one, list)]
-    for found in lists:
-        if found and all(isinstance(row, dict) for row in found):
-            yield from map(Row.from_json, found)
-            return
+def _rows_in(payload: Any) -> list[Any]:
+    """Return a page's rows: the outermost list of objects with an id, in whatever wrapper.
+
+    Raises
+    ------
+    ViduError
+        It holds no list, but a message: it is no page.
+    """
+    lists = [part for part in parts_of(payload) if isinstance(part, list)]
+    if not lists and (message := reported(payload)):
+        raise ViduError(f"the service's record can't be read: {message}")
+    return next((one for one in lists if any(isinstance(row, dict) and "request_id" in row for row in one)), [])
 
 
-def _number_of_pages(payload: Any) -> int | None:
-    """How many pages there are, where the answer says so."""
-    places = [payload, payload.get("pagination"), payload.get("meta")] if isinstance(payload, dict) else []
-    for place in (one for one in places if isinstance(one, dict)):
-        for name in ("total_pages", "page_count"):
-            if (count := number(place.get(name))) is not None:
-                return int(count)
-        for name in ("total", "total_count"):
-            if (total := number(place.get(name))) is not None:
-                return math.ceil(total / PER_PAGE)
-    return None
+def _is_last(payload: Any, page: int, count: int, seen: int) -> bool:
+    """Whether a page of so many rows is the last one: it is not full, and the answer names no more than were seen.
+
+    A full one never is, whatever the answer says: a row that is missed might be the second that fits a call.
+    """
+    figures = [part for part in parts_of(payload) if isinstance(part, dict) and "request_id" not in part]
+
+    def figure(*names: str) -> float:
+        return max((number(one.get(name)) or 0.0 for one in figures for name in names), default=0.0)
+
+    size = min(PER_PAGE, figure("per_page", "page_size", "limit") or PER_PAGE)
+    return count < size and figure("total_pages", "page_count") <= page and figure("total", "total_count") <= seen
 
 
 def _time(value: Any) -> datetime | None:
-    """Read a moment: ISO 8601, in UTC where it names no zone, or seconds or milliseconds since 1970."""
+    """Read a moment: a day with a time, in UTC where it names no zone, or seconds or milliseconds since 1970."""
+    seconds = number(value)
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = number(value)
-        return None if not seconds else datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
+        if seconds is not None:  # "20260301" is a day, and no moment
+            seconds = seconds / 1000 if seconds > 1e11 else seconds
+            return datetime.fromtimestamp(seconds, UTC) if seconds > 1e9 else None
+        return moment(value.strip().removesuffix(" UTC")) if isinstance(value, str) and ":" in value else None
     except (ValueError, OverflowError, OSError):
         return None

@@ -13,7 +13,7 @@ from ..storage.journal import CLOSED, Attempt, State
 from ..video import Video
 from .account import Pending
 from .collect import Collection
-from .reconcile import Reconciliation, is_lasting
+from .reconcile import PATIENCE_S, Reconciliation, is_lasting
 from .session import Session
 
 _GLANCE_S = 10.0  # what `pending` waits at most for a record that asks for a pause
@@ -147,21 +147,24 @@ class Recovery:
         lost = [attempt for attempt in attempts if attempt.is_open and not self._is_fetchable(attempt)]
         if lost and self.session.engine.record_url:
             for attempt, row in record.search(lost):
+                ticket = record.confirm(attempt, row)  # before the lock: it may have to wait for a rate limit
+                if ticket is None:
+                    continue
                 with self.session.holding(_lock_of(attempt), check):
                     now = self.archive.journal.read_again(attempt)
                     if now.is_open and not self._is_fetchable(now):
-                        now = record.claim(now, row)
+                        now = record.claim(now, ticket)
                 if self._is_fetchable(now) and row.status in ("COMPLETED", "FAILED"):
                     ended.append(now)
         return self._collect_each(ended, check)
 
     def look_for_lost(self, key: str, lock: str, check: Callable[[], None]) -> Attempt | None:
-        """Look for the call whose lock the caller holds, where its outcome is unknown; None unless it is found."""
-        for attempt in self.archive.journal.attempts_for(key):
-            if _lock_of(attempt) == lock and attempt.state == "unknown" and not self.session.engine.is_free:
-                found = self._search(attempt, lock, check)
-                return found if self._is_fetchable(found) else None
-        return None
+        """Look for the call that the caller has just made under its lock; None unless it was lost and is found."""
+        made = [attempt for attempt in self.archive.journal.attempts_for(key) if _lock_of(attempt) == lock]
+        if not made or made[-1].state != "unknown" or self.session.engine.is_free:
+            return None
+        found = self._search(made[-1], lock, check)
+        return found if self._is_fetchable(found) else None
 
     def _search(self, attempt: Attempt, held: str, check: Callable[[], None]) -> Attempt:
         """Look for a call of unknown outcome in the record, unless somebody else has it in hand."""
@@ -172,7 +175,8 @@ class Recovery:
             now = self.archive.journal.read_again(attempt)
             if now.state != "unknown":
                 return now
-            return Reconciliation(self.session, check, seconds=self.session.timeout - now.age_s).look_for(now)
+            seconds = min(PATIENCE_S, self.session.timeout - now.age_s)
+            return Reconciliation(self.session, check, seconds=seconds).look_for(now)
 
     def _collect_each(self, attempts: list[Attempt], check: Callable[[], None]) -> list[Video]:
         found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +15,19 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from .. import media
 from ..net.transport import Answer, origin
 from ..receipt import number
-from .messages import as_json, reported
+from .messages import as_json, parts_of, reported
 
 #: Where services put a result: its URL, or the clip itself as text.
 _PLACES = ("video", "output", "generation_url", "video_url", "url", "urls", "data", "b64_json", "base64")
+#: What else a name may say that holds a result; and names under which answers repeat a request.
+_RESULT = re.compile(
+    r"(?:^|_)(?:(?:video|clip|mp4|file|download|media|asset)s?(?:_?(?:url|uri|link|href))?|result)$", re.IGNORECASE
+)
+_INPUTS = frozenset({
+    "request_body", "parameters", "params", "input", "inputs", "request", "payload", "image_urls", "prompt",
+})  # fmt: skip
+_LONGEST = 10_000  # characters of a link
+_FILMS = (".mp4", ".m4v", ".mov")
 #: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
 _DATA_HEAD = re.compile(r"data:.{0,1000}?;\s*base64\s*,|data:[^,]{0,1000},", re.IGNORECASE | re.DOTALL)
 
@@ -64,14 +74,18 @@ def read(body: bytes) -> Content:
     if not problem:
         return Content(body, clip=media.whole_mp4(body))
     payload = as_json(body)
-    texts: list[str] = []
+    groups: list[list[str]] = [[], [], []]  # the surest places first
     with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
-        texts = list(_texts(payload))
-    embedded = [data for text in texts or [body.decode("latin-1")] if (data := _decoded(text))]
+        groups = [list(_texts(payload)), list(_texts(report_in(payload))), list(_texts_elsewhere(payload))]
+    if payload is None:
+        groups = [[body.decode("latin-1")]]
+    texts = dict.fromkeys(itertools.chain(*groups))  # megabytes long, and decoded once
+    embedded = [data for text in texts if (data := _decoded(text))]
     if clip := next(filter(None, map(media.whole_mp4, embedded)), b""):
         return Content(body, payload, clip=clip)
-    if link := next(filter(is_link, texts), ""):
-        return Content(body, payload, link=link)
+    is_sentence = payload is None and len(body.split(maxsplit=1)) > 1  # that begins with a link
+    if link := "" if is_sentence else next(filter(None, map(_link_in, groups)), ""):
+        return Content(body, payload, link=link.strip())
     if message := reported(payload):
         problem = f"the service reported: {message}"
     elif embedded:
@@ -161,8 +175,7 @@ def metrics_in(body: bytes) -> dict[str, str]:
     >>> metrics_in(b'{"seed": 7, "metrics": {"cost": 0.5, "inference_time": 118.2}}')
     {'x-cost': '0.5', 'x-generation-time': '118.2', 'x-seed-value': '7'}
     """
-    payload = as_json(body)
-    payload = payload if isinstance(payload, dict) else {}
+    payload = report_in(as_json(body))
     metrics = payload.get("metrics")
     metrics = metrics if isinstance(metrics, dict) else {}
     latency_ms = number(payload.get("latency_ms"))  # as the service's record of calls has it
@@ -175,6 +188,17 @@ def metrics_in(body: bytes) -> dict[str, str]:
     return {name: str(value) for name, value in figures.items() if number(value) is not None}
 
 
+def report_in(payload: Any) -> dict[str, Any]:
+    """Return the object that reports on a call: the one with its id and status, in whatever wrapper, else the whole.
+
+    >>> report_in({"data": [{"request_id": "a1", "model_status": "PENDING"}]})["model_status"]
+    'PENDING'
+    """
+    objects = (part for part in parts_of(payload) if isinstance(part, dict) and "request_id" in part)
+    found = next((one for one in objects if "status" in one or "model_status" in one), payload)
+    return found if isinstance(found, dict) else {}
+
+
 def _texts(payload: Any) -> Iterator[str]:
     if isinstance(payload, str):
         yield payload
@@ -184,6 +208,32 @@ def _texts(payload: Any) -> Iterator[str]:
     elif isinstance(payload, dict):
         for name in _PLACES:
             yield from _texts(payload.get(name))
+
+
+def _texts_elsewhere(payload: Any, name: str = "") -> Iterator[str]:
+    """Yield what may be a clip or its link, under any name but those for what an answer repeats of its request."""
+    if isinstance(payload, list):
+        for one in payload:
+            yield from _texts_elsewhere(one, name)
+    elif isinstance(payload, dict):
+        for key, one in payload.items():
+            if key not in _INPUTS:
+                yield from _texts_elsewhere(one, str(key))
+    elif isinstance(payload, str) and payload.lstrip()[:1] == "{":  # gateways put an answer into a text
+        inside = as_json(payload)
+        yield from list(_texts(inside)) or _texts_elsewhere(inside)
+    elif isinstance(payload, str) and (_is_film(payload) or _RESULT.search(name) or _decoded(payload[:200])):
+        yield payload
+
+
+def _link_in(texts: list[str]) -> str:
+    """Return the link among texts, of several a film's: a cover may stand beside it."""
+    links = [text for text in texts if len(text) < _LONGEST and is_link(text)]
+    return next(filter(_is_film, links), links[0] if links else "")
+
+
+def _is_film(text: str) -> bool:
+    return len(text) < _LONGEST and is_link(text) and urlsplit(text.strip()).path.lower().endswith(_FILMS)
 
 
 def _decoded(text: str) -> bytes:

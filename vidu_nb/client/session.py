@@ -29,7 +29,7 @@ from .responses import is_link
 
 Mode = Literal["auto", "sync", "queue"]
 Uploads = Literal["inline", "storage"]
-_FREE_CALL_TIMEOUT = 30.0  # s
+FREE_CALL_TIMEOUT = 30.0  # s
 _MAX_REDIRECTS = 5  # of a result's URL: to a storage, from there to a mirror
 
 
@@ -149,7 +149,7 @@ class Session:
                 raise error.with_traceback(None)  # noqa: B904 - the same error, without the frames that held the answer
 
     def free_call(
-        self, method: str, url: str, body: bytes | None = None, *, timeout: float = _FREE_CALL_TIMEOUT
+        self, method: str, url: str, body: bytes | None = None, *, timeout: float = FREE_CALL_TIMEOUT
     ) -> Answer:
         """Carry a request with the key that is never billed; `timeout` in seconds.
 
@@ -165,7 +165,7 @@ class Session:
         except CallInterrupted:
             raise KeyboardInterrupt from None  # the other one speaks of a bill
 
-    def fetch(self, url: str) -> Answer:
+    def fetch(self, url: str, *, seconds: float) -> Answer:
         """GET a result's URL and what it redirects to: storage is often another company's, or behind a redirect.
 
         The service's own origin gets the key, which some want for results, and no other place does, whatever leads
@@ -176,7 +176,7 @@ class Session:
         BadRedirect, Unreachable, Interrupted, CallInterrupted
             It could not be fetched.
         """
-        return follow(url, self._fetch_hop, limit=_MAX_REDIRECTS, seconds=self.timeout)
+        return follow(url, self._fetch_hop, limit=_MAX_REDIRECTS, seconds=seconds)
 
     def _fetch_hop(self, url: str, seconds: float) -> Answer:
         if not is_link(url):

@@ -180,7 +180,8 @@ class Submission:
         """Journal an answer that brings no clip, by whether it may have been billed; returns its error."""
         error = self.session.refusal(answer, attempt)
         if error.billed == "unknown":
-            self.session.note(attempt, "unknown", reason=error.message, status=answer.status)
+            named = {"request_id": error.request_id} if error.request_id else {}
+            self.session.note(attempt, "unknown", reason=error.message, status=answer.status, **named)
         else:
             self.session.close(attempt, reason=error.message, status=answer.status)
         return error

@@ -143,19 +143,20 @@ def _seconds(text: str, now: datetime) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        moment = _moment(text)
-        return None if moment is None else max(0.0, (moment - now).total_seconds())
+        until = moment(text)
+        return None if until is None else max(0.0, (until - now).total_seconds())
     if not math.isfinite(value) or value < 0:
         return None
     since_1970 = value - now.timestamp()
     return max(0.0, since_1970) if abs(since_1970) < _DAY else value
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """Read a date and time as ISO 8601 or HTTP write it, in UTC where it names no zone; None where it is none."""
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            moment = parse(text)
+            found = parse(text)
         except (ValueError, TypeError, OverflowError):
             continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
     return None

@@ -191,6 +191,7 @@ def _check(path: Path, facts: dict[str, Any]) -> None:
     """
     request, events = facts["request"], facts["events"]
     headers = [event.get("headers", {}) for event in events]
+    tickets = [event.get("ticket", {}) for event in events]
     texts = [facts[name] for name in ("key", "id", "lock", "engine", "model")] + [request["prompt"]]
     texts += [event["state"] for event in events] + [value for some in headers for value in some.values()]
     figures = [facts["price_usd"], request["seed"], *(event.get("elapsed_s", 0) for event in events)]
@@ -200,7 +201,9 @@ def _check(path: Path, facts: dict[str, Any]) -> None:
         and path.name == f"{facts['key']}.{facts['id']}.json"
         and _LOCK.fullmatch(facts["lock"])
         and facts["engine"]
-        and datetime.fromisoformat(events[0]["at"]).tzinfo
+        and all(isinstance(ticket, dict) for ticket in tickets)
+        and all(datetime.fromisoformat(event["at"]).tzinfo for event in events)
+        and events
     )
     if not is_whole:
         raise ValueError

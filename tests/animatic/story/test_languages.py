@@ -68,6 +68,26 @@ def test_a_chinese_prompt_is_filmed_as_it_says(prompt):
 @pytest.mark.parametrize(
     ("text", "move", "size", "pace", "pictures"),
     [
+        ("运镜：环绕", "orbit", None, "normal", []),
+        ("运镜方式：缓慢推进", "push in", None, "slow", []),
+        ("[推进] 女孩微笑", "push in", None, "normal", []),
+        ("【左移】城市街道", "truck left", None, "normal", []),
+        ("[固定]图1", "static", None, "normal", [1]),
+        ("女孩微笑，推进", "push in", None, "normal", []),
+        ("镜头从左向右横移，展示整个房间", "truck right", None, "normal", []),
+        ("鏡頭從右往左平移", "truck left", None, "normal", []),
+        ("镜头从左到右缓缓摇过", "pan right", None, "slow", []),
+        ("从特写慢慢拉到全景", "pull out", "close-up", "slow", []),
+        ("从全景推到人物特写", "push in", "wide", "normal", []),
+        ("镜头穿过云层", "push in", None, "normal", []),
+        ("火车穿过隧道", None, None, "normal", []),
+        ("然后俯冲到湖面", "crane down", None, "normal", []),
+        ("老鹰俯冲下来抓鱼", None, None, "normal", []),
+        ("升降镜头，由下往上拍", "crane up", None, "normal", []),
+        ("子弹时间，环绕主角", "orbit", None, "normal", []),
+        ("背景是环绕立体声音箱", None, None, "normal", []),
+        ("画面：一只猫绕着椅子跑", None, None, "normal", []),
+        ("慢动作，图2", None, None, "slow", [2]),
         ("固定镜头，全景，图3的公园", "static", "wide", "normal", [3]),
         ("镜头保持静止", "static", None, "normal", []),
         ("机位不动，拍摄图四", "static", None, "normal", [4]),
@@ -137,6 +157,23 @@ def test_chinese_shots_begin_where_the_words_say_so(prompt, count):
     assert len(clauses(prompt)) == count
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "第一个镜头：图1的猫，中景。第二个镜头：切到图2的狗，特写。",
+        "镜头1：图1的猫，中景。镜头2：图2的狗，特写。",
+        "分镜一，图1的猫，中景；分镜二，图2的狗，特写",
+        "第一個鏡頭，圖1的貓，中景，第二個鏡頭，圖2的狗，特寫",
+    ],
+)
+def test_numbered_chinese_shots_are_shots(prompt):
+    """A list of shots, as people write it: each has its picture and its size."""
+    assert [(one.pictures, one.size) for one in (read(text, ["", ""]) for text in clauses(prompt))] == [
+        ((0,), "medium"),
+        ((1,), "close-up"),
+    ]
+
+
 def test_chinese_cuts_dissolves_and_returns():
     """切到 cuts, 淡入到 dissolves, and 回到 goes back to what shared its words."""
     shots = board("一个老人坐着，切到图2的海边，淡入到图3的夜空。镜头回到老人", ["", "", ""]).shots
@@ -190,6 +227,13 @@ def test_a_word_of_two_languages_is_read_in_that_of_its_sentence():
 @pytest.mark.parametrize(
     ("text", "move", "size", "pace", "pictures"),
     [
+        ("Die Kamera zieht langsam auf", "pull out", None, "slow", []),
+        ("Vom Gesicht zieht die Kamera auf und zeigt das Zimmer", "pull out", None, "normal", []),
+        ("Sie zieht die Jacke auf und geht", None, None, "normal", []),
+        ("Die Kamera bleibt unbewegt", "static", None, "normal", []),
+        ("Die Kamera fährt am Haus vorbei", "truck right", None, "normal", []),
+        ("Kameraflug durch den Wald aus Bild 2", "push in", None, "normal", [2]),
+        ("Drohnenflug in Zeitlupe", None, "wide", "slow", []),
         ("Die Kamera fährt langsam auf das Buch zu", "push in", None, "slow", []),
         ("dann faehrt die Kamera zurueck", "pull out", None, "normal", []),
         ("Langsamer Zoom auf die Katze in Bild 2", "zoom in", None, "slow", [2]),

@@ -231,7 +231,7 @@ class _Patterns:
     def _part(self, hit: re.Match[str]) -> str:
         if hit[1] not in self._parts:
             raise ValueError(f"{hit[0]} is none of [parts]: {', '.join(self._parts)}")
-        return self._parts[hit[1]]
+        return f"({self._parts[hit[1]]})"  # so that a "?" behind it is meant for all of it
 
     def words(self, text: str) -> frozenset[str]:
         """Return words in all their spellings."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import struct
 import subprocess
 
@@ -27,6 +28,19 @@ def test_a_clips_facts_are_read_from_the_file(small_clip):
     assert (info.audio_codec, info.sample_rate, info.channels) == ("aac", int(sound["sample_rate"]), 2)
     assert info.duration == pytest.approx(float(told["format"]["duration"]), abs=0.01)
     assert info.size_bytes == small_clip.stat().st_size
+
+
+def test_a_file_that_was_replaced_is_read_anew(small_clip, tmp_path):
+    """What is remembered of a file is forgotten as soon as another is in its place."""
+    path = tmp_path / "clip.mp4"
+    shutil.copy(small_clip, path)
+    assert media.probe(path) == media.probe(path) == media.probe(small_clip)
+    path.write_bytes(b"no video")
+    with pytest.raises(ViduError, match="can't be read as a video"):
+        media.probe(path)
+    path.unlink()
+    with pytest.raises(ViduError, match="does not exist"):
+        media.probe(path)
 
 
 def test_a_silent_clip_has_no_sound_codec(make_clip, photo):

@@ -271,6 +271,19 @@ def test_the_servers_root_lets_a_link_go_up(clip, tmp_path, monkeypatch):
     assert source(clip) == "../vidu_archive/x/clip.mp4"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use can't be removed there")
+def test_a_working_folder_that_is_gone_hides_no_clip(clip, tmp_path, monkeypatch):
+    """A clip is shown, named and saved after its program's working folder was removed."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for setting in ("auto", "link"):
+        monkeypatch.setenv("VIDU_NB_PLAYER", setting)
+        assert f"is {clip} ({UNKNOWN})" in unescape(Player([Video(clip)]).html())
+    assert repr(Video(clip)) == f"Video(clip.mp4, {str(clip)!r})"
+    assert Video(clip).save(tmp_path / "copy.mp4").is_file()
+
+
 def test_spellings_are_absolute(tmp_path):
     """A relative path is spelled from the working folder."""
     (tmp_path / "b").mkdir()

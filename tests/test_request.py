@@ -33,7 +33,7 @@ REFUSED = [
     ("endless references", {"references": iter(lambda: URL, 0)}, "references", "more than 7 given"),
     ("127 px", {"references": np.zeros((200, 127, 3), np.uint8)}, "references", "127x200 is too small.*128 px"),
     ("5:1", {"references": np.zeros((128, 640, 3), np.uint8)}, "references", "640x128 is too oblong: crop it"),
-    ("no picture", {"references": b"hello" * 100}, "references", "not a picture.*convert it"),
+    ("no picture", {"references": b"hello" * 100}, "references", "text, not a picture: pass a path"),
     ("an EPS named .png", {"references": ("a.png", EPS)}, "references", "not a picture.*convert it"),
     ("an SVG named .png", {"references": ("a.png", SVG)}, "references", "not a picture.*convert it"),
     ("an empty file", {"references": ("a.png", b"")}, "references", "not a picture"),

@@ -177,7 +177,15 @@ def reason(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
+def working_folder() -> Path | None:
+    """Return the working folder with its symbolic links resolved, None where somebody has removed it."""
+    try:
+        return Path.cwd().resolve()
+    except OSError:
+        return None
+
+
 def shown_path(path: Path) -> str:
     """Return a path as people write it: relative to the working folder, absolute where it lies outside."""
-    here, target = Path.cwd().resolve(), Path(path).resolve()
-    return str(target.relative_to(here)) if target.is_relative_to(here) else str(target)
+    here, target = working_folder(), Path(path).resolve()
+    return str(target.relative_to(here)) if here and target.is_relative_to(here) else str(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import ArchiveError, InvalidRequest
-from .files import listed
+from .files import listed, working_folder
 
 #: The folders that hold no engine's clips.
 FOLDERS = frozenset({"budgets", "drafts", "incoming", "journal", "locks", "quarantine", "references", "uploads"})
@@ -129,13 +129,13 @@ def check_outside(target: Path, *, clip: Path | None = None) -> None:
 
 
 def _archive_around(target: Path) -> Path | None:
-    here = Path.cwd().resolve()
+    here = working_folder()
     if holds_clips(target.parent):
         return target.parent
     for folder in target.parents:
         if is_archive(folder):
             first = target.relative_to(folder).parts[0].casefold()
-            if first in FOLDERS or not here.is_relative_to(folder):
+            if first in FOLDERS or not (here and here.is_relative_to(folder)):
                 return folder
     return None
 

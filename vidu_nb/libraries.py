@@ -46,9 +46,8 @@ def check_library(module: str) -> None:
     try:
         found = str(importlib.import_module(module).__version__)
         problem = "" if _numbers(found) >= _numbers(least) else f"version {found} is installed"
-    except (
-        Exception
-    ) as error:  # a system library is missing, NumPy is another than it was built for, files are left over
+    # A system library is missing, NumPy is another than it was built for, files are left over.
+    except Exception as error:
         is_absent = isinstance(error, ModuleNotFoundError) and error.name == module
         problem = "it is not installed" if is_absent else f"what is installed can't be imported ({error})"
     if problem:

@@ -53,13 +53,18 @@ class VideoInfo:
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """Read a video file's facts from its headers.
+    """Read a video file's facts from its headers, once while the file stays as it is.
 
     Raises
     ------
     ViduError
         The file is missing or holds no video.
     """
+    return _probe(Path(path), _stamp(path))
+
+
+@functools.lru_cache(maxsize=256)
+def _probe(path: Path, _stamp: tuple[int, ...]) -> VideoInfo:
     with open_media(path) as container:
         stream = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
@@ -79,8 +84,17 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             audio_codec=audio.codec_context.name if audio else None,
             sample_rate=audio.codec_context.sample_rate if audio else None,
             channels=audio.codec_context.channels if audio else None,
-            size_bytes=Path(path).stat().st_size,
+            size_bytes=path.stat().st_size,
         )
+
+
+def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...]:
+    """Return what changes with a file, as a part of a cache's key; nothing for a file that is missing."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
@@ -162,9 +176,7 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
 
 def poster_jpeg(path: str | os.PathLike[str], *, side: int = POSTER_SIDE) -> bytes:
     """Make a poster as JPEG, cached while the file stays as it is: a notebook shows the same clip often."""
-    target = Path(path).absolute()
-    stamp = (target.stat().st_mtime_ns, target.stat().st_size) if target.exists() else ()
-    return _poster_jpeg(target, side, stamp)
+    return _poster_jpeg(Path(path), side, _stamp(path))
 
 
 @functools.lru_cache(maxsize=64)  # some 2 MB

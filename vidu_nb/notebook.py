@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from .console import print_once, running_shell
 from .environment import setting
+from .files import working_folder
 from .folders import is_archive
 
 ENV_PLAYER = "VIDU_NB_PLAYER"
@@ -156,7 +157,7 @@ def current_place() -> Place:
     front_end = _front_end(names, session)
     folder = _notebook_folder(session, root, _kernel_start(shell))
     if folder is None and player == "link":
-        folder = Path.cwd()
+        folder = working_folder()
     return Place(player, front_end, _spellings(folder), _spellings(root))
 
 
@@ -195,15 +196,15 @@ def _notebook_folder(session: str, root: Path | None, start: Path | None) -> Pat
     if folder and not (folder.is_absolute() and folder.is_dir()):  # a name without a path, or another machine's
         folder = None
     if root or not (folder and start):
-        return folder or start or _working_folder()
+        return folder or start or _page_folder()
     # No server started this kernel: the session may be that of a notebook which runs this one.
     return folder if folder.resolve() == start.resolve() else None
 
 
-def _working_folder() -> Path | None:
+def _page_folder() -> Path | None:
     """Return the working folder, where a program without a kernel writes its pages; nobody's are inside an archive."""
-    here = Path.cwd()
-    return None if any(map(is_archive, (here, *here.parents))) else here
+    here = working_folder()
+    return None if here is None or any(map(is_archive, (here, *here.parents))) else here
 
 
 def _server_root() -> Path | None:

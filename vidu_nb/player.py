@@ -92,14 +92,14 @@ class Player:
         if not 1 <= len(self.videos) <= _MAX_SHOWN:
             raise InvalidRequest(f"videos: {len(self.videos)} given: pass 1 to {_MAX_SHOWN}", field="videos")
         if len(self.labels) != len(self.videos):
-            told = f"labels: {len(self.labels)} given for {len(self.videos)} videos: pass one for each"
-            raise InvalidRequest(told, field="labels")
+            message = f"labels: {len(self.labels)} given for {len(self.videos)} videos: pass one for each"
+            raise InvalidRequest(message, field="labels")
 
     @property
     def group(self) -> str:
         """The name by which a bar of controls finds these players: the same for the same files and labels."""
-        told = [[Path(shown_path(video.path)).as_posix() for video in self.videos], self.labels]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+        shown = [[Path(shown_path(video.path)).as_posix() for video in self.videos], self.labels]
+        return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:12]
 
     def html(self) -> str:
         """Return the player's HTML; every text in it is escaped and it holds no script."""
@@ -152,16 +152,16 @@ def still(videos: Sequence[_Clip]) -> str:
 def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
     """Show one clip as HTML, half as wide where there are many; every text in it is escaped."""
     width, height = _size(video, many=many)
-    source, poster, word = _source(video, embed=embed, side=_poster_side(video, many=many))
+    source, poster, note = _source(video, embed=embed, side=_poster_side(video, many=many))
     prompt = video.request.prompt if video.request else ""
     prompt = prompt if len(prompt) <= _PROMPT_SHOWN else prompt[: _PROMPT_SHOWN - 1] + "…"
-    told = "" if many else prompt  # beside each other, labels tell clips apart; the prompt would only repeat itself
+    text = "" if many else prompt  # beside each other, labels tell clips apart; the prompt would only repeat itself
     head = (
         f'<div style="font-weight:600;margin-bottom:4px;overflow-wrap:anywhere">{escape(label)}</div>' if label else ""
     )
     badge = f'<span style="{_BADGE}">PREVIEW</span>' if video.is_preview else ""
     poster = f' poster="{poster}"' if poster else ""
-    lines = [f"{badge}{escape(video.caption)}", *(escape(text) for text in (told, word) if text)]
+    lines = [f"{badge}{escape(video.caption)}", *map(escape, filter(None, (text, note)))]
     return (
         f'<div class="vidu-player" style="width:{width}px;max-width:100%;margin:4px 0">{head}'
         f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '
@@ -190,8 +190,8 @@ def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
     link, reason = deliver(spellings(video.path), current_place())
     if link:
         return link, _data_uri("image/jpeg", media.poster_jpeg(video.path, side=side)), ""
-    told = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)} ({reason})"
-    return _data_uri("video/mp4", media.proxy(video.path)), "", told
+    note = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)} ({reason})"
+    return _data_uri("video/mp4", media.proxy(video.path)), "", note
 
 
 def _data_uri(kind: str, data: bytes) -> str:

@@ -544,6 +544,27 @@ def test_what_turns_out_nearly_black_is_told(array, says):
     assert Reference(array).notes == (says,)
 
 
+@pytest.mark.parametrize("low", [-1, -2.1, -255])
+@pytest.mark.parametrize("form", [lambda a: a, as_colour, lambda a: a.astype(np.float16)], ids=["grey", "RGB", "half"])
+def test_numbers_around_zero_are_refused_with_the_cure(low, form):
+    """A network's own scale, such as -1 to 1, is not guessed: its darker half would be black, and paid for."""
+    with pytest.raises(InvalidRequest, match=r"of the values are below 0, down to -\d.*for example \(array \+ 1\) / 2"):
+        Reference(form(ramp(low, -low)))
+
+
+def test_dark_values_a_little_below_zero_are_black():
+    """What a filter leaves around black is no other scale."""
+    values = ramp(0, 1)
+    values[:, :150] = -0.02
+    assert greys(values)[[0, 149, 255]].tolist() == [0, 0, 255]
+
+
+def test_nothing_is_told_as_a_file_that_was_not_found():
+    """OpenCV gives None for a file that is not there."""
+    with pytest.raises(InvalidRequest, match=r"references\[0\]: None is not a picture.*cv2\.imread"):
+        VideoRequest(prompt="A cat", references=[None])
+
+
 def test_an_array_without_numbers_is_refused():
     """All NaN is no picture."""
     with pytest.raises(InvalidRequest, match="without a single number"):
@@ -580,6 +601,12 @@ def cut(kind, **options):
     return data[: len(data) * 2 // 3]
 
 
+def left(kind):
+    """An image after its `with`."""
+    with Image.open(io.BytesIO(save(noise(200, 160), kind))) as image:
+        return image
+
+
 def closed(kind):
     image = Image.open(io.BytesIO(save(noise(200, 160), kind)))
     image.fp.close()
@@ -596,12 +623,15 @@ def closed(kind):
         lambda: Image.open(io.BytesIO(cut("TIFF"))),
         lambda: closed("JPEG"),
         lambda: closed("PNG"),
+        lambda: left("PNG"),
     ],
-    ids=["JPEG", "PNG", "GIF", "BMP", "TIFF", "closed JPEG", "closed PNG"],
+    ids=["JPEG", "PNG", "GIF", "BMP", "TIFF", "closed JPEG", "closed PNG", "after its with"],
 )
 def test_a_lazily_opened_image_that_can_not_be_decoded_is_our_own_error(make):
     """Pillow decodes late: what it finds then is told as for a damaged file, at its place."""
-    with pytest.raises(InvalidRequest, match=r"^the picture is damaged"):
+    with pytest.raises(
+        InvalidRequest, match=r"^the picture is damaged, or its file is closed .*pass its path or bytes"
+    ):
         Reference(make())
     with pytest.raises(InvalidRequest, match=r"^references\[1\]: the picture is damaged") as caught:
         VideoRequest(prompt="A cat", references=[noise(200, 160), make()])
@@ -713,8 +743,9 @@ OTHERS = {
     "\0\0\0\x0cJXL \r\n\x87\n": "a JPEG XL picture, which can't be opened here",
     "v/1\x01\2\0": "an OpenEXR picture, which can't be opened here",
     "hello, picture": "text, not a picture: pass a path",
+    "404: Not Found": "text, not a picture: pass a path, an https:// URL or the picture's bytes; it may be a",
     "\x80\4\x95\1\2\3": "content of no known format, not a picture: convert it",
-    "\x89PNG\r\n\x1a\n broken": "a PNG picture that is damaged",
+    "\x89PNG\r\n\x1a\n broken": "a PNG picture that is damaged or of a rare kind: save it as PNG or JPEG",
     "\xff\xd8\xff\xe0": "a JPEG picture that is damaged",
 }
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import base64
 import io
 import os
 import pickle
 import tempfile
+import threading
 import unicodedata
 import urllib.parse
 import zipfile
-from collections import UserDict
+from collections import UserDict, namedtuple
 from pathlib import Path
 
+import cv2
+import ipywidgets
 import numpy as np
 import pytest
 import requests
+from IPython.display import Image as ShownImage
 
 import vidu_nb as vidu
 from vidu_nb.errors import InvalidRequest
@@ -90,6 +95,8 @@ def mapped(data, folder):
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+Marimo = namedtuple("Marimo", "name contents")  # noqa: PYI024 - so marimo gives them: a sequence as well
+
 HOLDERS = {
     "BytesIO": (lambda data, _: io.BytesIO(data), ""),
     "BytesIO that was just written": (lambda data, _: at_end(data), ""),
@@ -105,6 +112,13 @@ HOLDERS = {
     ),
     "ipywidgets 7 file": (lambda data, _: {"metadata": {"name": "cat.png"}, "content": data}, "cat.png"),
     "base64 as bytes": (lambda data, _: base64.b64encode(data), ""),
+    "base64 of base64": (lambda data, _: base64.b64encode(base64.b64encode(data)).decode(), ""),
+    "marimo file": (lambda data, _: Marimo("cat.png", data), "cat.png"),
+    "IPython picture": (lambda data, _: ShownImage(data=data), ""),
+    "ipywidgets picture": (lambda data, _: ipywidgets.Image(value=data), ""),
+    "row of a Hugging Face dataset": (lambda data, _: {"bytes": data, "path": "pictures/cat.png"}, "cat.png"),
+    "array of bytes": (lambda data, _: array.array("B", data), ""),
+    "NumPy array of bytes": (lambda data, _: np.frombuffer(data, np.uint8), ""),
 }
 
 
@@ -115,6 +129,36 @@ def test_whatever_can_be_read_is_one_picture(png, tmp_path, holder):
     (found,) = as_references(make(png, tmp_path))
     assert (found, found.name) == (Reference(png), name)
     assert VideoRequest(prompt="A cat", references=[make(png, tmp_path)]).references == (found,)
+
+
+def test_what_opencv_encodes_is_the_picture(photo):
+    """`cv2.imencode` gives a file's bytes as a row of numbers: one picture, not one for each number."""
+    row = cv2.imencode(".png", photo[:, :, ::-1])[1]
+    assert as_references(row) == as_references([row]) == (Reference(photo),)
+
+
+def test_an_answer_that_breaks_off_is_our_own_error():
+    """An HTTP response fetches its content when it is asked for it."""
+
+    class Broken(requests.Response):
+        @property
+        def content(self):
+            raise requests.ConnectionError("gone")
+
+    with pytest.raises(InvalidRequest, match=r"references\[0\]: the file can't be read \(gone\)"):
+        as_references(Broken())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+def test_a_pipe_is_read_and_a_device_without_an_end_is_not(png, tmp_path):
+    """What a shell puts in a file's place, such as <(curl ...), is taken; what never ends is too large."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[png], daemon=True)
+    writer.start()
+    assert Reference(tmp_path / "pipe") == Reference(png)
+    writer.join()
+    with pytest.raises(InvalidRequest, match="'/dev/zero' is larger than 50 MB"):
+        Reference("/dev/zero")
 
 
 def test_an_open_file_is_read_from_its_start_and_left_where_it_was(png, tmp_path):
@@ -183,6 +227,12 @@ def test_an_upload_widgets_value_is_its_pictures(png, encoded):
         assert found == (Reference(png), Reference(red))
 
 
+def test_an_upload_widget_itself_is_told_from_its_value():
+    """The pictures are in its value, which may still be empty."""
+    with pytest.raises(InvalidRequest, match=r"references\[0\]: a FileUpload is not a picture: pass its \.value"):
+        as_references(ipywidgets.FileUpload())
+
+
 def test_pictures_may_be_given_by_name(png, encoded, tmp_path):
     """A mapping gives each picture its name, whatever kind of source it is; the order counts."""
     (tmp_path / "c.png").write_bytes(png)
@@ -242,8 +292,11 @@ def test_base64_of_any_kind_is_the_picture(photo, form, size):
         lambda data: "DATA:Image/PNG;name=cat.png;BASE64," + base64.b64encode(data).decode(),
         lambda data: "data:;base64," + base64.b64encode(data).decode(),
         lambda data: '"data:image/png;base64,' + base64.b64encode(data).decode() + '"\n',
+        lambda data: 'url("data:image/png;base64,' + base64.b64encode(data).decode() + '")',
+        lambda data: "image/png;base64," + base64.b64encode(data).decode(),
+        lambda data: "data:image/png," + base64.b64encode(data).decode(),
     ],
-    ids=["percent", "all percent", "no base64", "capitals", "no type", "quoted"],
+    ids=["percent", "all percent", "no base64", "capitals", "no type", "quoted", "CSS", "no data:", "not marked"],
 )
 def test_data_uris_are_read_as_browsers_read_them(png, write):
     """Percent signs, capitals and parameters change nothing."""
@@ -262,11 +315,24 @@ def test_what_is_sent_is_standard_base64(photo):
     assert Reference.from_wire(odd).url == odd
 
 
-@pytest.mark.parametrize("text", ["'c.png'", '"c.png"', " c.png\n", "“c.png”", "<c.png>", "./c.png\r\n", '" c.png "'])
+COPIED = (
+    "'c.png'", '"c.png"', " c.png\n", "“c.png”", "<c.png>", "./c.png\r\n", '" c.png "', "`c.png`", "«c.png»", "„c.png“",
+    "r'c.png'", "'c.png',", "PosixPath('c.png')", 'Path("c.png")',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", COPIED)
 def test_a_path_as_it_was_copied_is_found(png, tmp_path, text):
-    """Quotation marks and line breaks that a shell or a text put around a path are no part of it."""
+    """What a shell, Python or a text put around a path is no part of it."""
     (tmp_path / "c.png").write_bytes(png)
     assert (Reference(text), Reference(text).name) == (Reference(png), "c.png")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a backslash parts a path there")
+def test_a_path_as_a_terminal_escapes_it_is_found(png, tmp_path):
+    """A file that was dragged onto a terminal comes with backslashes."""
+    (tmp_path / "my cat (1).png").write_bytes(png)
+    assert Reference(r"my\ cat\ \(1\).png").name == "my cat (1).png"
 
 
 def test_a_quoted_url_is_the_url():
@@ -303,12 +369,31 @@ def test_a_file_url_is_the_file(png, tmp_path, host, name):
         ("", "an empty text is not a picture"),
         (" \n", "an empty text is not a picture"),
         ("'gone.png'", "there is no file \"'gone.png'\""),
+        (Path("https://example.com/c.png"), "'https:/example.com/c.png' is a URL: pass it as text, not as a Path"),
+        ("iVBORw0KGgo!" * 100, "is neither a path, a URL nor base64"),
+        pytest.param(
+            r"C:\Users\me\c.png",
+            "of a Windows machine.*upload the file",
+            marks=pytest.mark.skipif(os.name == "nt", reason="it is one there"),
+        ),
     ],
 )
 def test_a_text_that_is_no_picture_is_refused_with_the_cure(text, says):
     """An address of another machine or of a browser's own is told as that."""
     with pytest.raises(InvalidRequest, match=says):
         Reference(text)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use can't be removed there")
+def test_a_working_folder_that_is_gone_hides_no_picture(png, tmp_path, monkeypatch):
+    """After a temporary folder was left behind by `os.chdir`, absolute paths work and others are told as missing."""
+    (tmp_path / "c.png").write_bytes(png)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert Reference(str(tmp_path / "c.png")) == Reference(png)
+    with pytest.raises(InvalidRequest, match=r"there is no file 'c.png': .*the working folder is gone"):
+        Reference("c.png")
 
 
 @pytest.mark.parametrize("made", [NFC, NFD], ids=["NFC", "NFD"])

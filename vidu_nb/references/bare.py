@@ -10,7 +10,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+#: How a PNG begins.
+PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_PROFILE = 16_000_000  # bytes; the largest profiles of printers have some 3 MB
 _MAX_FRAMES = 0x8000_0000  # in an APNG's header; more is not valid
 
@@ -26,32 +27,32 @@ class Bare(NamedTuple):
 
 def bare(data: bytes) -> Bare:
     """Take the metadata out of a PNG or JPEG; other formats are returned as they are."""
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
         return _bare_png(data)
     return _bare_jpeg(data) if data.startswith(b"\xff\xd8") else Bare(data)
 
 
 def _bare_png(data: bytes) -> Bare:
-    view, kept, at = memoryview(data), [memoryview(_PNG)], len(_PNG)
+    view, chunks, at = memoryview(data), [memoryview(PNG)], len(PNG)
     exif, profile, frames = b"", b"", 1
     while at + 12 <= len(data):
         size, kind = struct.unpack_from(">I4s", view, at)
         chunk, content = view[at : at + 12 + size], view[at + 8 : at + 8 + size]
         at += 12 + size
         if not kind[0] & 0x20:  # critical: damage there is for the decoder to find
-            kept.append(chunk)
+            chunks.append(chunk)
         elif at > len(data) or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             continue  # a damaged chunk that is no pixels' is passed over, as browsers do
         elif kind == b"tRNS":
-            kept.append(chunk)
+            chunks.append(chunk)
         elif kind == b"eXIf":
             exif = exif or bytes(content)
         elif kind == b"iCCP":
             profile = profile or _inflated(bytes(content).partition(b"\0")[2][1:])
         elif kind == b"acTL" and size == 8:
             frames = int.from_bytes(content[:4])
-    kept.append(view[at:])
-    return Bare(b"".join(kept), exif, profile, frames if frames < _MAX_FRAMES else 1)
+    chunks.append(view[at:])
+    return Bare(b"".join(chunks), exif, profile, frames if frames < _MAX_FRAMES else 1)
 
 
 def _inflated(data: bytes) -> bytes:
@@ -64,7 +65,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _bare_jpeg(data: bytes) -> Bare:
-    view, kept, at = memoryview(data), [memoryview(data)[:2]], 2
+    view, segments, at = memoryview(data), [memoryview(data)[:2]], 2
     exif, pieces = b"", []
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0xD9, 0xDA):
         marker, size = data[at + 1], int.from_bytes(view[at + 2 : at + 4])
@@ -78,10 +79,10 @@ def _bare_jpeg(data: bytes) -> Bare:
         elif marker == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
             pieces.append(content[12:])
         elif not 0xE1 <= marker <= 0xED and marker not in (0xEF, 0xFE):  # JFIF and Adobe say how to read the pixels
-            kept.append(segment)
+            segments.append(segment)
         at += 2 + max(2, size)
-    kept.append(view[at:])
-    return Bare(b"".join(kept), exif, _joined(pieces))
+    segments.append(view[at:])
+    return Bare(b"".join(segments), exif, _joined(pieces))
 
 
 def _joined(pieces: list[bytes]) -> bytes:

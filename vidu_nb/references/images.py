@@ -10,12 +10,12 @@ import contextlib
 import importlib.util
 import io
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidRequest
-from .bare import bare, orientation
-from .kinds import FORMATS, identify
+from .bare import PNG, bare, orientation
+from .kinds import FORMATS, SAVE, identify
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,6 @@ MAX_PIXELS = 100_000_000  # a decoded picture takes 3 bytes a pixel
 MAX_FILE_BYTES = 50_000_000
 MAX_BODY_BYTES = 20_000_000
 SENT_BYTES = 2_000_000  # seven of these, in base64, stay below MAX_BODY_BYTES
-_PNG = b"\x89PNG\r\n\x1a\n"
 _RGB8 = b"\x08\x02"  # bits a channel and colour type, in a PNG's header
 _LOSSLESS_PIXELS = 2_100_000  # beyond it a PNG of a photograph never fits in SENT_BYTES, and trying takes a second
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # others' frames are layers, sizes or views of one picture
@@ -122,16 +121,16 @@ def is_lossless(data: bytes) -> bool:
 
     Anything beside the pixels, such as a colour profile or a quarter turn, is heeded by some readers only.
     """
-    at, kinds = len(_PNG), set()
+    at, kinds = len(PNG), set()
     while at + 8 <= len(data) <= SENT_BYTES:
         kinds.add(data[at + 4 : at + 8])
         at += 12 + int.from_bytes(data[at : at + 4])
-    return data.startswith(_PNG) and data[24:26] == _RGB8 and kinds == {b"IHDR", b"IDAT", b"IEND"}
+    return data.startswith(PNG) and data[24:26] == _RGB8 and kinds == {b"IHDR", b"IDAT", b"IEND"}
 
 
 def media_type(data: bytes) -> str:
-    """Return the subtype of ``image/...`` for encoded bytes."""
-    return {b"\x89PNG": "png", b"RIFF": "webp", b"GIF8": "gif"}.get(data[:4], "jpeg")
+    """Return the subtype of ``image/...`` for a picture that is encoded in one of the API's formats."""
+    return identify(data).formats[0].lower()
 
 
 def check_size(width: int, height: int) -> None:
@@ -154,7 +153,7 @@ def _save(image: Image, kind: str, **options: Any) -> bytes:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _explained(problem: str = "is damaged", cure: str = "save it anew and pass that file") -> Iterator[None]:
     """Turn whatever a decoder raises of damaged data into our own error: each of them raises something else."""
     try:
         yield
@@ -162,7 +161,7 @@ def _explained() -> Iterator[None]:
         raise
     except Exception as error:
         what = str(error) or type(error).__name__
-        raise InvalidRequest(f"the picture is damaged ({what}): save it anew and pass that file") from error
+        raise InvalidRequest(f"the picture {problem} ({what}): {cure}") from error
 
 
 @contextlib.contextmanager
@@ -228,7 +227,7 @@ def _refusal(data: bytes, formats: Collection[str]) -> str:
     if not set(kind.formats) & set(formats):
         return f"{kind.name}, which the API does not take: convert it to PNG, JPEG or WebP"
     if any(_plugin(name) for name in kind.formats):
-        return f"{kind.name} that is damaged: save it anew and pass that file"
+        return f"{kind.name} that is damaged or of a rare kind: {SAVE}"
     return f"{kind.name}, which can't be opened here: {kind.cure}"
 
 
@@ -274,7 +273,7 @@ def from_pixels(source: Any) -> Decoded:
         levels, notes = (array, _darkness(array, 255)) if array.dtype == "uint8" else _to_bytes(array)
         source = Image.fromarray(levels)
     check_size(*source.size)
-    with _explained():
+    with _explained("is damaged, or its file is closed", "pass its path or bytes"):
         made = normalised(source)
     return Decoded(made.image, (*made.notes, *notes))
 
@@ -340,6 +339,7 @@ def _to_bytes(values: NDArray[Any], white: int | None = None) -> tuple[NDArray[n
     if not np.isfinite(values).any():
         raise InvalidRequest("an array without a single number is not a picture")
     white = white or _scale(values)
+    _check_black(values, white)
     levels = np.clip(np.nan_to_num(values, nan=0.0, posinf=white, neginf=0.0) / white, 0, 1) * 255 + 0.5
     return levels.astype(np.uint8), (*_clipped(values, white), *_darkness(values, white))
 
@@ -352,6 +352,18 @@ def _scale(values: NDArray[np.float64]) -> int:
     lit = np.sort(lit[:: lit.size // _SAMPLE + 1])
     bright = lit[int(_LIT * (lit.size - 1))] if lit.size else 0.0
     return next((white for white in _SCALES if bright <= 2 * white), _SCALES[-1])
+
+
+def _check_black(values: NDArray[np.float64], white: int) -> None:
+    """Refuse numbers around 0, as networks have them: half of the picture would be black."""
+    import numpy as np
+
+    below = float((values < -_DARK * white).mean())
+    if below > 1 - _LIT:
+        raise InvalidRequest(
+            f"{below:.0%} of the values are below 0, down to {np.nanmin(values):g}, and 0 is black: bring them to 0 to "
+            "1, for example (array + 1) / 2"
+        )
 
 
 def _clipped(values: NDArray[Any], white: int) -> tuple[str, ...]:
@@ -371,6 +383,10 @@ def _array(source: Any) -> NDArray[Any]:
     import numpy as np
 
     shape = getattr(source, "shape", None)
+    if source is None:
+        raise InvalidRequest("None is not a picture: was its file not found? cv2.imread gives None then")
+    if isinstance(getattr(source, "value", None), tuple | list | Mapping):
+        raise InvalidRequest(f"a {type(source).__name__} is not a picture: pass its .value")
     if shape is None:
         raise InvalidRequest(f"a {type(source).__name__} is not a picture: {_INSTEAD}")
     try:

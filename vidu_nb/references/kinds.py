@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 _HEAD = 1024  # bytes that are looked at
-_SAVE = "save it as PNG or JPEG and pass that file"
+#: What helps with most that can't be opened.
+SAVE = "save it as PNG or JPEG and pass that file"
 _ERROR = "it may be a server's error in the picture's place: look into it, and pass the picture itself"
 _FRAME = "pass one frame of it as PNG or JPEG"
 
@@ -16,7 +17,7 @@ class Kind(NamedTuple):
 
     name: str
     formats: tuple[str, ...]
-    cure: str = _SAVE
+    cure: str = SAVE
 
 
 #: How content begins, the first match counts. A picture's name is its format's.
@@ -82,7 +83,9 @@ _KINDS = tuple((re.compile(pattern.encode("latin-1"), re.DOTALL), kind) for patt
 #: All formats that are known. Pillow has more, but those run other programs (EPS), or hold no picture that is shown.
 FORMATS = frozenset(name for _, kind in _KINDS for name in kind.formats)
 _EMPTY = Kind("an empty file", (), "was it still being written or downloaded? Pass the whole file")
-TEXT = Kind("text", (), "pass a path, an https:// URL or the picture's bytes, or convert it to PNG or JPEG")
+TEXT = Kind(
+    "text", (), "pass a path, an https:// URL or the picture's bytes; it may be a server's error in the picture's place"
+)
 _UNKNOWN = Kind("content of no known format", (), "convert it to PNG or JPEG and pass that file")
 
 

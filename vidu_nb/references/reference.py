@@ -1,6 +1,6 @@
 """Reference pictures: whatever a person has at hand, made into what the API takes.
 
-A local picture is sent as a ``data:`` URI of at most `pictures.SENT_BYTES`, so that seven of them always fit in one
+A local picture is sent as a ``data:`` URI of at most `images.SENT_BYTES`, so that seven of them always fit in one
 body.
 """
 
@@ -61,10 +61,11 @@ class Reference:
     needed. A URL is passed on as it is; the service fetches it.
 
     Taken are a path or ``file:`` URL, bytes, base64 text, a ``data:`` URI, whatever has ``read()`` or ``read_bytes()``
-    (from its start, where it can seek), a file of an upload widget, a PIL image, and an array (H, W), (H, W, 3), (H, W,
-    4) or channels first. An array's white is 1, 255 or 65535, the first that fits nine tenths of its values; what lies
-    outside is clipped. Besides PNG, JPEG, WebP and GIF whatever Pillow opens by itself is opened: AVIF, TIFF, BMP, ...;
-    HEIC where pillow-heif is installed.
+    (from its start, where it can seek), a file of an upload widget, an HTTP response, a picture of IPython or
+    ipywidgets, a PIL image, and an array: a file's bytes in a row, as OpenCV encodes them, or pixels (H, W), (H, W, 3),
+    (H, W, 4) or channels first. Their white is 1, 255 or 65535, the first that fits nine tenths of the values; what
+    lies outside is clipped, and where a tenth is far below 0, the array is refused. Besides PNG, JPEG, WebP and GIF
+    whatever Pillow opens by itself is opened: AVIF, TIFF, BMP, ...; HEIC where pillow-heif is installed.
 
     Two references are equal where they send the same.
 

@@ -10,13 +10,14 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
 from ..errors import InvalidRequest
-from ..files import expanded, reason
+from ..files import expanded, reason, working_folder
 from .images import MAX_FILE_BYTES, media_type
 from .kinds import TEXT, identify
 from .signatures import shareable
@@ -25,7 +26,15 @@ _PNG_IN_BASE64 = "iVBORw0KGg"
 _MAX_URL = 2048  # characters; what browsers and proxies agree on
 _AS_BYTES = "open it with mode 'rb', or pass the bytes"
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]{64,}={0,2}\s*")
-_QUOTED = re.compile(r"""^b?(["'“‘<])(.*)["'”’>]$""", re.DOTALL)  # as copied from a shell, from Python, or from a text
+_CHUNK = 1_000_000  # bytes that are read at a time
+_MAX_PATH = 1024  # characters; a longer text is meant as something else
+#: What a shell, Python, CSS or a text puts around what is meant.
+_WRAPPED = re.compile(r"""^(?:[br]|(?:Posix|Windows)?Path\(|url\()?(["'“„‘<`«])(.*)["'“”’>`»]\)?,?$""", re.DOTALL)
+_NO_SCHEME = re.compile(r"image/[\w.+-]+;base64,", re.IGNORECASE)
+#: Where others keep an encoded picture: HTTP responses, marimo's uploads, the pictures of IPython and ipywidgets.
+_ATTRIBUTES = ("content", "contents", "data", "value")
+#: The same in mappings: a file of an ipywidgets FileUpload, version 7 or 8; a row of a Hugging Face dataset.
+_KEYS = ("content", "bytes")
 
 
 class Found(NamedTuple):
@@ -68,15 +77,14 @@ def checked_url(text: str) -> str:
 
 def is_single(value: object) -> bool:
     """Return whether a value is one picture, though it may be iterable as well: a path, a file, an array, an upload."""
-    if isinstance(value, Mapping):
-        return _is_upload(value)
-    if isinstance(value, str | bytes | bytearray | memoryview | os.PathLike) or not isinstance(value, Iterable):
+    if isinstance(value, str | os.PathLike) or not isinstance(value, Iterable):
         return True
-    return (
-        getattr(value, "ndim", None) in (2, 3)
-        or any(hasattr(value, name) for name in ("read", "read_bytes"))
-        or (isinstance(getattr(value, "content", None), bytes))
-    )
+    if getattr(value, "ndim", None) in (2, 3) or any(hasattr(value, name) for name in ("read", "read_bytes")):
+        return True
+    try:
+        return _buffer(value) is not None or _held(value) is not None
+    except InvalidRequest:
+        return True  # told where it is read
 
 
 def find(source: Any) -> Found:
@@ -88,18 +96,19 @@ def find(source: Any) -> Found:
         A file that is missing, too large or can't be read, a text that means nothing, or a URL that can't be one.
     """
     if isinstance(source, str):
-        return _from_text(source.strip())
-    if isinstance(source, os.PathLike):
-        return Found(Path(source).name, data=read_file(Path(source)))
-    if isinstance(source, Mapping) and _is_upload(source):
-        name = source.get("name") or (source.get("metadata") or {}).get("name")
-        return find(source["content"]).named(name)
-    found, data = Found().named(_name_of(source)), _bytes_in(source)
-    return found._replace(pixels=source) if data is None else found._replace(data=_unwrapped(data))
+        found = _from_text(source.strip())
+    elif isinstance(source, os.PathLike):
+        found = _from_path(Path(source))
+    else:
+        data = _bytes_in(source)
+        found = Found(data=data, pixels=source if data is None else None).named(_name_of(source))
+    return found if found.data is None else found._replace(data=_unwrapped(found.data))
 
 
 def _name_of(source: Any) -> object:
     with contextlib.suppress(Exception):  # a property may raise anything, and a picture needs no name
+        if isinstance(source, Mapping):
+            return source.get("name") or source.get("path") or source["metadata"]["name"]
         return getattr(source, "filename", None) or getattr(source, "name", None)
     return None
 
@@ -109,15 +118,27 @@ def _bytes_in(source: Any) -> bytes | None:
     if hasattr(source, "read"):
         return _read_stream(source)
     with _readable():
-        if hasattr(source, "read_bytes"):  # a member of an archive or package
-            source = source.read_bytes()
-        content = getattr(source, "content", source)  # of an HTTP response
-    return bytes(content) if isinstance(content, bytes | bytearray | memoryview) else None
+        data = source.read_bytes() if hasattr(source, "read_bytes") else source  # a member of an archive or package
+    view = _buffer(data)
+    view = _held(data) if view is None else view
+    return None if view is None else bytes(view)
 
 
-def _is_upload(value: Mapping[Any, Any]) -> bool:
-    """Return whether a mapping is one file of an ipywidgets FileUpload, version 7 or 8."""
-    return isinstance(value.get("content"), bytes | bytearray | memoryview)
+def _buffer(value: Any) -> memoryview | None:
+    """Return what holds bytes in a row as a view of them, such as what OpenCV encodes; None for anything else."""
+    try:
+        view = memoryview(value)
+    except (TypeError, ValueError, BufferError):  # each library's arrays have types that no view has
+        return None
+    return view if view.ndim == 1 and view.itemsize == 1 else None
+
+
+def _held(value: Any) -> memoryview | None:
+    """Return the encoded picture that is a part of another library's object, None where there is none."""
+    with _readable():
+        is_mapping = isinstance(value, Mapping)
+        parts = map(value.get, _KEYS) if is_mapping else (getattr(value, name, None) for name in _ATTRIBUTES)
+        return next((view for view in map(_buffer, parts) if view is not None), None)
 
 
 @contextlib.contextmanager
@@ -164,22 +185,36 @@ def _all_of(stream: Any) -> Any:
 def _from_text(text: str) -> Found:
     if not text:
         raise InvalidRequest("an empty text is not a picture: pass a path, an https:// URL or a data: URI")
-    plain = _QUOTED.sub(r"\2", text).strip()
-    for meant in dict.fromkeys((text, plain)):  # a file's name may have quotation marks
+    plain = _WRAPPED.sub(r"\2", text).strip()
+    unescaped = plain if os.name == "nt" else re.sub(r"\\(.)", r"\1", plain)  # as a terminal writes a dragged file
+    for meant in dict.fromkeys((text, plain, unescaped)):  # a file's name may have quotation marks
         if is_web_url(meant):
             url = checked_url(meant)
             return Found(url=url).named(unquote(urlsplit(url).path))
-        if is_data_uri(meant):
-            return Found(data=decode_text(meant))
+        if is_data_uri(meant) or _NO_SCHEME.match(meant):
+            return Found(data=decode_text(meant if is_data_uri(meant) else f"data:{meant}"))
         if meant[:5].lower() == "file:":
-            return find(_file_of(meant))
+            return _from_path(_file_of(meant))
         if _exists(meant):
-            return find(Path(meant))
+            return _from_path(Path(meant))
     if _BASE64.fullmatch(plain):
         return Found(data=decode_text(plain))
     if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//|https?:)", plain):
         raise InvalidRequest(f"{scheme[1]!r} URLs are not taken: pass a path, an https:// URL or a data: URI")
-    raise InvalidRequest(f"there is no file {shorten(text)!r}: check the path (looked in {shorten(str(Path.cwd()))})")
+    if len(plain) > _MAX_PATH:
+        raise InvalidRequest(
+            f"the text {shorten(plain)!r} is neither a path, a URL nor base64: copy it anew, or pass the picture's file"
+        )
+    raise InvalidRequest(f"there is no file {shorten(text)!r}: {_where_to_look(plain)}")
+
+
+def _where_to_look(path: str) -> str:
+    """Say what helps where a path leads to no file."""
+    if os.name != "nt" and re.match(r"[A-Za-z]:[\\/]", path):
+        return "it is a path of a Windows machine, and Python runs on another: upload the file, and pass its path there"
+    here = working_folder()
+    looked = f"looked in {shorten(str(here))}" if here else "the working folder is gone"
+    return f"check the path ({looked})"
 
 
 def _file_of(url: str) -> Path:
@@ -223,22 +258,28 @@ def _unwrapped(data: bytes) -> bytes:
     return decoded if identify(decoded).formats else data
 
 
-def read_file(path: Path) -> bytes:
-    """Return a file's bytes; InvalidRequest where there is none, or one that is too large for a picture."""
+def _from_path(path: Path) -> Found:
+    """Read a file; InvalidRequest where there is none, or one that is too large for a picture."""
     path = expanded(path)
     if "\0" in str(path):
         raise _unusable(path, "has a NUL character in its name")
     try:
-        path = as_stored(path)
-        if path.is_dir():
+        stored = as_stored(path)
+        if stored.is_dir():
             raise _unusable(path, "is a folder: pass the picture's file")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise _unusable(path, f"is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
-        return _unwrapped(path.read_bytes())
+        with stored.open("rb") as file:
+            chunks = iter(lambda: file.read(_CHUNK), b"")
+            data = b"".join(islice(chunks, MAX_FILE_BYTES // _CHUNK + 1))  # a device may have no end
     except FileNotFoundError as error:
-        raise _unusable(path, "does not exist: check the path") from error
+        is_url = re.match(r"[A-Za-z]{2,}:/", str(path))
+        raise _unusable(
+            path, "is a URL: pass it as text, not as a Path" if is_url else "does not exist: check the path"
+        ) from error
     except OSError as error:
         raise _unusable(path, f"can't be read ({reason(error)})") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _unusable(path, f"is larger than {MAX_FILE_BYTES // 1_000_000} MB: shrink it")
+    return Found(path.name, data=data)
 
 
 def _unusable(path: Path, problem: str) -> InvalidRequest:
@@ -254,7 +295,7 @@ def is_canonical(text: str) -> bool:
     """Return whether a text that `decode_text` takes is standard base64, which every service reads."""
     body = text.partition(",")[2] if is_data_uri(text) else text
     head = text[: -len(body)] if body else text
-    letters = len(body) - sum(body.count(space) for space in " \n\r\t")
+    letters = len(body) - sum(body.count(space) for space in " \n\r\t" if space in body)
     plain = not any(sign in body for sign in "-_%") and letters % 4 == 0  # it may have megabytes
     return plain and (not is_data_uri(text) or (text.startswith("data:") and head.lower().endswith(";base64,")))
 
@@ -272,8 +313,10 @@ def decode_text(text: str) -> bytes:
     if not is_base64:
         return unquote_to_bytes(body)
     in_uri = body is not text
-    bare = "".join((unquote(body) if in_uri else body).split()).replace("-", "+").replace("_", "/").rstrip("=")
     if in_uri or _BASE64.fullmatch(body):
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(body, validate=True)  # as nearly all are; the rest takes three times as long
+        bare = "".join((unquote(body) if in_uri else body).split()).replace("-", "+").replace("_", "/").rstrip("=")
         with contextlib.suppress(ValueError):
             return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     kind = "data: URI's content" if in_uri else f"text {shorten(text)!r}"

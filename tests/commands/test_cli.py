@@ -94,7 +94,7 @@ def test_a_folder_gets_the_clip_under_its_usual_name(command, tmp_path: Path, pi
     assert saved.is_file()
 
 
-@pytest.mark.parametrize("where", ["a/b/c.mp4", "there/c.mp4", "c.mp4"])
+@pytest.mark.parametrize("where", ["a/b/c.mp4", "there/c.mp4", "c"])
 @pytest.mark.usefixtures("paid")
 def test_a_name_for_a_copy_is_a_file(command, tmp_path: Path, picture: str, where: str):
     """`-o` without a folder's ending is the copy's own name; folders on the way are made."""

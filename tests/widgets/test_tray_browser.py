@@ -296,8 +296,8 @@ def test_a_broken_picture_says_so_on_its_own_card(tray, notebook, encoded):
     expect(names(tray)).to_have_text(["good.png"])
     bad = tray.get_by_role("listitem", name="bad.png, not used")
     expect(bad).to_contain_text("a PNG picture that is damaged")
-    expect(bad).to_have_accessible_description("""a PNG picture that is damaged or of a rare kind: save it as PNG or JPEG \
-and pass that file Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.""")
+    expect(bad).to_have_accessible_description("""a PNG picture that is damaged or of a rare kind: save it as PNG or \
+JPEG and pass that file Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.""")
     expect(bad.locator("svg").first).to_be_visible()
     assert in_python(notebook) == "good.png"
 

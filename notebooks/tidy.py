@@ -29,7 +29,19 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)  # names a model of a kernel that is gone
         if "outputs" in cell:
-            cell.outputs = nbformat.from_dict(without_ports(cell.outputs))
+            cell.outputs = nbformat.from_dict(joined(without_ports(cell.outputs)))
+
+
+def joined(outputs: list) -> list:
+    """Join pieces of one stream that follow each other: where a kernel cuts it depends on its pace."""
+    whole = []
+    for output in outputs:
+        last = whole[-1] if whole else {}
+        if output["output_type"] == last.get("output_type") == "stream" and output["name"] == last["name"]:
+            last["text"] += output["text"]
+        else:
+            whole.append(output)
+    return whole
 
 
 def without_ports(value: object) -> object:

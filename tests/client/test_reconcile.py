@@ -160,6 +160,24 @@ def test_no_row_is_never_not_billed(client_of, wire, service):
     assert (wire.posts, client.pending(), states(client)) == (1, [], ["stored"])
 
 
+@pytest.mark.parametrize("is_found", [True, False])
+def test_an_answer_that_is_gone_from_the_disk_is_looked_for_as_well(client_of, wire, service, is_found):
+    """Its journal says "received", and the bytes are nowhere: a person deleted them, or the disk lost them."""
+    wire.lose, client = 1, client_of(timeout=2)
+    service.state.record.shown = lambda _: []
+    with pytest.raises(errors.OutcomeUnknown):
+        client.generate(asking())
+    [attempt] = client.archive.journal
+    attempt.add("received", headers={}, elapsed_s=0.1)
+    if is_found:
+        service.state.record.shown = list
+        assert client.generate(asking()).path.exists()
+    else:
+        with pytest.raises(errors.OutcomeUnknown, match="brought no usable answer"):
+            client.generate(asking())
+    assert wire.posts == 1
+
+
 @pytest.mark.parametrize("way", ["reconcile", "resume", "generate"])
 def test_another_kernel_finds_what_was_lost(client_of, wire, monkeypatch, way):
     """By every way that asks for open calls."""
@@ -254,7 +272,7 @@ def test_a_record_that_lies_gives_no_wrong_match(client_of, wire, service, misch
 
 @pytest.mark.parametrize(
     "answer",
-    [(401, b'{"error": "key"}'), (404, b"<html>"), (429, b""), (500, b""), (200, b"<html><title>Login"), (200, b"[1]")],
+    [(401, b'{"error": "key"}'), (404, b"<html>"), (500, b""), (200, b"<html><title>Login"), (200, b"[1]")],
     ids=str,
 )
 def test_a_record_that_cannot_be_read_changes_nothing(client_of, wire, monkeypatch, answer):
@@ -269,6 +287,24 @@ def test_a_record_that_cannot_be_read_changes_nothing(client_of, wire, monkeypat
         assert [call.state for call in client.pending()] == ["unknown"]
         assert record.calls, "it was never asked"
     assert wire.posts == 1
+
+
+def test_a_record_that_asks_for_a_long_pause_is_not_waited_for(client_of, wire, monkeypatch):
+    """The call is as unknown as before, and a person hears of it at once."""
+
+    def later(call):
+        call.send_response(429)
+        call.send_header("Retry-After", "300")
+        call.send_header("Content-Length", "0")
+        call.end_headers()
+
+    with Service(later) as record:
+        monkeypatch.setenv("VIDU_NB_HISTORY_URL", record.url)
+        wire.lose, client = 1, client_of(timeout=2)
+        with pytest.raises(errors.OutcomeUnknown):
+            client.generate(asking())
+        assert states(client) == ["unknown"]
+        assert record.calls, "it was never asked"
 
 
 def test_a_queue_that_does_not_exist_is_left_for_good(small_clip):

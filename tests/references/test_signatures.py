@@ -125,7 +125,7 @@ def test_what_version_0_1_paid_for_under_its_key_is_not_paid_again(state):
 
     request = asking(signed(SIGNED["S3"][0], "AK1"))
     with Service(answer) as service:
-        client = vidu.Client(KEY, service.url, archive="clips", notify=len)
+        client = vidu.Client(KEY, service.url, archive="clips", notify=len, timeout=5)
         key = key_of_0_1(request, engine=client.engine)
         assert key != request.key(engine=client.engine)
         attempt = client.archive.journal.open(

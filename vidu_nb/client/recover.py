@@ -144,7 +144,7 @@ class Recovery:
 
     def _reconcile(self, attempts: Iterable[Attempt], check: Callable[[], None]) -> list[Video]:
         record, ended = Reconciliation(self.session, check), []
-        lost = [attempt for attempt in attempts if attempt.is_open and not self._is_fetchable(attempt)]
+        lost = [attempt for attempt in attempts if self._is_in_doubt(attempt)]
         if lost and self.session.engine.record_url:
             for attempt, row in record.search(lost):
                 ticket = record.confirm(attempt, row)  # before the lock: it may have to wait for a rate limit
@@ -152,7 +152,7 @@ class Recovery:
                     continue
                 with self.session.holding(_lock_of(attempt), check):
                     now = self.archive.journal.read_again(attempt)
-                    if now.is_open and not self._is_fetchable(now):
+                    if self._is_in_doubt(now):
                         now = record.claim(now, ticket)
                 if self._is_fetchable(now) and row.status in ("COMPLETED", "FAILED"):
                     ended.append(now)
@@ -173,7 +173,7 @@ class Recovery:
             return attempt
         with contextlib.nullcontext() if lock == held else self.session.holding(lock, check):
             now = self.archive.journal.read_again(attempt)
-            if now.state != "unknown":
+            if not self._is_in_doubt(now):
                 return now
             seconds = min(PATIENCE_S, self.session.timeout - now.age_s)
             return Reconciliation(self.session, check, seconds=seconds).look_for(now)
@@ -239,7 +239,7 @@ class Recovery:
                 return None
             case Action.REFUSE:
                 found = self._search(self._write_off(attempt), lock, check)
-                if found.state != "unknown":
+                if not self._is_in_doubt(found):
                     return self._look_at(found, request, lock, check, again=again)
                 raise OutcomeUnknown(
                     f"this request was sent on {attempt.facts['events'][0]['at'][:16]}Z and brought no usable answer",
@@ -281,6 +281,9 @@ class Recovery:
 
     def _is_left_open(self, attempt: Attempt) -> bool:
         return attempt.is_open and attempt.facts["engine"] != PREVIEW and not self._is_running(attempt)
+
+    def _is_in_doubt(self, attempt: Attempt) -> bool:
+        return attempt.is_open and not self._is_fetchable(attempt)
 
     def _is_fetchable(self, attempt: Attempt) -> bool:
         return attempt.state in ("queued", "linked") or (

@@ -38,7 +38,7 @@ def windows(*paths):
 
 WORK = Place(folders=posix("/me/work"))
 ROOT = Place(folders=posix("/me/work/day 1"), roots=posix("/me"))
-LINKED = Place(folders=posix("/me/work", "/data/7/work"))
+LINKED = Place(folders=posix("/me/work", "/data/7/lab"))
 SERVED = Place(folders=posix("/me/work", "/me/work"), roots=posix("/me", "/me"))
 
 
@@ -54,7 +54,7 @@ SERVED = Place(folders=posix("/me/work", "/me/work"), roots=posix("/me", "/me"))
         (posix("/me/work/clips/a.mp4", "/srv/.store/a.mp4"), WORK, "clips/a.mp4"),
         (posix("/me/work/clips/a.mp4", "/me/.store/a.mp4"), WORK, "clips/a.mp4"),
         (posix("/me/work/clips/a.mp4", "/me/big/a.mp4"), SERVED, "clips/a.mp4"),
-        (posix("/data/7/work/clips/a.mp4"), LINKED, "clips/a.mp4"),
+        (posix("/data/7/lab/clips/a.mp4"), LINKED, "clips/a.mp4"),
         (posix("/me/work/x/../clips/a.mp4", "/me/work/clips/a.mp4"), WORK, "clips/a.mp4"),
         (windows(r"c:\ME\Work\clips\a.mp4"), Place(folders=windows(r"C:\me\work")), "clips/a.mp4"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,6 +16,11 @@ MAX_PER_PAGE = 100
 MAX_DAYS = 31  # between the first day and the last, both counted
 _DEFAULT_DAYS = 7
 _STATUSES = {"QUEUED": "PENDING", "PROCESSING": "PENDING"}
+_DEFAULTS = {
+    "page": "1", "per_page": "20", "from_date": "", "to_date": "", "model_name": "", "status": "",
+    "sort_by": "model_created", "sort_order": "desc",
+}  # fmt: skip
+NO_QUERY: Mapping[str, str] = {}
 _SORTED_BY = ("model_created", "model_name", "credits_deduction")
 Row = dict[str, Any]
 
@@ -103,42 +108,32 @@ class CallRecord:
         call = self.get(request_id)
         return call.row(self._message_of) if call else None
 
-    def history(
-        self,
-        *,
-        page: str = "1",
-        per_page: str = "20",
-        from_date: str = "",
-        to_date: str = "",
-        model_name: str = "",
-        status: str = "",
-        sort_by: str = "model_created",
-        sort_order: str = "desc",
-    ) -> Row:
-        """Return a page of rows, newest first, in the service's form; parameters as the query has them.
+    def history(self, query: Mapping[str, str] = NO_QUERY) -> Row:
+        """Return a page of rows, newest first, in the service's form; `query` holds the service's parameters as text.
 
         Raises
         ------
         InvalidRequest
             A filter makes no sense, or is outside of its limits.
         """
-        last = _day("to_date", to_date) or datetime.now(UTC).date()
-        first = _day("from_date", from_date) or last - timedelta(days=_DEFAULT_DAYS - 1)
-        number, count = _whole("page", page), _whole("per_page", per_page)
+        asked = {**_DEFAULTS, **query}
+        last = _day("to_date", asked["to_date"]) or datetime.now(UTC).date()
+        first = _day("from_date", asked["from_date"]) or last - timedelta(days=_DEFAULT_DAYS - 1)
+        number, count = _whole("page", asked["page"]), _whole("per_page", asked["per_page"])
         _check("per_page", count <= MAX_PER_PAGE, f"must be between 1 and {MAX_PER_PAGE}")
         _check("from_date", 0 <= (last - first).days < MAX_DAYS, f"the window must be 1 to {MAX_DAYS} days long")
-        _check("sort_by", sort_by in _SORTED_BY, f"must be one of {', '.join(_SORTED_BY)}")
-        _check("sort_order", sort_order in ("asc", "desc"), "must be asc or desc")
+        _check("sort_by", asked["sort_by"] in _SORTED_BY, f"must be one of {', '.join(_SORTED_BY)}")
+        _check("sort_order", asked["sort_order"] in ("asc", "desc"), "must be asc or desc")
         with self._lock:
             calls = list(self._calls.values())
         rows = [
             row
             for row in self.shown([call.row(self._message_of) for call in calls])
             if first <= datetime.fromisoformat(row["model_created"]).date() <= last
-            and model_name in row["model_name"]
-            and status in ("", row["model_status"])
+            and asked["model_name"] in row["model_name"]
+            and asked["status"] in ("", row["model_status"])
         ]
-        rows.sort(key=lambda row: row[sort_by], reverse=sort_order == "desc")
+        rows.sort(key=lambda row: row[asked["sort_by"]], reverse=asked["sort_order"] == "desc")
         start = (number - 1) * count
         return {"page": number, "per_page": count, "total": len(rows), "data": rows[start : start + count]}
 

@@ -97,7 +97,6 @@ ModelName = Annotated[
 ]
 RequestId = Annotated[str, Path(description="What the queue answered as `request_id`.")]
 FileName = Annotated[str, Path(description="The last part of a URL that a response named.")]
-Text = Annotated[str, Query()]
 Format = Annotated[str | None, Query(description="`json` for a URL in place of the clip.")]
 
 keyed = APIRouter(dependencies=[Depends(check_key)], responses=errors(401) | ANY_ERROR)
@@ -278,29 +277,9 @@ def _report(request_id: str, state: ServerState) -> Status:
 
 # Not in the document: a schema can't say that two days may be at most a month apart.
 @keyed.get("/inference-request/request-history", include_in_schema=False)
-async def history(
-    request: Request,
-    state: State,
-    page: Text = "1",
-    per_page: Text = "20",
-    from_date: Text = "",
-    to_date: Text = "",
-    model_name: Text = "",
-    status: Text = "",
-    sort_by: Text = "model_created",
-    sort_order: Text = "desc",
-) -> Response:
+async def history(request: Request, state: State) -> Response:
     """Return the calls of some days, those that failed or still run as well."""
-    found = state.record.history(
-        page=page,
-        per_page=per_page,
-        from_date=from_date,
-        to_date=to_date,
-        model_name=model_name,
-        status=status,
-        sort_by=sort_by,
-        sort_order=sort_order,
-    )
+    found = state.record.history(request.query_params)
     return JSONResponse({**found, "data": [_with_link(request, row) for row in found["data"]]})
 
 

@@ -16,6 +16,7 @@ import vidu_nb
 LAYERS = """
 errors _version environment console files folders notebook locks libraries media animated
 references net
+catalogue
 request receipt recipe samples player
 animatic
 video storage

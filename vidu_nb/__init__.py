@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .api import generate as generate
     from .api import preview as preview
     from .api import storyboard as storyboard
+    from .catalogue.model import Model as Model
+    from .catalogue.models import models as models
     from .client.account import Credits as Credits
     from .client.account import Pending as Pending
     from .client.client import Client as Client
@@ -57,6 +59,7 @@ _HOMES = {
     "Consistency": "measures.consistency",
     "Credits": "client.account",
     "Framing": "measures.framing",
+    "Model": "catalogue.model",
     "Panel": "panels.panel",
     "Pending": "client.account",
     "Plan": "sweeps.plan",
@@ -78,6 +81,7 @@ _HOMES = {
     "load": "video",
     "login": "net.credentials",
     "logout": "net.credentials",
+    "models": "catalogue.models",
     "panel": "panels.panel",
     "preview": "api",
     "reproduces": "measures.reproduction",
@@ -93,6 +97,7 @@ __all__ = [
     "Consistency",
     "Credits",
     "Framing",
+    "Model",
     "Panel",
     "Pending",
     "Plan",
@@ -114,6 +119,7 @@ __all__ = [
     "load",
     "login",
     "logout",
+    "models",
     "panel",
     "preview",
     "reproduces",

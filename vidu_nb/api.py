@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .catalogue.request import Request
 from .client.client import Client
 from .errors import InvalidRequest
 from .references.reference import Source
@@ -115,7 +116,7 @@ def preview(
     return (client or Client.preview(quality=quality)).generate(request)
 
 
-def storyboard(request: VideoRequest | Video) -> Storyboard | None:
+def storyboard(request: Request | Video) -> Storyboard | None:
     """Plan the preview of a request: its shots, camera moves and the pictures they show.
 
     Parameters

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Protocol
 
 from . import media
+from .catalogue.request import Request
 from .errors import InvalidRequest
 from .files import shown_path
 from .notebook import current_place, deliver, spellings
 from .receipt import Receipt
-from .request import VideoRequest
 
 _WIDTH, _HEIGHT = 640, 480  # px, the box that one player fits into
 _STILL_SIDE = 480  # px, the longer side of the picture beside the HTML
@@ -44,7 +44,7 @@ class _Clip(Protocol):
     @property
     def path(self) -> Path: ...
     @property
-    def request(self) -> VideoRequest | None: ...
+    def request(self) -> Request | None: ...
     @property
     def receipt(self) -> Receipt | None: ...
     @property

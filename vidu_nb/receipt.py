@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from .catalogue.request import PREVIEW
 from .references.reference import MAX_REFERENCES
-from .request import MODEL, PREVIEW
+from .request import MODEL
 
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import media
 from .animated import WRITERS
+from .catalogue.request import PREVIEW_VERSION, Request
 from .console import printable
 from .errors import InvalidRequest
 from .files import copy_path, expanded, remove_parts, shown_path, write_atomically
@@ -17,7 +18,7 @@ from .folders import check_outside
 from .player import Player
 from .receipt import Receipt
 from .recipe import read_recipe, recipe_of, write_recipe
-from .request import DRAFT, PREVIEW_VERSION, VideoRequest
+from .request import DRAFT_ENDING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,7 @@ class Video:
     ----------
     path : pathlib.Path
         The MP4.
-    request : VideoRequest or None
+    request : Request or None
         What was asked; None where the file has no recipe.
     receipt : Receipt or None
         What the service reported; None where the file has no recipe.
@@ -68,7 +69,7 @@ class Video:
     """
 
     path: Path
-    request: VideoRequest | None = None
+    request: Request | None = None
     receipt: Receipt | None = None
 
     @property
@@ -89,7 +90,7 @@ class Video:
     @property
     def seed(self) -> int | None:
         """The seed that the clip was made with; None where it was random and the service reported none."""
-        requested = self.request.seed if self.request else None
+        requested = self.request.seed_value if self.request else None
         return requested or (self.receipt.seed if self.receipt else None) or None
 
     @property
@@ -100,17 +101,9 @@ class Video:
         'clip.mp4'
         """
         request, receipt = self.request, self.receipt
-        parts = (
-            [self.path.name]
-            if request is None
-            else [
-                request.aspect_ratio,
-                f"{request.duration} s",
-                f"seed {self.seed}" if self.seed else "random seed",
-            ]
-        )
+        parts = [self.path.name] if request is None else request.labels(seed=self.seed)
         if receipt:
-            what = "draft preview" if receipt.model == DRAFT else "preview"
+            what = "draft preview" if receipt.model.endswith(DRAFT_ENDING) else "preview"
             parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
             parts += filter(None, [receipt.missing_label])
         return printable(" · ".join(parts))
@@ -177,7 +170,7 @@ class Video:
                 animated(self.path, part)
                 return
             original = (self.receipt and self.receipt.original) or self.receipt
-            pictures = self.request.references if references and self.request else ()
+            pictures = self.request.media if references and self.request else ()
             write_recipe(self.path, part, recipe_of(self.request, original), pictures)
 
         write_atomically(target, write)

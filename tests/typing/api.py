@@ -11,6 +11,7 @@ import numpy as np
 from PIL.Image import Image
 
 import vidu_nb as vidu
+from vidu_nb.catalogue.request import Request
 
 PROMPT = "A cat naps on a sofa, slow push in. Then it looks up, close-up."
 
@@ -60,7 +61,7 @@ def looking(video: vidu.Video) -> Iterator[object]:
     assert_type(video.path, Path)
     assert_type(video.bytes, bytes)
     assert_type(video.caption, str)
-    assert_type(video.request, vidu.VideoRequest | None)
+    assert_type(video.request, Request | None)
     assert_type(video.receipt.cost_usd if video.receipt else None, float | None)
     assert_type(video.save("clip.mp4", references=False), Path)
     assert_type(video.poster(side=320), Image)

@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ..catalogue.request import Request
 from ..media import append_box
-from ..request import MISSING_BOX, VideoRequest
+from ..request import MISSING_BOX
 from .cancellation import Question
 from .fetching import AddressRule, is_allowed, load_pictures
 from .film.render import render
@@ -16,7 +17,7 @@ from .story.storyboard import plan_of
 
 
 def make_clip(
-    request: VideoRequest,
+    request: Request,
     *,
     seed: int | None = None,
     draft: bool = False,

@@ -17,13 +17,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..catalogue.request import Request
 from ..environment import ENV_CONTACT, setting
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable
 from ..net.redirects import BadRedirect, follow
 from ..net.transport import Answer, Call
 from ..references.images import MAX_FILE_BYTES, decode
 from ..references.reference import MAX_REFERENCES, Reference
-from ..request import VideoRequest
 from .cancellation import Question, check
 from .slate import slate
 
@@ -108,7 +108,7 @@ class NotReached(InvalidRequest):
 
 
 def load_pictures(
-    request: VideoRequest,
+    request: Request,
     *,
     allow: AddressRule = is_allowed,
     missing: Callable[[int], object] = lambda _: None,

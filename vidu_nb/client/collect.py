@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..catalogue.request import PREVIEW, Request
 from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
 from ..media import box_in
 from ..net.redirects import BadRedirect
@@ -21,7 +22,7 @@ from ..net.transport import Answer, Interrupted
 from ..receipt import Receipt, number, picture_numbers
 from ..references.signatures import shareable
 from ..references.sources import shorten
-from ..request import MISSING_BOX, PREVIEW, VideoRequest
+from ..request import MISSING_BOX
 from ..storage.journal import Attempt, State
 from ..video import Video
 from .matching import known_id
@@ -63,7 +64,7 @@ class Collection:
     attempt: Attempt
     check: Callable[[], None]
 
-    def run(self, request: VideoRequest | None) -> Video:
+    def run(self, request: Request | None) -> Video:
         """Bring the clip into the archive; `request` is the one that it answers, where it is at hand.
 
         Raises
@@ -156,7 +157,7 @@ class Collection:
         if url and (ticket is None or ticket.response_url != url):
             yield Ticket(known_id(self.attempt), status_url=url, response_url=url)
 
-    def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
+    def _store(self, clip: bytes, request: Request | None) -> Video:
         headers: Mapping[str, str] = self.attempt.latest("headers") or {}
         receipt = Receipt.from_headers(
             headers,

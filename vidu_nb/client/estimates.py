@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..catalogue.request import PREVIEW
 from ..receipt import Receipt
-from ..request import PREVIEW
 from ..storage.archive import Archive, Entry
 from .engines import PAID_SECONDS, PREVIEW_SECONDS
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
+from ..catalogue.request import PREVIEW, Request
 from ..errors import ArchiveError, InvalidRequest, OutcomeUnknown, ViduError
 from ..locks import is_held
-from ..request import PREVIEW, VideoRequest
 from ..storage.journal import CLOSED, Attempt, State
 from ..video import Video
 from .account import Pending
@@ -188,7 +188,7 @@ class Recovery:
         return [video for video in found if video]
 
     def look_at_earlier(
-        self, request: VideoRequest, key: str, lock: str, check: Callable[[], None], *, again: bool
+        self, request: Request, key: str, lock: str, check: Callable[[], None], *, again: bool
     ) -> Video | None:
         """Look at the earlier attempts at a request: the clip of one that can be had, None where a new one may be sent.
 
@@ -214,7 +214,7 @@ class Recovery:
         return None
 
     def _look_at(
-        self, attempt: Attempt, request: VideoRequest, lock: str, check: Callable[[], None], *, again: bool
+        self, attempt: Attempt, request: Request, lock: str, check: Callable[[], None], *, again: bool
     ) -> Video | None:
         free = self.session.engine.is_free
         running = self._is_running(attempt, held_by_us=lock)
@@ -255,9 +255,7 @@ class Recovery:
         state: State = "not charged" if self.session.engine.is_free else "unknown"
         return self.session.record(attempt, state, reason="the process ended before an answer came")
 
-    def _collect(
-        self, attempt: Attempt, request: VideoRequest | None, held: str, check: Callable[[], None]
-    ) -> Video | None:
+    def _collect(self, attempt: Attempt, request: Request | None, held: str, check: Callable[[], None]) -> Video | None:
         """Collect an attempt's clip under its lock, or find what another made of it meanwhile."""
         lock = _lock_of(attempt)
         with contextlib.nullcontext() if lock == held else self.session.holding(lock, check):

@@ -12,12 +12,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .. import media
+from ..catalogue.models import DEFAULT as MODEL
+from ..catalogue.request import PREVIEW, Request
 from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, ViduError, api_error
 from ..net.credentials import KeyHeader
 from ..net.redirects import BadRedirect, follow
 from ..net.retry import Pause, asked_wait
 from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport, origin
-from ..request import PREVIEW, VideoRequest
 from ..storage.archive import Archive, Entry
 from ..storage.budget import Budget
 from ..storage.journal import Attempt, State
@@ -66,7 +67,7 @@ class Session:
     archive
         Where everything is kept.
     price_usd
-        Expected US dollars a clip.
+        Expected US dollars for a clip of the default model.
     timeout
         Seconds for one call.
     budgets
@@ -103,21 +104,22 @@ class Session:
 
     # Calls in flight.
 
-    @property
-    def post_url(self) -> str:
-        """Where a request for a clip is sent."""
-        engine = self.engine
-        waits = self.mode == "sync" or (
-            self.mode == "auto" and (engine.is_free or engine.queue_url in self.account.without_queue)
-        )
-        return engine.generate_url if waits else engine.queue_url
+    def post_url(self, model: str) -> str:
+        """Return where a request for a model of that name is sent."""
+        engine, queue = self.engine, self.engine.queue_url(model)
+        waits = self.mode == "sync" or (self.mode == "auto" and (engine.is_free or queue in self.account.without_queue))
+        return engine.generate_url(model) if waits else queue
 
-    def leave_queue(self, url: str) -> bool:
+    def price_of(self, request: Request) -> float:
+        """Return the US dollars that a request is expected to cost."""
+        return self.price_usd if request.model == MODEL else request.model.price_of(request)
+
+    def leave_queue(self, url: str, model: str) -> bool:
         """Remember that there is no queue at a URL, where it was only tried; whether another URL is left to be sent to.
 
         Asked after a 404 or 405, which say that nothing was taken and nothing billed.
         """
-        if self.mode != "auto" or url != self.engine.queue_url:
+        if self.mode != "auto" or url != self.engine.queue_url(model):
             return False
         self.account.without_queue.add(url)
         return True
@@ -254,7 +256,7 @@ class Session:
 
     # The archive and its journal.
 
-    def find(self, key: str, request: VideoRequest | None) -> Video | None:
+    def find(self, key: str, request: Request | None) -> Video | None:
         """Return the cached clip for a request's key, None where there is none.
 
         A damaged preview counts as none, since it is simply made again.
@@ -266,11 +268,11 @@ class Session:
         """
         return self._open(request, lambda: self.archive.find(key, engine=self.engine.name))
 
-    def find_journalled(self, key: str, request: VideoRequest | None) -> Video | None:
+    def find_journalled(self, key: str, request: Request | None) -> Video | None:
         """Find among the clips that the journal knows, as another call of this archive may have brought one since."""
         return self._open(request, lambda: self.archive.find_journalled(key))
 
-    def _open(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
+    def _open(self, request: Request | None, find: Callable[[], Entry | None]) -> Video | None:
         try:
             entry = find()
             return self.archive.open(entry, request=request) if entry else None
@@ -353,8 +355,8 @@ class Session:
 
     # Budgets.
 
-    def check_budgets(self) -> None:
-        """Look whether a call fits into every budget, before anything is done for it; only `reserve` decides.
+    def check_budgets(self, usd: float) -> None:
+        """Look whether a call at that price fits into every budget before anything is done; only `reserve` decides.
 
         Raises
         ------
@@ -362,7 +364,7 @@ class Session:
             One of them refuses.
         """
         for budget in () if self.engine.is_free else self.budgets:
-            budget.check(self.price_usd)
+            budget.check(usd)
 
     def reserve(self, attempt: Attempt) -> None:
         """Set a call's price aside in every budget; `close` gives back what was set aside before one of them refused.
@@ -392,9 +394,9 @@ class Session:
 
 def _picture_names(attempt: Attempt | None) -> list[str]:
     """The names of an attempt's pictures, as far as the journal holds them."""
-    pictures = attempt.facts["request"].get("image_urls") if attempt else None
-    pictures = pictures if isinstance(pictures, list) else []
-    return [str(one.get("name") or "") if isinstance(one, Mapping) else "" for one in pictures]
+    values = attempt.facts["request"].values() if attempt else ()
+    notes = next((value for value in values if isinstance(value, list)), [])
+    return [str(one.get("name") or "") if isinstance(one, Mapping) else "" for one in notes]
 
 
 def _distinct(budgets: Iterable[Budget]) -> Iterable[Budget]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..catalogue.models import models
 from ..errors import InvalidRequest
-from ..request import VideoRequest, choices
+from ..request import MODEL, VideoRequest
 from ..video import check_target
 
 
@@ -21,14 +22,14 @@ def request_options(command: argparse.ArgumentParser) -> None:
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
         help="a path, https:// URL or data: URI; repeat it for up to seven pictures",
     )  # fmt: skip
-    for name, field in VideoRequest.model_fields.items():
+    for name, field in models[MODEL].by_parameter.items():
         option = f"--{name.replace('_', '-')}"
         if name in ("prompt", "references"):
             continue
         if isinstance(field.default, bool):
             command.add_argument(option, action=argparse.BooleanOptionalAction, default=field.default, help=_help(name))
             continue
-        shown = "|".join(str(choice) for choice in choices(name)) or name.upper()
+        shown = "|".join(map(str, field.choices)) or name.upper()
         command.add_argument(option, type=type(field.default), default=field.default, metavar=shown, help=_help(name))
     command.add_argument(
         "-o", "--output", metavar="FILE|FOLDER/",
@@ -59,11 +60,11 @@ def swept_options(command: argparse.ArgumentParser) -> None:
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
         help="a path, https:// URL or data: URI; repeat it for up to seven pictures, which every clip is made from",
     )  # fmt: skip
-    for name, field in VideoRequest.model_fields.items():
+    for name, field in models[MODEL].by_parameter.items():
         if name in ("prompt", "references"):
             continue
         is_switch = isinstance(field.default, bool)
-        shown = "on|off" if is_switch else "|".join(str(choice) for choice in choices(name)) or name.upper()
+        shown = "on|off" if is_switch else "|".join(map(str, field.choices)) or name.upper()
         command.add_argument(
             f"--{name.replace('_', '-')}", nargs="+", type=_switch if is_switch else type(field.default),
             default=[field.default], metavar=shown, help=f"{_help(name)} Several values make a clip each.",
@@ -83,7 +84,7 @@ def picture(text: str) -> str:
 
 def swept_from(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return parsed options as a sweep's parameters."""
-    return {name: getattr(arguments, name) for name in VideoRequest.model_fields}
+    return {name: getattr(arguments, name) for name in models[MODEL].by_parameter}
 
 
 def request_from(arguments: argparse.Namespace) -> VideoRequest:
@@ -94,11 +95,11 @@ def request_from(arguments: argparse.Namespace) -> VideoRequest:
     InvalidRequest
         As for `VideoRequest`.
     """
-    return VideoRequest(**{name: getattr(arguments, name) for name in VideoRequest.model_fields})
+    return VideoRequest(**{name: getattr(arguments, name) for name in models[MODEL].by_parameter})
 
 
 def _help(name: str) -> str:
-    field = VideoRequest.model_fields[name]
+    field = models[MODEL].by_parameter[name]
     value = ("off", "on")[field.default] if isinstance(field.default, bool) else field.default
-    default = "" if field.is_required() else f" Default: {value}."
-    return f"{field.description}{default}".replace("%", "%%")
+    default = "" if field.required else f" Default: {value}."
+    return f"{field.help}{default}".replace("%", "%%")

@@ -17,6 +17,7 @@ from ..animatic.fetching import load_pictures
 from ..animatic.film.camera import Box, path
 from ..animatic.film.subject import find_subject, frame_subject
 from ..animatic.story.storyboard import FPS, plan_of
+from ..catalogue.request import Request
 from ..client.client import Client
 from ..errors import InvalidRequest, ViduError
 from ..request import FRAME_SIZES, VideoRequest
@@ -244,14 +245,14 @@ def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> 
 # ── A request: its storyboard says where the camera is ────────────────────────────────────────────
 
 
-def _previewed(request: VideoRequest, client: Client) -> Iterator[Cut]:
+def _previewed(request: Request, client: Client) -> Iterator[Cut]:
     pictures = load_pictures(request)
     for ratio in FRAME_SIZES:
         asked = request.replace(aspect_ratio=ratio, seed=request.seed or DRAWN_SEED)
         yield Cut(ratio, "preview", client.generate(asked), None, tuple(_planned(asked, pictures)))
 
 
-def _planned(request: VideoRequest, pictures: list[np.ndarray]) -> Iterator[Moment]:
+def _planned(request: Request, pictures: list[np.ndarray]) -> Iterator[Moment]:
     """Follow a preview's subject by the arithmetic that its camera goes by (`animatic.film.stage`)."""
     board = plan_of(request)
     aspect, step = board.width / board.height, round(_STEP * FPS)

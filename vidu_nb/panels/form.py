@@ -9,11 +9,16 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..catalogue.field import whole
+from ..catalogue.model import Model
+from ..catalogue.models import models
+from ..catalogue.request import Request, quietly
 from ..errors import InvalidRequest
 from ..references.reference import as_references
-from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices, quietly, whole
+from ..request import MAX_SEED, MODEL
 from ..widgets.tray import ReferenceTray
 
+_MAX_PROMPT = models[MODEL].fields["prompt"].max_length or 0
 _TIPS = (
     "Say who or what is seen, what happens, where, in which light and style; concrete words work best.",
     "Say how the camera moves: slow push in, pan right, tilt up, close-up, wide shot.",
@@ -98,29 +103,29 @@ class Form:
     values
         First values; the model's defaults stand for the rest.
     model
-        `VideoRequest`, or a class with more parameters.
+        Whose parameters they are.
 
     Attributes
     ----------
     on_change : callable
         Called after each change, when `request` and `problems` are up to date.
-    request : VideoRequest or None
+    request : Request or None
         What the controls make together, None while something is missing or wrong.
     problems : tuple of (str, str)
         Parameter and sentence for each thing that is missing or wrong.
     """
 
-    def __init__(self, values: Mapping[str, Any], *, model: type[VideoRequest] = VideoRequest) -> None:
+    def __init__(self, values: Mapping[str, Any], *, model: Model) -> None:
         self._model = model
         self.on_change: Callable[[], object] = lambda: None
         self._is_filling = False
-        self.request: VideoRequest | None = None
+        self.request: Request | None = None
         self.problems: tuple[tuple[str, str], ...] = ()
         self._lock = widgets.ToggleButton(
             value=True, icon="lock", description="Keep", tooltip="Keep the seed after a run"
         )
         self._dice = widgets.Button(icon="random", description="Dice", tooltip="Another random seed")
-        self.fields = {name: self._field(name, info) for name, info in model.model_fields.items()}
+        self.fields = {name: self._field(name, info) for name, info in model.by_parameter.items()}
         self.fill(values)
         for field in self.fields.values():
             field.control.observe(self._changed, field.trait)
@@ -155,6 +160,8 @@ class Form:
         if "references" in wanted:
             wanted["references"] = as_references(wanted["references"])
         _, problems, _ = _checked(self._model, {**self.values(), **wanted})
+        strange = [name for name in wanted if name not in self.fields]
+        problems += tuple((name, f"{name}: this panel has no such control") for name in strange)
         unshown = tuple(
             (name, sentence)
             for name, sentence in problems
@@ -182,8 +189,7 @@ class Form:
     # From parameters to controls.
 
     def _field(self, name: str, info: Any) -> Field:
-        label, help_text = info.title or name.replace("_", " ").capitalize(), info.description or ""
-        default = None if info.is_required() else info.default
+        label, help_text, default = info.title, info.help, info.default
         if name == "references":
             return Field(name, ReferenceTray(), "")  # the tray explains itself
         if name == "prompt":
@@ -191,7 +197,7 @@ class Form:
                 description=label, placeholder="Who or what is seen, what happens, how the camera moves"
             )
             return Field(name, area, help_text, widgets.VBox([area, widgets.HTML(_TIPS_HTML)]))
-        if options := choices(name, self._model):
+        if options := info.choices:
             shown = [(f"{option} s" if name == "duration" else str(option), option) for option in options]
             radio = widgets.RadioButtons(description=label, options=shown, value=default, orientation="horizontal")
             return Field(name, radio, help_text)
@@ -230,17 +236,17 @@ class Form:
 def _counter(prompt: str) -> str:
     """Format a prompt's length and its limit."""
     length = len(prompt.strip())  # as it is sent
-    over = " vidu-over" if length > MAX_PROMPT else ""
-    return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
+    over = " vidu-over" if length > _MAX_PROMPT else ""
+    return f'<span class="vidu-counter{over}">{length:,} / {_MAX_PROMPT:,}</span>'
 
 
 def _checked(
-    model: type[VideoRequest], values: Mapping[str, Any]
-) -> tuple[VideoRequest | None, tuple[tuple[str, str], ...], dict[str, str]]:
+    model: Model, values: Mapping[str, Any]
+) -> tuple[Request | None, tuple[tuple[str, str], ...], dict[str, str]]:
     """Return the request, what is wrong, and notes on what is allowed and yet unusual."""
     try:
         with quietly():
-            request = model(**values)
+            request = model.request(**values)
     except InvalidRequest as error:
         return None, error.problems, {}
     return request, (), dict(request.remarks())

@@ -14,9 +14,10 @@ import ipywidgets as widgets
 from .. import media
 from ..animatic.cancellation import Question
 from ..animatic.engine import make_clip
+from ..catalogue.request import PREVIEW, Request
 from ..player import Player
 from ..receipt import Receipt
-from ..request import DRAFT, MAX_SEED, PREVIEW, VideoRequest
+from ..request import DRAFT, MAX_SEED
 from ..video import Video
 from .form import Form
 from .result import ResultView
@@ -42,7 +43,7 @@ class LiveDraft:
     def __init__(self, form: Form, result: ResultView, say: Callable[[str], object]) -> None:
         self._form, self._result, self._say = form, result, say
         self._lock = threading.RLock()  # observers of what is shown may change the controls
-        self._request: VideoRequest | None = None  # what was drawn last, or is about to be
+        self._request: Request | None = None  # what was drawn last, or is about to be
         self._turn = 0  # counts the changes: a draft of an earlier turn is not wanted any more
         self._timer: threading.Timer | None = None
         self.box = widgets.Checkbox(
@@ -78,7 +79,7 @@ class LiveDraft:
         self._request = None
         self.follow()
 
-    def _next_turn(self, request: VideoRequest | None) -> int:
+    def _next_turn(self, request: Request | None) -> int:
         """Give up the draft that is being made, and the one that waits."""
         self._request = request
         self._turn += 1
@@ -86,7 +87,7 @@ class LiveDraft:
             self._timer.cancel()
         return self._turn
 
-    def _draw(self, request: VideoRequest, turn: int) -> None:
+    def _draw(self, request: Request, turn: int) -> None:
         def is_given_up() -> bool:
             return self._turn != turn
 
@@ -100,7 +101,7 @@ class LiveDraft:
                 self._say(f"No draft: {error}")
 
 
-def make_draft(request: VideoRequest, *, cancelled: Question) -> dict[str, str]:
+def make_draft(request: Request, *, cancelled: Question) -> dict[str, str]:
     """Render a draft, and return the MIME bundle of a player that holds it; no file remains.
 
     Parameters

@@ -13,10 +13,13 @@ import ipywidgets as widgets
 import traitlets
 from IPython.display import display
 
+from ..catalogue.model import Model
+from ..catalogue.models import models
+from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..references.reference import Source
-from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
+from ..request import AspectRatio, MovementAmplitude
 from ..video import Video
 from ..widgets.roundtrip import Roundtrip
 from .actions import ActionBar, Progress, cancelled
@@ -40,7 +43,7 @@ class Panel(widgets.VBox):
 
     Attributes
     ----------
-    request : VideoRequest or None
+    request : Request or None
         What the controls say, None while something is missing or wrong. Assigning one fills the controls.
     problems : tuple of (str, str)
         Parameter and sentence for each thing that is missing or wrong.
@@ -87,7 +90,7 @@ class Panel(widgets.VBox):
         values: Mapping[str, Any] | None = None,
         *,
         client: Client | None = None,
-        model: type[VideoRequest] = VideoRequest,
+        model: Model | str | None = None,
     ) -> None:
         super().__init__()
         self._guard = threading.Lock()
@@ -102,7 +105,7 @@ class Panel(widgets.VBox):
             again=lambda: self._click("generate", again=True),
             cancel=self.cancel,
         )
-        self._form = Form(values or {}, model=model)
+        self._form = Form(values or {}, model=models.find(model))
         self._result = ResultView()
         self._live = LiveDraft(self._form, self._result, self._say)
         self._tools = ClipTools(self._service.archive, lambda seed: self.fill(seed=seed))
@@ -312,11 +315,11 @@ class Panel(widgets.VBox):
         (self._live.rest if self._is_busy else self._live.follow)()
 
     @traitlets.validate("request")
-    def _request_is_one(self, proposal: Mapping[str, Any]) -> VideoRequest | None:
+    def _request_is_one(self, proposal: Mapping[str, Any]) -> Request | None:
         value = proposal["value"]
         if value is None or value is self._form.request:
             return self._form.request
-        if not isinstance(value, VideoRequest) or not all(hasattr(value, name) for name in self._form.fields):
+        if not isinstance(value, Request) or not all(hasattr(value, name) for name in self._form.fields):
             raise InvalidRequest(f"request: {type(value).__name__} is not a whole VideoRequest", field="request")
         return value.replace()  # checked anew
 

@@ -10,11 +10,12 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import display, update_display
 
+from ..catalogue.request import Request
 from ..errors import ViduError
 from ..files import expanded, shown_path
 from ..player import Player
 from ..references.reference import Reference
-from ..request import MAX_SEED, VideoRequest
+from ..request import MAX_SEED
 from ..storage.archive import Archive
 from ..video import COPIES, Video
 from ..widgets.synchroniser import Synchroniser
@@ -22,7 +23,7 @@ from .history import short_label
 from .snippets import PicturePath, as_curl, as_python, as_requests
 
 _EMPTY = '<div class="vidu-slot" style="color:var(--jp-ui-font-color2,#616161)">The clip appears here.</div>'
-_SNIPPETS: dict[str, Callable[[VideoRequest, PicturePath], str]] = {
+_SNIPPETS: dict[str, Callable[[Request, PicturePath], str]] = {
     "Python": as_python,
     "curl": as_curl,
     "requests": as_requests,

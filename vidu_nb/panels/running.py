@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
 from ..errors import Unreachable
-from ..request import PREVIEW, VideoRequest
 from ..video import Video
 from .actions import Progress
 from .service import Service
@@ -38,7 +38,7 @@ class Running:
     """
 
     service: Service
-    request: VideoRequest
+    request: Request
     engine: str
     fresh: bool = False
     again: bool = False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
+from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client, client_of
 from ..client.engines import BASE_URL, Engine, named_engine
 from ..client.estimates import Estimate, recent_receipts
 from ..errors import ArchiveError, InvalidRequest
-from ..request import MODEL, PREVIEW, VideoRequest
+from ..request import MODEL
 from ..storage.archive import Archive
 from ..video import Video
 from .actions import Offer, missing
@@ -67,7 +68,7 @@ class Service:
             self._use(engine)
         return self.can_pay
 
-    def is_kept(self, request: VideoRequest | None, engine: str) -> bool:
+    def is_kept(self, request: Request | None, engine: str) -> bool:
         """Return whether the archive would answer."""
         if request is None or not request.seed:
             return False
@@ -83,7 +84,7 @@ class Service:
             return self._given
         return Client.preview(archive=self.archive, mode="queue")  # a queue reports progress
 
-    def stage(self, request: VideoRequest, engine: str) -> str:
+    def stage(self, request: Request, engine: str) -> str:
         """Return how far a call is by its journal; empty while that says nothing."""
         with contextlib.suppress(ArchiveError, OSError):
             attempts = self.archive.journal.attempts_for(self._key(request, engine))
@@ -100,7 +101,7 @@ class Service:
             if video.receipt.engine == self.engine and video.receipt.credits_remaining is not None:
                 self._credits = video.receipt.credits_remaining
 
-    def offer(self, request: VideoRequest | None, problems: Sequence[tuple[str, str]]) -> Offer:
+    def offer(self, request: Request | None, problems: Sequence[tuple[str, str]]) -> Offer:
         """Return what a click on either button would do."""
         return Offer(
             missing=missing(problems),
@@ -113,9 +114,9 @@ class Service:
             credits=self._credits,
         )
 
-    def _key(self, request: VideoRequest, engine: str) -> str:
+    def _key(self, request: Request, engine: str) -> str:
         request = self.archive.recognise(request)
-        model = MODEL if engine == PREVIEW else self._payee.model
+        model = MODEL if engine == PREVIEW else self._payee.name_of(request.model)
         return self.archive.key_of(request, engine=engine, model=model)
 
     def _find_engine(self) -> tuple[Engine | None, str]:

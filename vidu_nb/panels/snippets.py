@@ -13,15 +13,17 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
+from ..catalogue.models import models
+from ..catalogue.request import Request
 from ..client.engines import BASE_URL
 from ..references.reference import Reference
-from ..request import MODEL, VideoRequest
+from ..request import MODEL
 
 PicturePath = Callable[[Reference], str]
 """Where a local picture lies as it was sent: a path for the place where the code is to run."""
 
 
-def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str | None = None) -> str:
+def as_python(request: Request, picture_path: PicturePath, *, base_url: str | None = None) -> str:
     """Write the call of this package that asks the same, so that a kept clip is replayed and not paid for again.
 
     Parameters
@@ -35,9 +37,9 @@ def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str
     """
     pictures = [_reference(reference, picture_path, indent=8) for reference in request.references]
     arguments = [_prompt(request.prompt, indent=4), _lines("[", [f"{one}," for one in pictures], "]", indent=4)]
-    for name, field in VideoRequest.model_fields.items():
+    for name, field in models[MODEL].by_parameter.items():
         value = getattr(request, name)
-        if not field.is_required() and value != field.default:
+        if not field.required and value != field.default:
             arguments.append(f"{name}={_literal(value)}")
     if base_url:
         arguments.append(f"client=vidu.Client(base_url={_literal(base_url)})")
@@ -47,7 +49,7 @@ def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str
     return f"import vidu_nb as vidu\n{more}\nvideo = vidu.generate(\n{call})\nvideo\n"
 
 
-def as_requests(request: VideoRequest, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
+def as_requests(request: Request, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
     """Write the same call in plain `requests`; it writes ``clip.mp4``. Parameters as for `as_python`."""
     local = any(not reference.is_url for reference in request.references)
     pictures = [_url_in_python(reference, picture_path) for reference in request.references]
@@ -63,7 +65,7 @@ def as_requests(request: VideoRequest, picture_path: PicturePath, *, base_url: s
     )
 
 
-def as_curl(request: VideoRequest, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
+def as_curl(request: Request, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
     """Write the same call for a shell (bash or zsh); it writes ``clip.mp4``. Parameters as for `as_python`."""
     pictures = [_url_in_shell(reference, picture_path) for reference in request.references]
     body = {name: _in_heredoc(_json(value)) for name, value in request.payload().items() if name != "image_urls"}

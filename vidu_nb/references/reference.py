@@ -239,7 +239,7 @@ def with_signature(reference: Reference) -> Reference:
     return earlier
 
 
-def as_references(value: Source) -> tuple[Reference, ...]:
+def as_references(value: Source, *, most: int = MAX_REFERENCES, name: str = "references") -> tuple[Reference, ...]:
     """Return one or many sources as a tuple of references.
 
     Parameters
@@ -247,6 +247,10 @@ def as_references(value: Source) -> tuple[Reference, ...]:
     value
         One source as for `Reference`; several in a list or other iterable, such as an upload widget's value; or a
         mapping of names to sources.
+    most
+        How many are taken.
+    name
+        What the parameter is called, for errors.
 
     Raises
     ------
@@ -260,16 +264,16 @@ def as_references(value: Source) -> tuple[Reference, ...]:
         return ()
     if isinstance(value, Reference) or is_single(value):
         value = [value]
-    sources = list(islice(value.items() if isinstance(value, Mapping) else value, MAX_REFERENCES + 1))
-    if len(sources) > MAX_REFERENCES:  # refused before any is read: it may be a folder of thousands
-        given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
-        raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
+    sources = list(islice(value.items() if isinstance(value, Mapping) else value, most + 1))
+    if len(sources) > most:  # refused before any is read: it may be a folder of thousands
+        given = len(value) if isinstance(value, Sized) else f"more than {most}"
+        raise InvalidRequest(f"{name}: {given} given: pass at most {most}", field=name)
     found = []
     for i, source in enumerate(sources):
         try:
             found.append(Reference(source[1], name=str(source[0])) if isinstance(value, Mapping) else Reference(source))
         except InvalidRequest as error:
-            where = f"references[{i}]"
+            where = f"{name}[{i}]"
             raise InvalidRequest(f"{where}: {error.message}", field=where) from None
     return tuple(found)
 

@@ -22,11 +22,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..catalogue.request import PREVIEW, Request
 from ..environment import setting
 from ..errors import ArchiveError
 from ..files import (
@@ -54,10 +55,9 @@ from ..folders import (
 )
 from ..locks import hold, hold_once
 from ..receipt import Receipt
-from ..recipe import request_from
+from ..recipe import MODEL_FACT, request_from
 from ..references.reference import Reference, identify, with_signature
 from ..references.sources import data_uri, is_png
-from ..request import PREVIEW, VideoRequest
 from ..video import Video
 from .journal import Attempt, Journal
 
@@ -212,13 +212,13 @@ class Archive:
         name = checked_hash(reference.sha256)
         return self._picture_file(name) or self.references / f"{name}.{'png' if is_png(reference.url) else 'jpg'}"
 
-    def keep_references(self, request: VideoRequest) -> None:
+    def keep_references(self, request: Request) -> None:
         """Store the pictures that are about to be sent, once each."""
-        for reference in request.references:
+        for reference in request.pictures:
             if not reference.is_url and not is_regular(path := self.reference_path(reference)):
                 write_bytes(path, reference.bytes)
 
-    def recognise(self, request: VideoRequest) -> VideoRequest:
+    def recognise(self, request: Request) -> Request:
         """Return the request with its pictures under the hashes that this archive knows them by.
 
         A saved clip claims a hash for each picture in it. Where that can't be computed from the picture, since it was
@@ -230,18 +230,17 @@ class Archive:
         ArchiveError
             A picture is kept here and can't be read.
         """
-        if not any(one.claim for one in request.references):
+        if not any(one.claim for one in request.pictures):
             return request
         try:
-            known = tuple(identify(one, self._picture(one.claim)) for one in request.references)
+            return request.with_pictures(lambda one: identify(one, self._picture(one.claim)))
         except OSError as error:
             raise ArchiveError(
                 f"a picture in {self.references} can't be read ({reason(error)})",
                 remedy="It tells whether this request was paid for before: bring it back, or move it elsewhere.",
             ) from error
-        return request.model_copy(update={"references": known})
 
-    def key_of(self, request: VideoRequest, *, engine: str, model: str) -> str:
+    def key_of(self, request: Request, *, engine: str, model: str) -> str:
         """Return a request's key in this archive: that of version 0.1 where nothing else is known of it.
 
         Parameters
@@ -256,7 +255,7 @@ class Archive:
         ArchiveError
             The journal can't be read.
         """
-        signed = request.model_copy(update={"references": tuple(map(with_signature, request.references))})
+        signed = request.with_pictures(with_signature)
         now, earlier = (one.key(engine=engine, model=model) for one in (request, signed))
         return now if now == earlier else next((key for key in (now, earlier) if self._knows(key, engine)), now)
 
@@ -335,6 +334,7 @@ class Archive:
             "key": attempt.facts["key"],
             "attempt": attempt.id,
             "sha256": receipt.sha256,
+            **{name: attempt.facts[name] for name in (MODEL_FACT,) if name in attempt.facts},
             "request": attempt.facts["request"],
             "receipt": receipt.to_dict(),
         }
@@ -420,7 +420,7 @@ class Archive:
             except ArchiveError as error:
                 yield error
 
-    def open(self, entry: Entry, *, request: VideoRequest | None = None) -> Video:
+    def open(self, entry: Entry, *, request: Request | None = None) -> Video:
         """Return a kept clip as a `Video`, after its bytes were checked against their hash.
 
         Parameters
@@ -445,13 +445,13 @@ class Archive:
         receipt = replace(made, replayed=True, cost_usd=0.0, original=made)
         return Video(entry.clip, request or self.request_of(entry), receipt)
 
-    def request_of(self, entry: Entry) -> VideoRequest | None:
+    def request_of(self, entry: Entry) -> Request | None:
         """Return the request that an entry answers, with its pictures; None where one of them is gone."""
         try:
-            pictures = [self._picture(note["sha256"]) for note in entry.request["image_urls"]]
+            pictures = [self._picture(note["sha256"]) for note in _notes(entry.request)]
         except (OSError, ArchiveError, TypeError, KeyError):
             return None
-        request = request_from(entry.request, pictures)
+        request = request_from(entry.request, pictures, model=entry.facts.get(MODEL_FACT))
         return self.recognise(request) if request else None
 
     def _find_by_name(self, key: str, engine: str) -> Entry | None:
@@ -490,6 +490,12 @@ class Archive:
 
     def __repr__(self) -> str:
         return f"Archive({str(self.folder)!r})"
+
+
+def _notes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The notes of a described request's pictures, in their order."""
+    for value in request.values():
+        yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
 
 
 def _check(facts: dict[str, Any]) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..catalogue.field import plain
 from ..errors import ArchiveError, BudgetExceeded, InvalidRequest
 from ..files import read_regular, reason, write_bytes
 from ..locks import hold
-from ..request import plain
 
 _TIMEOUT = 30.0  # s; a reservation takes milliseconds
 _ROUNDING = 1e-9  # binary fractions: ten times 0.1 is not quite 1

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..catalogue.request import Request
 from ..errors import ArchiveError, InvalidRequest
 from ..files import sync_folder
 from ..folders import check_outside
 from ..receipt import Receipt
 from ..recipe import describe
-from ..request import VideoRequest
 from .archive import Archive, Entry
 
 Row = dict[str, Any]
@@ -37,7 +37,7 @@ def listing(archive: Archive) -> list[Row]:
     return rows
 
 
-def nearest(archive: Archive, request: VideoRequest, *, engine: str) -> str:
+def nearest(archive: Archive, request: Request, *, engine: str) -> str:
     """Say which of an engine's requests comes closest to one that is not in the archive, and in what it differs."""
     wanted = describe(request)
     best: tuple[int, str] | None = None

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from ..catalogue.models import models
+from ..catalogue.request import Request, identifies, quietly
 from ..client.client import Client
 from ..errors import InvalidRequest
 from ..references.reference import Reference, Source, as_references
-from ..request import AspectRatio, MovementAmplitude, VideoRequest, identifies, quietly
+from ..request import MODEL, AspectRatio, MovementAmplitude, VideoRequest
 from .formatting import format_value, label_value, plan_html, plan_text
 from .pricing import Quote, quote_plan
 
@@ -206,7 +208,9 @@ class Plan:
         """
         pictures = [[(one.sha256, one.name) for one in references] for references in self.parameters["references"]]
         counted = {
-            name: values for name, values in self.parameters.items() if len(values) > 1 or identifies(name, *values)
+            name: values
+            for name, values in self.parameters.items()
+            if len(values) > 1 or identifies(models[MODEL].by_parameter[name], *values)
         }
         identity = [client.engine, client.model, {**counted, "references": pictures}]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
@@ -214,11 +218,11 @@ class Plan:
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.parameters.values())
 
-    def __getitem__(self, index: int) -> VideoRequest:
+    def __getitem__(self, index: int) -> Request:
         with quietly():  # the plan has warned already
             return VideoRequest(**self.values(index))
 
-    def __iter__(self) -> Iterator[VideoRequest]:
+    def __iter__(self) -> Iterator[Request]:
         return (self[index] for index in range(len(self)))
 
     def __hash__(self) -> int:

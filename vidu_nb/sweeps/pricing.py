@@ -71,10 +71,9 @@ def _kept(plan: Plan, client: Client) -> Iterator[int]:
         found = known.get((said["aspect_ratio"], said["seed"]))
         if not found:
             continue
-        request = client.archive.recognise(
-            VideoRequest.model_construct(**said)
-        )  # its values were checked with the plan
-        if client.archive.key_of(request, engine=client.engine, model=client.model)[:KEY_DIGITS] in found:
+        request = client.archive.recognise(VideoRequest.model_construct(**said))  # checked with the plan
+        name = client.name_of(request.model)
+        if client.archive.key_of(request, engine=client.engine, model=name)[:KEY_DIGITS] in found:
             yield index
 
 

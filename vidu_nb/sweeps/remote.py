@@ -18,11 +18,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..animatic.engine import make_clip
+from ..catalogue.request import PREVIEW, PREVIEW_VERSION
 from ..client.client import Client
 from ..errors import InvalidRequest, Unreachable, ViduError
 from ..net.credentials import KeyHeader
 from ..net.transport import Answer, Interrupted
-from ..request import DRAFT, MAX_SEED, NAMES_HEADER, PREVIEW, PREVIEW_VERSION, VideoRequest
+from ..request import DRAFT, MAX_SEED, NAMES_HEADER, VideoRequest
 
 WORKERS = 4  # of an executor that doesn't tell how many it has
 MAX_AT_A_TIME = 64

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..catalogue.request import Request
 from ..client.client import Client
 from ..errors import (
     BudgetExceeded,
@@ -23,7 +24,6 @@ from ..errors import (
     Unreachable,
     ViduError,
 )
-from ..request import VideoRequest
 from ..video import Video
 
 MAX_TROUBLES = 3  # in a row; a service that is broken is not paid to prove it
@@ -39,7 +39,7 @@ class Requests(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> VideoRequest: ...
+    def __getitem__(self, index: int, /) -> Request: ...
 
 
 def is_from_this_run(error: ViduError) -> bool:

@@ -8,12 +8,13 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import get_args
 
+from ..catalogue.field import whole
 from ..client.client import Client
 from ..client.session import uninterrupted
 from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
 from ..net.transport import NewTransport
 from ..references.reference import Source
-from ..request import AspectRatio, MovementAmplitude, Quality, whole
+from ..request import AspectRatio, MovementAmplitude, Quality
 from ..storage.budget import Budget
 from .formatting import format_usd
 from .plan import Plan

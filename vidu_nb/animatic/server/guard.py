@@ -23,10 +23,10 @@ from starlette.exceptions import HTTPException as AnyHTTPException  # the router
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ...catalogue.request import PREVIEW_VERSION
 from ...errors import InvalidRequest, ViduError
 from ...net.connection import is_this_machine
 from ...references.images import MAX_BODY_BYTES
-from ...request import PREVIEW_VERSION
 from ..cancellation import Cancelled
 from .limits import PlayMoney, Reservation, TooBusy
 

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..._version import __version__
+from ...catalogue.field import VISIBLE
+from ...catalogue.models import models
 from ...references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
 from ...references.reference import MAX_REFERENCES
-from ...request import VISIBLE, VideoRequest
+from ...request import MODEL
 from .queue import JobStatus
 
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
@@ -113,18 +115,14 @@ def video_schema() -> dict[str, Any]:
     >>> video_schema()["properties"]["seed"]["maximum"]
     999999
     """
-    fields = VideoRequest.model_json_schema()["properties"]
-    pictures = Upload.model_json_schema()["properties"]["data_urls"] | {
-        "title": fields.pop("references")["title"],
+    schema = models[MODEL].schema()
+    fields = dict(schema["properties"])
+    pictures = fields["image_urls"] | {
         "description": "URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each at least "
         f"{MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1.",
     }
-    return {
-        "type": "object",
-        "properties": {"prompt": fields.pop("prompt") | {"pattern": VISIBLE}, "image_urls": pictures, **fields},
-        "required": ["prompt", "image_urls"],
-        "additionalProperties": False,
-    }
+    prompt = fields["prompt"] | {"pattern": VISIBLE}
+    return schema | {"properties": fields | {"prompt": prompt, "image_urls": pictures}}
 
 
 def body_of(schema: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ...request import VideoRequest
+    from ...catalogue.request import Request
 
 FPS = 24
 DISSOLVE = 8  # frames
@@ -189,9 +189,7 @@ class Storyboard:
             return f"<p>{escape(str(error))}</p>"
 
 
-def plan_of(
-    request: VideoRequest, *, seed: int | None = None, draft: bool = False, clip: Path | None = None
-) -> Storyboard:
+def plan_of(request: Request, *, seed: int | None = None, draft: bool = False, clip: Path | None = None) -> Storyboard:
     """Plan the animatic of a request.
 
     Parameters
@@ -234,7 +232,7 @@ def plan_of(
     return replace(board, notes=(*_soft(request), *_unlettered(request.prompt)), clip=clip)
 
 
-def _soft(request: VideoRequest) -> tuple[str, ...]:
+def _soft(request: Request) -> tuple[str, ...]:
     """Return a line about the pictures that have too few pixels for the frame, as far as their sizes are known."""
     width, height = request.frame_size
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import keyword
 import math
 import re
@@ -18,6 +19,7 @@ from .request import DRAFT_ENDING, Request
 Returns = Literal["video", "image"]
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
+_BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that needs no quotes
 FRAME_SIDE = 8192  # px
 MOST = 1e6  # US dollars, seconds, and what a price is multiplied by
 _DEPTH = 3  # of the tables of a file: [fields], a parameter, its sizes
@@ -83,12 +85,13 @@ def read(text: str, where: str) -> dict[str, Any]:
     try:
         return _facts(tomllib.loads(text))
     except _Wrong as error:
-        line, problem = _line_of(text, error.where), f"{'.'.join(error.where)}: {error}"
+        place = ".".join(key if _BARE.fullmatch(key) else json.dumps(key) for key in error.where)
+        line, problem = _line_of(text, error.where), f"{place}: {error}"
     except RecursionError:
         line, problem = 1, "is nested too deeply"
     except ValueError as error:  # of tomllib; a number of thousands of digits is one of Python's own
-        place = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
-        what, at, column = place.groups() if place else (str(error), None, None)
+        found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
+        what, at, column = found.groups() if found else (str(error), None, None)
         line = int(at) if at else text.count("\n") + 1
         problem = f"is not TOML: {what}{f' (column {column})' if column else ''}"
     raise InvalidRequest(f"{where}, line {line}: {one_line(problem)}", field="model")

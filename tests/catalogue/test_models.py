@@ -17,6 +17,7 @@ from catalogues import FOLDER, vidu_with
 from vidu_nb.catalogue.model import Model
 from vidu_nb.catalogue.models import DEFAULT, models
 from vidu_nb.errors import InvalidRequest
+from vidu_nb.references.reference import Reference
 
 URL = "https://example.com/cat.png"
 FACE = "https://example.com/anna.png"
@@ -532,6 +533,20 @@ def test_a_request_is_a_value(slug, photo):
     assert len(repr(made)) < 600
     with pytest.raises(ValueError, match="frozen"):
         made.prompt = "Another"
+
+
+@pytest.mark.parametrize("slug", [VIDU, WAN, *SINGLE_PICTURES])
+def test_other_pictures_make_another_request(slug):
+    """Each picture is exchanged in its place; videos, sounds and the request itself stay as they are."""
+    more = {"references": [URL, FACE], "reference_videos": CLIP, "reference_voice": CLIP} if slug == WAN else {}
+    made = request(slug, **more)
+    other = made.with_pictures(lambda picture: Reference(picture.url + "?other"))
+    assert [one.url for one in other.pictures] == [one.url + "?other" for one in made.pictures]
+    assert made == request(slug, **more)
+    assert other != made
+    assert [one for one in other.media if one not in other.pictures] == [
+        one for one in made.media if one not in made.pictures
+    ]
 
 
 def test_long_texts_are_cut_in_a_repr():

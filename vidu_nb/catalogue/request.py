@@ -61,7 +61,7 @@ class Request(BaseModel):
         # Our own error is raised outside the except block, so that no traceback carries pydantic's.
         problems: tuple[tuple[str, str], ...]
         try:
-            super().__init__(**_spread(self.of, parameters))
+            super().__init__(**spread(self.of, parameters))
             problems = ()
         except ValidationError as error:
             problems = tuple(_problems(self.of, error.errors(include_url=False)))
@@ -334,7 +334,7 @@ def _many(value: Any) -> tuple[Medium, ...]:
     return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
-def _spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
+def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with ``references`` laid out over a model's single pictures, where it has no list."""
     if "references" not in parameters or "references" in model.by_parameter:
         return parameters

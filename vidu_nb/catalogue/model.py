@@ -56,6 +56,8 @@ class Model:
     >>> request = model.request(prompt="A lighthouse at dusk", samples=3)
     >>> request.frame_size, round(model.price_of(request), 3)
     ((1024, 1024), 0.024)
+    >>> model.schema()["required"]
+    ['prompt']
     """
 
     slug: str

@@ -61,7 +61,7 @@ def integer(**limits):
         (Field("n", "string", "n", required=True), None, "is missing"),
         (Field("n", "string", "n", required=True, hint="say what"), None, "is missing: say what"),
         (Field("n", "integer", "n", required=True, sure=False), None, "is missing"),
-        (Field("n", "string", "n", required=True, role="prompt", hint="say what"), None, "is missing: say what"),
+        (Field("n", "string", "n", required=True, role="prompt", hint="say what"), None, "None is not text"),
         (Field("n", "picture", "n", required=True), None, "is missing: pass a picture"),
         (Field("n", "link", "n", required=True), None, "is missing: pass a video or a sound"),
         (Field("n", "links", "n", required=True), None, "is empty: pass one or more videos or sounds"),

@@ -154,14 +154,14 @@ class Field:
         if self.type in MANY:
             return self._checked_many(value)
         value = plain(value)
-        if value is None and self.required:
-            raise ValueError(self.missing)
-        if value is None and self.sent_default is None:
+        if value is None and not self.required and self.sent_default is None:
             return None
-        if self.is_media:
-            return self._checked_medium(value)
         if self.role == "prompt":
             return self._checked_prompt(value)
+        if value is None and self.required:
+            raise ValueError(self.missing)
+        if self.is_media:
+            return self._checked_medium(value)
         if not self.sure:
             return _sendable(whole(value))
         check = {

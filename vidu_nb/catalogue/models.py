@@ -119,7 +119,7 @@ class Models(Mapping[str, Model]):
             self._files = {path: self._file(path) for path in _files_of(setting(ENV_MODELS), problems)}
             for path, (_, model) in self._files.items():
                 if isinstance(model, str):
-                    problems.append(model)
+                    problems += [model] if model else []
                 elif model.slug in self._package():
                     problems.append(f"{path.name}: slug: {model.slug!r} is a model of this package")
                 elif model.slug in found:
@@ -133,18 +133,26 @@ class Models(Mapping[str, Model]):
         return found
 
     def _file(self, path: Path) -> tuple[object, Model | str]:
-        """Return what a file holds, read anew only where it has changed."""
-        try:
-            now = path.stat()
-            stamp: object = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino)
-        except OSError:
-            stamp = None
+        """Return what a file holds, read anew only where it has changed; an empty text for one that is changing."""
+        stamp = _stamp(path)
         if path in self._files and self._files[path][0] == stamp:
             return self._files[path]
+        problem = ""
         try:
             return stamp, read_model(path)
         except InvalidRequest as error:
-            return stamp, error.message
+            problem = error.message
+        is_changing = _stamp(path) != stamp or (stamp is None and not path.is_symlink())
+        return (object(), "") if is_changing else (stamp, problem)
+
+
+def _stamp(path: Path) -> object:
+    """Return what tells that a file has changed; None for one that isn't there."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino
 
 
 def _files_of(folder: str, problems: list[str]) -> list[Path]:

@@ -227,6 +227,11 @@ def test_the_page_of_names_is_up_to_date(reference):
     assert reference.page() == reference.PAGE.read_text(encoding="utf-8"), "run: make docs"
 
 
+def test_the_page_of_models_is_up_to_date(reference):
+    """Its tables say what the models' files say."""
+    assert reference.models_page() == reference.MODELS_PAGE.read_text(encoding="utf-8"), "run: make docs"
+
+
 @pytest.mark.parametrize("name", vidu.__all__)
 def test_every_public_name_is_told_with_an_example(name, reference):
     """Each public name stands on the page of names, and its docstring has an example that the tests run."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .catalogue.models import DEFAULT, models
+from .catalogue.request import DRAFT_ENDING as DRAFT_ENDING  # noqa: PLC0414  # others have it from here
 from .catalogue.request import Request
 
 if TYPE_CHECKING:
     from .references.reference import Reference
 
 MODEL = DEFAULT
-DRAFT_ENDING = "-draft"  # of the preview engine's quicker, smaller siblings; no other service has them
 DRAFT = f"{MODEL}{DRAFT_ENDING}"
 MISSING_BOX = b"vidu-nb:missing."  # of a preview's file: as JSON, the numbers of the pictures that were not fetched
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal
 
 from ..errors import InvalidRequest
-from ..references.attachment import Attachment
-from ..references.reference import MAX_REFERENCES, Reference, as_references
+from ..references.attachment import Attachment, as_attachments
+from ..references.reference import Reference, as_references
 
 Type = Literal["string", "integer", "number", "boolean", "picture", "pictures", "link", "links"]
 #: What a parameter is for, whatever a model calls it: previews, panels and the archive go by it.
@@ -22,6 +23,7 @@ Role = Literal[
 ]  # fmt: skip
 MEDIA = ("picture", "pictures", "link", "links")
 MANY = ("pictures", "links")
+MOST_MEDIA = 100  # pictures or links, where a model's own limit is not known: an iterator may have no end
 #: A character that leaves a mark. Those that don't are white space, controls, and what Unicode lists as ignorable by
 #: default (DerivedCoreProperties.txt): joiners, marks of direction, fillers of Hangul; and the empty Braille pattern.
 VISIBLE = (
@@ -45,7 +47,8 @@ def whole(value: Any) -> Any:
     (7, 7.5, True)
     """
     value = plain(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53  # up to there a float is exact
+    return int(value) if is_whole else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,13 +131,15 @@ class Field:
         return self.default if self.sure else None
 
     @property
+    def most(self) -> int:
+        """How many pictures or links are taken."""
+        return self.max_items if self.sure and self.max_items is not None else MOST_MEDIA
+
+    @property
     def missing(self) -> str:
         """The sentence about a required value that isn't given."""
-        if self.type == "pictures":
-            return f"is missing: pass one to {self.max_items or MAX_REFERENCES} pictures"
-        if self.is_media:
-            return "is missing: pass a picture"
-        return f"is missing: {self.hint}" if self.hint else "is missing"
+        cure = f"pass {self._wanted_media}" if self.is_media else self.hint
+        return f"is missing: {cure}" if cure else "is missing"
 
     def check(self, value: Any) -> Any:
         """Return a value as a request holds it.
@@ -146,24 +151,26 @@ class Field:
         InvalidRequest
             A picture is; the message is the whole sentence.
         """
-        if self.is_media:
-            return self._checked_media(value)
+        if self.type in MANY:
+            return self._checked_many(value)
         value = plain(value)
         if value is None and not self.required and self.sent_default is None:
             return None
         if self.role == "prompt":
             return self._checked_prompt(value)
-        if isinstance(value, str):
-            _check_characters(value)
+        if value is None and self.required:
+            raise ValueError(self.missing)
+        if self.is_media:
+            return self._checked_medium(value)
         if not self.sure:
-            return _passed_on(value)
+            return _sendable(whole(value))
         check = {
             "string": self._checked_text,
             "integer": self._checked_integer,
             "number": self._checked_number,
             "boolean": _checked_boolean,
         }[self.type]
-        return check(value)
+        return _sendable(check(value))
 
     def schema(self) -> dict[str, Any]:
         """Return the value as JSON Schema, but for pictures, whose limits the caller knows."""
@@ -182,27 +189,28 @@ class Field:
         known = {name: limit for name, limit in limits.items() if limit is not None}
         return {"type": _JSON_TYPES[self.type], **known, **described}
 
-    def _checked_media(self, value: Any) -> Any:
-        if self.type == "pictures":
-            most = (self.max_items if self.sure else None) or MAX_REFERENCES
-            found: tuple[Any, ...] = as_references(value, most=most, name=self.parameter)
-        elif self.type == "links":
-            many = value if isinstance(value, list | tuple) else [] if value is None else [value]
-            found = tuple(map(Attachment, many))
-        else:
-            if value is None and not self.required:
-                return None
-            return self._checked_picture(value) if self.type == "picture" else Attachment(value)
-        if not found and (self.required or self.min_items):
-            raise ValueError(f"is empty: pass one to {self.max_items or MAX_REFERENCES} pictures")
+    @property
+    def _wanted_media(self) -> str:
+        if self.type not in MANY:
+            return "a picture" if self.type == "picture" else "a video or a sound"
+        low, high = (self.min_items, self.max_items) if self.sure else (None, None)
+        count = f"{'one' if low in (None, 1) else low} {f'to {high}' if high else 'or more'}"
+        return f"{count} {'pictures' if self.type == 'pictures' else 'videos or sounds'}"
+
+    def _checked_many(self, value: Any) -> tuple[Any, ...]:
+        take = as_references if self.type == "pictures" else as_attachments
+        found: tuple[Any, ...] = take(value, most=self.most, name=self.parameter)
+        if not found and self.required:
+            raise ValueError(f"is empty: pass {self._wanted_media}")
+        if found and self.sure and len(found) < (self.min_items or 0):
+            raise ValueError(f"{len(found)} given: pass {self._wanted_media}")
         return found
 
-    def _checked_picture(self, value: Any) -> Reference:
+    def _checked_medium(self, value: Any) -> Reference | Attachment:
+        make = Reference if self.type == "picture" else Attachment
         message = ""
-        if value is None:
-            raise ValueError(self.missing)
         try:
-            return value if isinstance(value, Reference) else Reference(value)
+            return value if isinstance(value, make) else make(value)
         except InvalidRequest as error:
             message = error.message
         raise InvalidRequest(f"{self.parameter}: {message}", field=self.parameter)
@@ -231,36 +239,61 @@ class Field:
 
     def _checked_integer(self, value: Any) -> int:
         value = whole(value)
-        likely = [choice for choice in self.choices if choice not in self.remarks]
         if type(value) is not int:
-            if likely:
-                raise ValueError(f"{_shown(value)} is not offered: pass the whole number {_either(likely)}")
+            if self.choices:
+                raise ValueError(f"{_shown(value)} is not offered: pass the whole number {self._offered}")
             raise ValueError(f"{_shown(value)} is not a whole number: pass one{self._range}")
-        if self.choices and value not in self.choices:
-            raise ValueError(f"{_shown(value)} is not offered: pass {_either(likely)}")
-        self._check_range(value, "a whole number")
+        self._check_limits(value, "a whole number")
         return value
 
     def _checked_number(self, value: Any) -> float:
         value = whole(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if type(value) not in (int, float) or (type(value) is float and not math.isfinite(value)):
             raise ValueError(f"{_shown(value)} is not a number: pass one{self._range}")
-        self._check_range(value, "a number")
-        return value
+        self._check_limits(value, "a number")
+        return value  # type: ignore[no-any-return]
 
-    def _check_range(self, value: float, kind: str) -> None:
+    def _check_limits(self, value: float, kind: str) -> None:
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{_shown(value)} is not offered: pass {self._offered}")
         low, high = self.minimum, self.maximum
         if (low is not None and value < low) or (high is not None and value > high):
             raise ValueError(f"{_shown(value)} is out of range: pass {kind}{self._range}")
-        if self.multiple_of is not None and value % self.multiple_of:
-            raise ValueError(f"{_shown(value)} is not a multiple of {self.multiple_of:g}: pass {kind} that is one")
+        if self.multiple_of is not None and _exact(value) % _exact(self.multiple_of):
+            multiple = _shown(whole(self.multiple_of))
+            raise ValueError(f"{_shown(value)} is not a multiple of {multiple}: pass {kind} that is one")
+
+    @property
+    def _offered(self) -> str:
+        """The choices to advise: those that nothing is remarked about, if there are any."""
+        likely = [choice for choice in self.choices if choice not in self.remarks]
+        return either(likely or self.choices)
 
     @property
     def _range(self) -> str:
-        low, high = (None if limit is None else f"{limit}" for limit in (self.minimum, self.maximum))
+        low, high = (None if limit is None else _shown(limit) for limit in (self.minimum, self.maximum))
         if low and high:
             return f" from {low} to {high}"
         return f" from {low}" if low else f" up to {high}" if high else ""
+
+
+def entry(mapping: Mapping[Any, Any], value: Any) -> Any:
+    """Return what a mapping has for a value, None where it has nothing; the value may be a list.
+
+    >>> entry({5: "five"}, 5), entry({5: "five"}, [5])
+    ('five', None)
+    """
+    return next((found for key, found in mapping.items() if key == value), None)
+
+
+def either(values: Sequence[Any]) -> str:
+    """Return values as a list for people.
+
+    >>> either([5, 7, 9]), either([5])
+    ('5, 7 or 9', '5')
+    """
+    *others, last = map(str, values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _check_characters(text: str) -> None:
@@ -273,16 +306,24 @@ def _check_characters(text: str) -> None:
     raise ValueError("holds half a character (a lone surrogate): delete it")
 
 
-def _passed_on(value: Any) -> Any:
-    """Return what isn't checked, as long as it can be sent as JSON."""
-    value = whole(value)
+def _sendable(value: Any) -> Any:
+    """Return a value that can be sent as JSON; of a list or a table a copy, since a request never changes."""
+    if isinstance(value, str):
+        _check_characters(value)
+        return value
     try:
-        json.dumps(value, allow_nan=False).encode()
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
     except (TypeError, ValueError, RecursionError):
         pass
     else:
-        return value
+        return json.loads(text) if isinstance(value, list | tuple | dict) else value
     raise ValueError(f"{_shown(value)} can't be sent as JSON")
+
+
+def _exact(value: float) -> Fraction:
+    """Return the number that was written: 0.3 is a multiple of 0.1, although no float is exactly either."""
+    return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
 
 
 def _checked_boolean(value: Any) -> bool:
@@ -292,10 +333,8 @@ def _checked_boolean(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a whole number of more than 4300 digits"  # Python's own limit for writing one
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def _either(values: list[Any]) -> str:
-    *others, last = map(str, values)
-    return f"{', '.join(others)} or {last}" if others else last

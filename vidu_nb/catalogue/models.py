@@ -11,7 +11,7 @@ from typing import Any
 
 from ..environment import setting
 from ..errors import InvalidRequest
-from ..files import expanded
+from ..files import expanded, reason
 from .model import Model, read_model
 from .request import Request, quietly
 
@@ -31,7 +31,8 @@ class Models(Mapping[str, Model]):
     def __init__(self) -> None:
         self._own: dict[str, Model] = {}
         self._added: dict[str, Model] = {}
-        self._folder: tuple[object, dict[str, Model]] = (None, {})
+        self._files: dict[Path, tuple[object, Model | str]] = {}  # as it stood when it was read → a model, or its fault
+        self._warned: set[str] = set()
         self._lock = threading.RLock()
 
     def add(self, path: str | os.PathLike[str]) -> Model:
@@ -50,12 +51,13 @@ class Models(Mapping[str, Model]):
         """
         model = read_model(expanded(path))
         if model.slug in self._package():
-            raise InvalidRequest(f"{Path(path).name}: slug: {model.slug!r} is in this package already", field="model")
+            message = f"{Path(path).name}: slug: {model.slug!r} is a model of this package"
+            raise InvalidRequest(message, field="model")
         with self._lock:
             self._added[model.slug] = model
         return model
 
-    def remove(self, slug: str) -> None:
+    def remove(self, slug: Model | str) -> None:
         """Forget a model that was added; one that isn't there is no error."""
         with self._lock:
             self._added.pop(str(slug), None)
@@ -84,14 +86,17 @@ class Models(Mapping[str, Model]):
         message = f"model: {str(name)[:80]!r} is not known; {known}; models.add() takes a file for another"
         raise InvalidRequest(message, field="model")
 
-    def __getitem__(self, slug: str) -> Model:
-        for known in (self._package, lambda: self._added, self._users):
-            if (model := known().get(slug)) is not None:
-                return model
+    def __getitem__(self, slug: Model | str) -> Model:
+        if isinstance(slug, Model | str):
+            for known in (self._package, lambda: self._added, self._users):
+                if (model := known().get(str(slug))) is not None:
+                    return model
         raise KeyError(slug)
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._package(), **self._users(), **self._added})
+        users = self._users()
+        with self._lock:
+            return iter({**self._package(), **users, **self._added})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -107,35 +112,69 @@ class Models(Mapping[str, Model]):
             return self._own
 
     def _users(self) -> dict[str, Model]:
-        """The models of ``VIDU_NB_MODELS``, read anew when the folder has changed; a wrong file is warned of."""
-        folder = setting(ENV_MODELS)
-        if not folder:
-            return {}
-        paths = sorted(expanded(folder).glob("*.toml"))
-        stamp = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths if path.is_file()]
+        """Return the models of the folder ``VIDU_NB_MODELS``; warn of what is wrong there, as long as it is once."""
+        found: dict[str, Model] = {}
+        problems: list[str] = []
         with self._lock:
-            if self._folder[0] != stamp:
-                found: dict[str, Model] = {}
-                problems = []
-                for path, _, _ in stamp:
-                    try:
-                        model = read_model(path)
-                    except InvalidRequest as error:
-                        problems.append(error.message)
-                    else:
-                        found[model.slug] = model
-                self._folder = (stamp, found)
-                for problem in problems:
-                    warnings.warn(f"{ENV_MODELS}: {problem}", stacklevel=3)
-            return self._folder[1]
+            self._files = {path: self._file(path) for path in _files_of(setting(ENV_MODELS), problems)}
+            for path, (_, model) in self._files.items():
+                if isinstance(model, str):
+                    problems += [model] if model else []
+                elif model.slug in self._package():
+                    problems.append(f"{path.name}: slug: {model.slug!r} is a model of this package")
+                elif model.slug in found:
+                    problems.append(f"{path.name}: slug: {model.slug!r} is that of another file in the folder")
+                else:
+                    found[model.slug] = model
+            news = [problem for problem in problems if problem not in self._warned]
+            self._warned = set(problems)
+        for problem in news:
+            warnings.warn(f"{ENV_MODELS}: {problem}", stacklevel=3)
+        return found
+
+    def _file(self, path: Path) -> tuple[object, Model | str]:
+        """Return what a file holds, read anew only where it has changed; an empty text for one that is changing."""
+        stamp = _stamp(path)
+        if path in self._files and self._files[path][0] == stamp:
+            return self._files[path]
+        problem = ""
+        try:
+            return stamp, read_model(path)
+        except InvalidRequest as error:
+            problem = error.message
+        is_changing = _stamp(path) != stamp or (stamp is None and not path.is_symlink())
+        return (object(), "") if is_changing else (stamp, problem)
+
+
+def _stamp(path: Path) -> object:
+    """Return what tells that a file has changed; None for one that isn't there."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino
+
+
+def _files_of(folder: str, problems: list[str]) -> list[Path]:
+    """Return a folder's TOML files; not the hidden ones, which editors and systems leave."""
+    if not folder:
+        return []
+    try:
+        return sorted(path for path in expanded(folder).iterdir() if path.suffix == ".toml" and path.name[0] != ".")
+    except InvalidRequest as error:
+        problems.append(error.message)
+    except OSError as error:
+        problems.append(f"{folder}: {reason(error)}")
+    return []
 
 
 models = Models()
 
 
-def _restored(slug: str, values: dict[str, Any]) -> Request:
+def _restored(model: Model, values: dict[str, Any]) -> Request:
+    """Make the request that was pickled: of the model that is known here, else of the one that came with it."""
     with quietly():  # it was made once, and warned of then
-        return models.find(slug).request(**values)
+        return models.get(model.slug, model).request(**values)
 
 
 Request.restored = staticmethod(_restored)

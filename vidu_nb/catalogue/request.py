@@ -17,8 +17,8 @@ from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequest
 from ..references.attachment import Attachment
-from ..references.reference import MAX_REFERENCES, Reference
-from .field import MANY, Field, Role
+from ..references.reference import Reference, as_references
+from .field import MANY, Field, Role, entry
 
 if TYPE_CHECKING:
     from .model import Model
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 PREVIEW_VERSION = 3  # of the local engine's clips: raised when they change, so that none of an older engine replays
 Medium = Reference | Attachment
-_SHOWN = 60  # characters of a prompt that a repr shows
+DRAFT_ENDING = "-draft"  # of the preview engine's quicker, smaller siblings; no other service has them
+_SHOWN = 60  # characters of a text that a repr shows
 _warns = ContextVar("_warns", default=True)
 
 
@@ -54,13 +55,13 @@ class Request(BaseModel):
     )
     of: ClassVar[Model]
     default_model: ClassVar[str] = "vidu-q1-reference-to-video"
-    restored: ClassVar[Any]  # a function that unpickles one, by its model's slug
+    restored: ClassVar[Any]  # a function that unpickles one
 
     def __init__(self, /, **parameters: Any) -> None:
         # Our own error is raised outside the except block, so that no traceback carries pydantic's.
         problems: tuple[tuple[str, str], ...]
         try:
-            super().__init__(**_spread(self.of, parameters))
+            super().__init__(**spread(self.of, parameters))
             problems = ()
         except ValidationError as error:
             problems = tuple(_problems(self.of, error.errors(include_url=False)))
@@ -123,9 +124,9 @@ class Request(BaseModel):
         parts += [str(shape)] if shape else []
         parts += ["x".join(map(str, self.frame_size))] if not shape and self.of.returns == "image" else []
         parts += [f"{duration} s"] if duration is not None else []
-        if self.of.by_role("seed"):
-            seed = seed or self.seed_value
-            parts += [f"seed {seed}"] if seed else ["random seed"] if self.is_random else []
+        if field := self.of.by_role("seed"):
+            seed = self.seed_value if seed is None or seed == field.random else seed
+            parts += [f"seed {seed}"] if seed is not None else ["random seed"] if self.is_random else []
         return parts
 
     def remarks(self) -> tuple[tuple[str, str], ...]:
@@ -133,7 +134,7 @@ class Request(BaseModel):
         return tuple(
             (field.parameter, remark)
             for field in self.of.fields.values()
-            if field.remarks and (remark := field.remarks.get(getattr(self, field.parameter)))
+            if (remark := entry(field.remarks, getattr(self, field.parameter)))
         )
 
     @classmethod
@@ -249,7 +250,7 @@ class Request(BaseModel):
         canonical = json.dumps({"engine": engine, "model": model, "request": asked, "version": 1}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, /, **changes: Any) -> Self:
         """Return a copy with some parameters changed, checked anew: InvalidRequest as for a new one.
 
         >>> from vidu_nb import VideoRequest
@@ -257,38 +258,47 @@ class Request(BaseModel):
         >>> request.replace(seed=7).seed
         7
         """
-        fields = self.of.fields
-        named = {fields[name].parameter if name in fields else name: value for name, value in changes.items()}
-        return type(self)(**self.values() | named)
+        fields, parameters = self.of.fields, self.of.by_parameter
+        by_api = {name: fields[name].parameter for name in changes if name in fields and name not in parameters}
+        return type(self)(**self.values() | {by_api.get(name, name): value for name, value in changes.items()})
 
     if TYPE_CHECKING:  # the parameters are the file's
 
         def __getattr__(self, name: str) -> Any: ...
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self.restored, (self.of.slug, self.values())
+        return self.restored, (self.of, self.values())
+
+    def __hash__(self) -> int:
+        return hash(
+            (self.of.slug, *((None if isinstance(one, list | dict) else one) for one in self.values().values()))
+        )
 
     def __repr__(self) -> str:
-        shown: dict[str, Any] = {
-            name: list(value) if isinstance(value, tuple) else value for name, value in self.values().items()
-        }
+        shown = self.values()
         prompt = shown.pop("prompt", None)
-        parts = [] if prompt is None else [repr(_short(prompt))]
-        parts += [f"{name}={value!r}" for name, value in shown.items() if value is not None]
+        parts = [] if prompt is None else [_short(prompt)]
+        parts += [f"{name}={_short(value)}" for name, value in shown.items() if value is not None]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     __str__ = __repr__
 
 
-def _short(prompt: str) -> str:
-    return prompt if len(prompt) <= _SHOWN else prompt[: _SHOWN - 1] + "…"
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…")
+    if isinstance(value, tuple):
+        return repr(list(value))  # pictures, videos or sounds, which are short by themselves
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN or isinstance(value, Medium) else shown[: _SHOWN - 1] + "…"
 
 
 def request_class(model: Model) -> type[Request]:
     """Make the class of a model's requests."""
     fields: dict[str, Any] = {}
     for field in model.fields.values():
-        aliases = AliasChoices(*dict.fromkeys([field.parameter, field.name]))
+        names = [field.parameter] if field.name in model.by_parameter else [field.parameter, field.name]
+        aliases = AliasChoices(*names)
         info: dict[str, Any] = {"title": field.title, "description": field.help, "validation_alias": aliases}
         default: dict[str, Any] = (
             {} if field.required else {"default": () if field.type in MANY else field.sent_default}
@@ -317,24 +327,22 @@ def identifies(field: Field, value: Any) -> bool:
     A parameter that was added to a model's file later does only where it isn't its default: what was paid for before
     it came still replays.
     """
-    return not field.added or value != field.default
+    return not field.added or value != field.sent_default
 
 
 def _many(value: Any) -> tuple[Medium, ...]:
     return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
-def _spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
+def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with ``references`` laid out over a model's single pictures, where it has no list."""
     if "references" not in parameters or "references" in model.by_parameter:
         return parameters
     free = [one.parameter for one in model.media if one.type == "picture" and one.parameter not in parameters]
-    given = parameters["references"]
-    pictures = list(given) if isinstance(given, list | tuple) else [given]
-    if not free or len(pictures) > len(free):
-        return parameters  # an unknown parameter, or too many: refused as such
+    if not free:
+        return parameters  # an unknown parameter, and refused as such
     rest = {name: value for name, value in parameters.items() if name != "references"}
-    return rest | dict(zip(free, pictures, strict=False))
+    return rest | dict(zip(free, as_references(parameters["references"], most=len(free)), strict=False))
 
 
 def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:
@@ -342,8 +350,8 @@ def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:
     if field.type in MANY and not isinstance(given, list):
         raise InvalidRequest(f"{field.name}: must be a list of strings", field=field.name)
     texts = given if isinstance(given, list) else [given]
-    if len(texts) > (most := field.max_items or MAX_REFERENCES) and field.type in MANY:
-        raise InvalidRequest(f"{field.name}: {len(texts)} given, at most {most} are taken", field=field.name)
+    if len(texts) > field.most:
+        raise InvalidRequest(f"{field.name}: {len(texts)} given, at most {field.most} are taken", field=field.name)
     make = Reference.from_wire if field.type.startswith("picture") else Attachment.from_wire
     found = []
     for i, text in enumerate(texts):

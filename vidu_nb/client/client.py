@@ -231,11 +231,22 @@ class Client:
         return self.name_of(models[MODEL])
 
     def name_of(self, model: Model) -> str:
-        """Return a model's name in the URL, in keys and in the archive."""
+        """Return a model's name in the URL, in keys and in the archive.
+
+        >>> from vidu_nb import models
+        >>> Client.preview(quality="draft").name_of(models["wan2.7-r2v"])
+        'wan2.7-r2v-draft'
+        """
         return self._session.engine.name_of(model)
 
     def price_of(self, request: Request) -> float:
-        """Return the US dollars that a request is expected to cost: `price_usd`, or what another model's file says."""
+        """Return the US dollars that a request is expected to cost: `price_usd`, or what another model's file says.
+
+        >>> from vidu_nb import models
+        >>> request = models["sdxl1.0-txt2img"].request(prompt="A lighthouse at dusk", samples=2)
+        >>> Client("a-key-of-my-own-0123456789").price_of(request)
+        0.016
+        """
         return self._session.price_of(request)
 
     @property

@@ -6,12 +6,15 @@ import base64
 import hashlib
 import mimetypes
 import os
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import InvalidRequest, one_line
+from ..files import expanded
 from .images import MAX_BODY_BYTES
 from .signatures import shareable, unsigned
 from .sources import checked_url, decode_text, is_data_uri, is_web_url, shorten
@@ -90,6 +93,49 @@ class Attachment:
         return f"Attachment({self.label!r}, {self.sha256[:8]})"
 
 
+def as_attachments(value: Any, *, most: int, name: str) -> tuple[Attachment, ...]:
+    """Return one or many sources as a tuple of attachments.
+
+    Parameters
+    ----------
+    value
+        One source as for `Attachment`; several in a list or other iterable, or a mapping of names to sources.
+    most
+        How many are taken.
+    name
+        What the parameter is called, for errors.
+
+    Raises
+    ------
+    InvalidRequest
+        With ``.field`` naming the one, such as ``reference_videos[1]``.
+
+    >>> as_attachments("https://example.com/walk.mp4", most=2, name="videos")
+    (Attachment('walk.mp4', ...),)
+    """
+    if value is None:
+        return ()
+    if (
+        isinstance(value, str | bytes | os.PathLike | Attachment)
+        or hasattr(value, "path")
+        or not isinstance(value, Iterable)
+    ):
+        value = [value]
+    named = value.items() if isinstance(value, Mapping) else ((None, source) for source in value)
+    sources = list(islice(named, most + 1))
+    if len(sources) > most:
+        given = len(value) if isinstance(value, Sized) else f"more than {most}"
+        raise InvalidRequest(f"{name}: {given} given: pass at most {most}", field=name)
+    found = []
+    for i, (label, source) in enumerate(sources):
+        try:
+            found.append(Attachment(source, name=None if label is None else str(label)))
+        except InvalidRequest as error:
+            where = f"{name}[{i}]"
+            raise InvalidRequest(f"{where}: {error.message}", field=where) from None
+    return tuple(found)
+
+
 def _read(source: Any) -> dict[str, Any]:
     if isinstance(source, str) and is_web_url(source):
         url = checked_url(source)
@@ -99,12 +145,14 @@ def _read(source: Any) -> dict[str, Any]:
         return {"url": source, "name": "", "sha256": hashlib.sha256(decode_text(source)).hexdigest()}
     if not isinstance(source, str | os.PathLike):
         raise InvalidRequest(f"a {type(source).__name__} is not a video or a sound: pass a path or an https:// URL")
-    path = Path(source).expanduser()
+    path = expanded(source)
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= _MOST_BYTES else b""
+        is_file, size = path.is_file(), path.stat().st_size  # neither a folder, nor a pipe that never ends
+        data = path.read_bytes() if is_file and size <= _MOST_BYTES else b""
     except (OSError, ValueError):
-        raise InvalidRequest(f"no file {str(source)[:200]!r}: check the path") from None
+        is_file, size, data = False, 0, b""
+    if not is_file:
+        raise InvalidRequest(f"no file {str(source)[:200]!r}: check the path")
     if size > _MOST_BYTES:
         raise InvalidRequest(f"{path.name} has {size / 1e6:.1f} MB: at most {_MOST_BYTES / 1e6:.0f} MB can be sent")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -5,6 +5,7 @@ Its parameters and their limits stand in its file in the catalogue; here they ge
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .catalogue.models import DEFAULT, models
@@ -27,6 +28,34 @@ _FIELDS = models[MODEL].fields
 #: Exact frame sizes in pixels (width, height).
 FRAME_SIZES: dict[str, tuple[int, int]] = dict(_FIELDS["aspect_ratio"].sizes)
 MAX_SEED = 999_999  # of seeds that are drawn: every model takes it
+
+
+class _NotGiven:
+    """Stands in a signature for what is left to the model's file, and shows as the default model's value."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+NOT_GIVEN: Any = _NotGiven(None)
+
+
+def default(parameter: str) -> Any:
+    """Return what stands in a signature for a parameter's default: the model that is asked has its own.
+
+    >>> default("seed"), given({"seed": default("seed"), "duration": 7})
+    (42, {'duration': 7})
+    """
+    return _NotGiven(models[MODEL].by_parameter[parameter].default)
+
+
+def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a caller gave."""
+    return {name: value for name, value in parameters.items() if not isinstance(value, _NotGiven)}
+
 
 if TYPE_CHECKING:
 

@@ -10,7 +10,7 @@ from .catalogue.request import Request
 from .client.client import Client
 from .errors import InvalidRequest
 from .references.reference import Source
-from .request import NOT_GIVEN, AspectRatio, MovementAmplitude, Quality, default, given
+from .request import DEFAULTS, AspectRatio, MovementAmplitude, Quality, given
 from .video import Video
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def generate(
     **parameters: Any,
 ) -> Any: ...
 def generate(
-    prompt: str = NOT_GIVEN,
-    references: Source = NOT_GIVEN,
+    prompt: str = DEFAULTS.prompt,
+    references: Source = DEFAULTS.references,
     *,
-    aspect_ratio: str = default("aspect_ratio"),
-    duration: int = default("duration"),
-    seed: int = default("seed"),
-    bgm: bool = default("bgm"),
-    movement_amplitude: str = default("movement_amplitude"),
+    aspect_ratio: str = DEFAULTS.aspect_ratio,
+    duration: int = DEFAULTS.duration,
+    seed: int = DEFAULTS.seed,
+    bgm: bool = DEFAULTS.bgm,
+    movement_amplitude: str = DEFAULTS.movement_amplitude,
     model: Model | str | None = None,
     client: Client | None = None,
     **parameters: Any,
@@ -133,14 +133,14 @@ def preview(
     **parameters: Any,
 ) -> Any: ...
 def preview(
-    prompt: str = NOT_GIVEN,
-    references: Source = NOT_GIVEN,
+    prompt: str = DEFAULTS.prompt,
+    references: Source = DEFAULTS.references,
     *,
-    aspect_ratio: str = default("aspect_ratio"),
-    duration: int = default("duration"),
-    seed: int = default("seed"),
-    bgm: bool = default("bgm"),
-    movement_amplitude: str = default("movement_amplitude"),
+    aspect_ratio: str = DEFAULTS.aspect_ratio,
+    duration: int = DEFAULTS.duration,
+    seed: int = DEFAULTS.seed,
+    bgm: bool = DEFAULTS.bgm,
+    movement_amplitude: str = DEFAULTS.movement_amplitude,
     quality: Quality = "full",
     model: Model | str | None = None,
     client: Client | None = None,
@@ -174,7 +174,7 @@ def preview(
 
 
 def picture(
-    prompt: str = NOT_GIVEN, *, model: Model | str | None = None, client: Client | None = None, **parameters: Any
+    prompt: str = DEFAULTS.prompt, *, model: Model | str | None = None, client: Client | None = None, **parameters: Any
 ) -> Any:
     """Make a picture with a model that returns one; a picture is a reference wherever one is taken.
 

@@ -6,6 +6,7 @@ Its parameters and their limits stand in its file in the catalogue; here they ge
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .catalogue.models import DEFAULT, models
@@ -40,20 +41,16 @@ class _NotGiven:
         return repr(self._value)
 
 
-NOT_GIVEN: Any = _NotGiven(None)
-
-
-def default(parameter: str) -> Any:
-    """Return what stands in a signature for a parameter's default: the model that is asked has its own.
-
-    >>> default("seed"), given({"seed": default("seed"), "duration": 7})
-    (42, {'duration': 7})
-    """
-    return _NotGiven(models[MODEL].by_parameter[parameter].default)
+#: What stands in signatures for the default model's values: another model that is asked has its own.
+DEFAULTS: Any = SimpleNamespace(**{one.parameter: _NotGiven(one.default) for one in _FIELDS.values()})
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a caller gave."""
+    """Return the parameters that a caller gave.
+
+    >>> DEFAULTS.seed, given({"seed": DEFAULTS.seed, "duration": 7})
+    (42, {'duration': 7})
+    """
     return {name: value for name, value in parameters.items() if not isinstance(value, _NotGiven)}
 
 

@@ -60,7 +60,7 @@ class Request(BaseModel):
         # Our own error is raised outside the except block, so that no traceback carries pydantic's.
         problems: tuple[tuple[str, str], ...]
         try:
-            super().__init__(**_spread(self.of, parameters))
+            super().__init__(**spread(self.of, parameters))
             problems = ()
         except ValidationError as error:
             problems = tuple(_problems(self.of, error.errors(include_url=False)))
@@ -268,12 +268,6 @@ class Request(BaseModel):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.restored, (self.of.slug, self.values())
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self  # it is frozen, and so are its values
-
     def __repr__(self) -> str:
         shown: dict[str, Any] = {
             name: list(value) if isinstance(value, tuple) else value for name, value in self.values().items()
@@ -330,7 +324,7 @@ def _many(value: Any) -> tuple[Medium, ...]:
     return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
-def _spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
+def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with ``references`` laid out over a model's single pictures, where it has no list."""
     if "references" not in parameters or "references" in model.by_parameter:
         return parameters

@@ -208,21 +208,29 @@ def picture(
     ...
     vidu_nb.errors.InvalidRequest: img_width: 1001 is not a multiple of 8: pass a whole number that is one
     """
-    asked = painter() if model is None else models.find(model)
-    if asked.returns != "image":
-        message = f"model: {asked.slug} returns a video: ask it with generate(), or name a model that returns a picture"
-        raise InvalidRequest(message, field="model")
-    request = asked.request(**given({"prompt": prompt}), **parameters)
+    request = image_model(model).request(**given({"prompt": prompt}), **parameters)
     return (client or Client.from_env()).generate(request)
 
 
-def painter() -> Model:
-    """Return the first model that returns a picture and needs a prompt alone.
+def image_model(name: Model | str | None) -> Model:
+    """Return the model of that name; for None the first that returns a picture and needs a prompt alone.
 
-    >>> painter().returns
+    Raises
+    ------
+    InvalidRequest
+        There is none of that name, or it returns a video.
+
+    >>> image_model(None).returns
     'image'
     """
+    model = models.find(name or _first_painter())
+    if model.returns == "image":
+        return model
+    message = f"model: {model.slug} returns a video: ask it with generate(), or name a model that returns a picture"
+    raise InvalidRequest(message, field="model")
 
+
+def _first_painter() -> Model:
     def needs_a_prompt_alone(model: Model) -> bool:
         return [one.role for one in model.fields.values() if one.required] == ["prompt"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from html import escape
 from typing import Any
 
 from ..errors import ViduError
 from ..player import figure, still
-from ..video import Video
 from .formatting import label_value
 from .plan import Plan
 from .runner import Outcome, made_by
@@ -109,8 +108,9 @@ class Grid:
 
     def bundle(self) -> dict[str, str]:
         """Return the MIME bundle that Jupyter shows."""
-        made = [one for index in self.shown for one in made_by(self.results[index]) if one.path.exists()]
-        return {"text/plain": repr(self), "text/html": self.html(), **_picture_of(made)}
+        made: Any = [one for index in self.shown for one in made_by(self.results[index]) if one.path.exists()]
+        picture = {"image/jpeg": still(made)} if made else {}
+        return {"text/plain": repr(self), "text/html": self.html()} | picture
 
     def _selection(self, cell: Callable[[int], str]) -> str:
         shown = self.shown
@@ -140,9 +140,10 @@ def _flow_html(plan: Plan, indexes: Collection[int], cell: Callable[[int], str])
 
 
 def _cell_html(plan: Plan, index: int, outcome: Outcome | None, *, is_in_flight: bool) -> str:
-    if outcome is not None and not isinstance(outcome, ViduError):
+    made: Any = made_by(outcome)
+    if made:
         try:
-            return _figure(outcome)
+            return "".join(map(figure, made))
         except (ViduError, OSError) as error:  # it was moved or removed meanwhile
             outcome = ViduError(str(error))
     width, height = plan[index].frame_size
@@ -151,20 +152,6 @@ def _cell_html(plan: Plan, index: int, outcome: Outcome | None, *, is_in_flight:
     size = f"width:{width * scale:.0f}px;max-width:100%;aspect-ratio:{width}/{height}"
     look = "border:1px dashed var(--jp-border-color1,#bdbdbd);border-radius:6px;box-sizing:border-box;padding:8px"
     return f'<div style="{size};{look};{_MUTED};overflow:auto;overflow-wrap:anywhere;margin:4px 0">{escape(text)}</div>'
-
-
-def _figure(made: Any) -> str:
-    """Show a clip, a picture or several as HTML."""
-    return figure(made) if isinstance(made, Video) else str(made._repr_mimebundle_()["text/html"])
-
-
-def _picture_of(made: Sequence[Any]) -> dict[str, str]:
-    """Return what stands beside the HTML: all clips' posters, or the first picture."""
-    clips = [one for one in made if isinstance(one, Video)]
-    if clips:
-        return {"image/jpeg": still(clips)}
-    bundle = made[0]._repr_mimebundle_() if made else {}
-    return {kind: data for kind, data in bundle.items() if kind.startswith("image/")}
 
 
 def _outcome_text(outcome: Outcome) -> str:

@@ -22,9 +22,9 @@ def making(picture: Image, array: np.ndarray[Any, np.dtype[np.uint8]], data: byt
         assert_type(vidu.generate(PROMPT, source), vidu.Video)
     assert_type(vidu.generate(PROMPT, ["cat.jpg", picture], aspect_ratio="9:16", seed=7, bgm=False), vidu.Video)
     assert_type(vidu.preview(PROMPT, [vidu.Reference("cat.jpg", name="cat")], quality="draft"), vidu.Video)
-    vidu.generate(PROMPT, "cat.jpg", aspect_ratio="4:3")  # type: ignore[arg-type]
-    vidu.generate(PROMPT, "cat.jpg", seed="seven")  # type: ignore[arg-type]
-    vidu.generate(PROMPT, "cat.jpg", surprise=1)  # type: ignore[call-arg]
+    vidu.generate(PROMPT, "cat.jpg", aspect_ratio="4:3")  # type: ignore[call-overload]
+    vidu.generate(PROMPT, "cat.jpg", seed="seven")  # type: ignore[call-overload]
+    vidu.generate(PROMPT, "cat.jpg", surprise=1)  # type: ignore[call-overload]
 
 
 def asking() -> vidu.VideoRequest:

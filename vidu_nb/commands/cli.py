@@ -207,7 +207,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
         "--credits",
         type=float,
         metavar="N",
-        help="start with N dollars of play money and charge 0.50 a clip; by default nothing is charged",
+        help="start with N dollars of play money and charge each call its model's price; by default nothing is charged",
     )
 
 

@@ -173,15 +173,14 @@ class Sweep:
             for name in [*self.plan.axes, *([seed.parameter] if seed else [])]
         }
         row = {**shown, "state": "not asked", "file": "", "cost_usd": None, "elapsed_s": None}
-        first = next(iter(made_by(outcome)), None)
-        if first is not None and first.receipt:
-            made = first.receipt.original or first.receipt
+        made = made_by(outcome)
+        if made and (receipt := made[0].receipt):
             row |= {
-                **({seed.parameter: _seed_of(first)} if seed else {}),
-                "state": "replayed" if first.receipt.replayed else "landed",
-                "file": shown_path(first.path),
-                "cost_usd": first.receipt.cost_usd,
-                "elapsed_s": made.elapsed_s,
+                **({seed.parameter: _seed_of(made[0])} if seed else {}),
+                "state": "replayed" if receipt.replayed else "landed",
+                "file": ", ".join(shown_path(one.path) for one in made),
+                "cost_usd": receipt.cost_usd,
+                "elapsed_s": (receipt.original or receipt).elapsed_s,
             }
         if isinstance(outcome, ViduError):
             row["state"] = "failed"

@@ -255,12 +255,14 @@ def _previewed(request: Request, client: Client) -> Iterator[Cut]:
         request = _with(request, "seed", DRAWN_SEED)
     shape = request.model.by_role("aspect_ratio")
     if shape is None or not shape.sizes.keys() >= FRAME_SIZES.keys():
-        yield from _cropped(client.generate(request))
+        made: Any = client.generate(request)
+        yield from _cropped(made)
         return
     pictures = load_pictures(request)
     for ratio in FRAME_SIZES:
         asked = _with(request, "aspect_ratio", ratio)
-        yield Cut(ratio, "preview", client.generate(asked), None, tuple(_planned(asked, pictures)))
+        clip: Any = client.generate(asked)
+        yield Cut(ratio, "preview", clip, None, tuple(_planned(asked, pictures)))
 
 
 def _with(request: Request, role: Role, value: Any) -> Request:

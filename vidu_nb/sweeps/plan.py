@@ -57,6 +57,7 @@ class Plan:
     @classmethod
     def of(
         cls,
+        /,
         prompt: str | Iterable[str] = DEFAULTS.prompt,
         references: Source = DEFAULTS.references,
         *,

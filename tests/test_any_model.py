@@ -174,3 +174,27 @@ def test_the_scan_would_see_one(tmp_path):
     path = tmp_path / "module.py"
     path.write_text('"""wan2.7-r2v"""\nA = {"x": "wan2.7-r2v"}\nB = f"{A}/wan2.7-r2v"\n')
     assert [text for text in literals(path) if "wan2.7-r2v" in text] == ["wan2.7-r2v", "/wan2.7-r2v"]
+
+
+def test_the_service_s_own_sample_is_the_request_it_ever_was(service, command, monkeypatch):
+    """The documented body, however it is asked: the same JSON, under the key that was paid for before."""
+    body = {
+        "prompt": "A man reads on a bench in a park, slow zoom on the book's cover, then back to him.",
+        "image_urls": [f"https://pictures.example/input/{name}" for name in ("man.jpeg", "book.png", "park.jpeg")],
+        "aspect_ratio": "16:9", "duration": 5, "seed": 42, "bgm": True, "movement_amplitude": "auto",
+    }  # fmt: skip
+    client = vidu.Client(KEY, service.url, mode="sync", notify=len)
+    default = next(iter(vidu.models))
+    made = [
+        vidu.VideoRequest.from_payload(body),
+        vidu.generate(body["prompt"], body["image_urls"], client=client).request,
+        vidu.generate(body["prompt"], body["image_urls"], model=default, client=client).request,
+        vidu.Plan.of(body["prompt"], body["image_urls"])[0],
+    ]
+    assert {one.key() for one in made} == {"56abb1177fbdda3bd8b18185d2e4c28832762051abf8b7941acfca13fdfe9f89"}
+    assert service.bodies == [body]
+    monkeypatch.setenv("SEGMIND_API_KEY", KEY)
+    monkeypatch.setenv("SEGMIND_BASE_URL", service.url)
+    pictures = [word for url in body["image_urls"] for word in ("-r", url)]
+    replayed = command("generate", body["prompt"], *pictures, "--model", default, "--set", "seed=42", "--json")
+    assert json.loads(replayed.out)["receipt"]["replayed"]

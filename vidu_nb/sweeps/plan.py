@@ -48,6 +48,8 @@ class Plan:
     {'aspect_ratio': ('16:9', '9:16'), 'seed': (1, 2, 3)}
     >>> plan.values(4)["seed"], plan.label(4), plan.facts()["requests"]
     (2, '9:16 · seed 2', 6)
+    >>> plan.unit, plan.fields["seed"].maximum, plan.unchecked(4) == plan[4]
+    ('clip', 999999, True)
     """
 
     parameters: Mapping[str, tuple[Any, ...]]

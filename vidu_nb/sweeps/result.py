@@ -38,8 +38,8 @@ class Sweep:
     >>> made = vidu.sweep("A wall.", wall, seed=[1, 2], aspect_ratio="1:1", quality="draft")
     >>> made.headline, made.stopped, made.spent_usd
     ('2 of 2 clips', '', 0.0)
-    >>> len(made.videos), made.failed, made.results[1] == made.at(seed=2)
-    (2, [], True)
+    >>> len(made.videos), made.pictures, made.failed, made.results[1] == made.at(seed=2)
+    (2, [], [], True)
     >>> made.rows("seed", "state")  # made.table() is a DataFrame, where pandas is installed
     seed  state
     1     landed

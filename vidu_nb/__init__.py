@@ -1,10 +1,12 @@
-"""A Jupyter toolkit for Vidu Q1 Reference to Video: from a prompt and pictures to a clip that plays inline.
+"""A Jupyter toolkit for paid video models: from a prompt and pictures to a clip that plays inline.
 
     import vidu_nb as vidu
 
     vidu.generate("A cat naps. Then it looks up.", "cat.jpg")
+    vidu.picture("A lighthouse at dusk")
 
-With no API key the free local preview engine answers.
+`generate` asks Vidu Q1 Reference to Video; ``model=`` names another of `vidu.models`. With no API key the free local
+preview engine answers.
 
 What stands in `__all__` is public; everything else may be moved or renamed in any release.
 """
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .animatic.server.server import PreviewServer as PreviewServer
     from .animatic.story.storyboard import Storyboard as Storyboard
     from .api import generate as generate
+    from .api import picture as picture
     from .api import preview as preview
     from .api import storyboard as storyboard
     from .catalogue.model import Model as Model
@@ -83,6 +86,7 @@ _HOMES = {
     "logout": "net.credentials",
     "models": "catalogue.models",
     "panel": "panels.panel",
+    "picture": "api",
     "preview": "api",
     "reproduces": "measures.reproduction",
     "show": "widgets.show",
@@ -121,6 +125,7 @@ __all__ = [
     "logout",
     "models",
     "panel",
+    "picture",
     "preview",
     "reproduces",
     "show",

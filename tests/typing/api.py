@@ -22,9 +22,24 @@ def making(picture: Image, array: np.ndarray[Any, np.dtype[np.uint8]], data: byt
         assert_type(vidu.generate(PROMPT, source), vidu.Video)
     assert_type(vidu.generate(PROMPT, ["cat.jpg", picture], aspect_ratio="9:16", seed=7, bgm=False), vidu.Video)
     assert_type(vidu.preview(PROMPT, [vidu.Reference("cat.jpg", name="cat")], quality="draft"), vidu.Video)
-    vidu.generate(PROMPT, "cat.jpg", aspect_ratio="4:3")  # type: ignore[arg-type]
-    vidu.generate(PROMPT, "cat.jpg", seed="seven")  # type: ignore[arg-type]
-    vidu.generate(PROMPT, "cat.jpg", surprise=1)  # type: ignore[call-arg]
+    vidu.generate(PROMPT, "cat.jpg", aspect_ratio="4:3")  # type: ignore[call-overload]
+    vidu.generate(PROMPT, "cat.jpg", seed="seven")  # type: ignore[call-overload]
+    vidu.generate(PROMPT, "cat.jpg", surprise=1)  # type: ignore[call-overload]
+
+
+def any_model(own: Path) -> None:
+    """Another model takes its own parameters, and is named by its slug or as itself."""
+    model = vidu.models.add(own)
+    assert_type(model, vidu.Model)
+    for name in (model, model.slug):
+        vidu.generate(PROMPT, model=name, duration=7, resolution="1080P")
+        vidu.preview(PROMPT, "cat.jpg", model=name, quality="draft", aspect_ratio="21:9")
+        assert_type(vidu.Plan.of(PROMPT, model=name, guidance=[3, 7.5]), vidu.Plan)
+        assert_type(vidu.sweep(PROMPT, model=name, guidance=[3, 7.5], budget_usd=1), vidu.Sweep)
+    lighthouse = vidu.picture("A lighthouse at dusk", samples=1)
+    assert_type(vidu.generate(PROMPT, lighthouse), vidu.Video)
+    vidu.picture(model=model, references=["face.jpg", "scene.jpg"])
+    assert_type(vidu.framing(model.request(prompt=PROMPT)), vidu.Framing)
 
 
 def asking() -> vidu.VideoRequest:

@@ -68,7 +68,9 @@ class TerminalView:
         """Show an empty bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(total=len(self._plan), desc="sweep", unit="clip", file=sys.stderr, disable=None, leave=False)
+        self._bar = tqdm(
+            total=len(self._plan), desc="sweep", unit=self._plan.unit, file=sys.stderr, disable=None, leave=False
+        )
 
     def update(self, runner: Runner) -> None:
         """Fill the bar."""
@@ -173,7 +175,7 @@ def _figures(runner: Runner, budget: Budget | None) -> Iterator[str]:
     yield f"{len(runner.in_flight)} being made"
     if progress.failed:
         yield f"{progress.failed:,} failed"
-    if progress.price_usd:
+    if not runner.is_free:
         yield f"{format_usd(progress.spent_usd)} spent"
         if budget:
             yield f"{format_usd(budget.left)} left of the budget"

@@ -11,8 +11,8 @@ import pytest
 import vidu_nb
 
 NAMES = [
-    "Archive", "Budget", "Client", "Consistency", "Credits", "Framing", "Model", "Panel", "Pending", "Plan", "Player",
-    "PreviewServer", "Receipt", "Reference", "Storyboard", "Sweep", "Verdict", "Verdicts", "Video", "VideoRequest",
+    "Archive", "Budget", "Client", "Consistency", "Credits", "Framing", "Model", "Panel", "Pending", "Picture", "Pictures",
+    "Plan", "Player", "PreviewServer", "Receipt", "Reference", "Storyboard", "Sweep", "Verdict", "Verdicts", "Video", "VideoRequest",
     "consistency", "dino", "errors", "framing", "generate", "load", "login", "logout", "models", "panel", "preview",
     "reproduces", "show", "storyboard", "sweep",
 ]  # fmt: skip

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .net.credentials import logout as logout
     from .panels.panel import Panel as Panel
     from .panels.panel import panel as panel
+    from .picture import Picture as Picture
+    from .picture import Pictures as Pictures
     from .player import Player as Player
     from .receipt import Receipt as Receipt
     from .references.reference import Reference as Reference
@@ -62,6 +64,8 @@ _HOMES = {
     "Model": "catalogue.model",
     "Panel": "panels.panel",
     "Pending": "client.account",
+    "Picture": "picture",
+    "Pictures": "picture",
     "Plan": "sweeps.plan",
     "Player": "player",
     "PreviewServer": "animatic.server.server",
@@ -100,6 +104,8 @@ __all__ = [
     "Model",
     "Panel",
     "Pending",
+    "Picture",
+    "Pictures",
     "Plan",
     "Player",
     "PreviewServer",

@@ -1,4 +1,4 @@
-"""Picture files as bytes: whether one is whole, a text in its metadata, a small copy. The image data is never changed.
+"""Picture files as bytes: whether one is whole, a text in its metadata, a small copy; image data is never changed.
 
 Pillow decodes; its own limits and warnings, which are the whole process's, are not met: see `references.bare`.
 """
@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import ViduError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 #: Format → how a file's name ends.
 ENDINGS = {"PNG": "png", "JPEG": "jpg", "GIF": "gif", "WEBP": "webp"}
 MAX_TEXT = 60_000  # bytes of ASCII: it fits into one segment of a JPEG
-THUMBNAIL_BYTES = 60_000  # in base64, beside a smaller still, it stays below 150 kB of notebook
 _START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP", re.DOTALL)
 _MAX_LEAD = 1024  # bytes before a picture: a byte order mark, line ends, the head of a multipart answer
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a JPEG's entropy-coded data
@@ -51,6 +51,16 @@ def format_of(data: bytes) -> str:
     found = _START.match(data)
     kinds = {b"\x89": "PNG", b"\xff": "JPEG", b"G": "GIF", b"R": "WEBP"}
     return kinds[found[0][:1]] if found else ""
+
+
+def read(path: Path) -> bytes | None:
+    """Return a file's bytes where they are a picture's by their beginning, None for any other or missing file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            return head + file.read() if format_of(head) else None
+    except OSError:
+        return None
 
 
 def what_is_wrong(data: bytes) -> str:
@@ -186,6 +196,12 @@ def size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
+def is_huge(data: bytes) -> bool:
+    """Return whether a picture has more pixels than are ever decoded; ViduError where it has no size."""
+    width, height = size(data)
+    return width * height > MAX_PIXELS
+
+
 def _png_size(data: bytes) -> tuple[int, int]:
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
@@ -219,8 +235,7 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 def _undecodable(data: bytes) -> str:
     """Say why a picture's pixels, of an animation the first ones, can't be decoded; those of a huge one are not."""
     try:
-        width, height = size(data)
-        if width * height <= MAX_PIXELS:
+        if not is_huge(data):
             with _opened(bare(data).data) as image:
                 image.load()
     except Exception as error:  # each decoder raises something else
@@ -245,7 +260,7 @@ def decode(data: bytes) -> Image:
         It is no picture, is damaged, or has more than `MAX_PIXELS`.
     """
     width, height = size(data)
-    if width * height > MAX_PIXELS:
+    if is_huge(data):
         raise ViduError(f"it has {width}x{height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
     found = bare(data)
     try:
@@ -492,8 +507,17 @@ class Thumbnail(NamedTuple):
     is_whole: bool
 
 
-def thumbnail(data: bytes, *, side: int) -> Thumbnail:
-    """Make a copy of at most `THUMBNAIL_BYTES`: the file itself where it is no larger; an animation moves.
+def thumbnail(data: bytes, *, side: int, most: int) -> Thumbnail:
+    """Make a small copy of a picture; an animation moves in it, where that fits.
+
+    Parameters
+    ----------
+    data
+        The picture; it is its own copy where it is small enough.
+    side
+        The longer side in pixels.
+    most
+        The copy's bytes.
 
     Raises
     ------
@@ -501,26 +525,31 @@ def thumbnail(data: bytes, *, side: int) -> Thumbnail:
         It can't be decoded.
     """
     image = decode(data)
-    if len(data) <= THUMBNAIL_BYTES:
+    if len(data) <= most:
         return Thumbnail(f"image/{format_of(data).lower()}", data, is_whole=True)
-    if frame_count(data) > 1 and (moving := _moving(data, side)):
+    if frame_count(data) > 1 and (moving := _moving(data, side, most)):
         return Thumbnail("image/webp", moving, is_whole=False)
     image.thumbnail((side, side))
-    return Thumbnail("image/jpeg", jpeg(image, max_bytes=THUMBNAIL_BYTES), is_whole=False)
+    copy = jpeg(image, max_bytes=most)
+    while len(copy) > most and side > 1:
+        side //= 2
+        image.thumbnail((side, side))
+        copy = jpeg(image, max_bytes=most)
+    return Thumbnail("image/jpeg", copy, is_whole=False)
 
 
-def _moving(data: bytes, side: int) -> bytes:
+def _moving(data: bytes, side: int, most: int) -> bytes:
     """Return a small animated WebP of an animation, empty where there is none below the limit."""
     frames, lengths = _some_frames(data, side)
-    for most, step in _SMALLER:
+    for largest, step in _SMALLER:
         small = [frame.copy() for frame in frames[::step]]
         for frame in small:
-            frame.thumbnail((min(side, most), min(side, most)))
+            frame.thumbnail((min(side, largest), min(side, largest)))
         durations = [sum(lengths[at : at + step]) for at in range(0, len(lengths), step)]
         buffer = io.BytesIO()
         options = {"save_all": True, "append_images": small[1:], "duration": durations, "loop": 0, "quality": 50}
         small[0].save(buffer, "WEBP", **options)
-        if buffer.tell() <= THUMBNAIL_BYTES:
+        if buffer.tell() <= most:
             return buffer.getvalue()
     return b""
 

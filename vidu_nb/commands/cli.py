@@ -312,9 +312,16 @@ def _progress(label: str, client: Client) -> Iterator[None]:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from ..video import load
+    from ..video import Video, load
 
     video = load(arguments.file)
+    if not isinstance(video, Video):
+        width, height = video.size
+        about = {"path": str(video.path), "info": {"width": width, "height": height}, **video.recipe()}
+        write(
+            json.dumps(about, indent=1) if arguments.json else f"{video.path.name}: {width}x{height}\n{video.caption}"
+        )
+        return
     info = asdict(video.info)
     if arguments.json:
         write(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from . import image_file, media
@@ -153,6 +155,49 @@ def describe(request: Request, *, shown: Callable[[str], str] = str) -> dict[str
 def named_model(request: Request) -> dict[str, str]:
     """Return the model that is asked, as a fact to be kept beside `describe`; nothing for the default."""
     return {} if request.model == DEFAULT else {MODEL_FACT: request.model.slug}
+
+
+def name_parts(payload: Any, *, model: object = None) -> dict[str, Any]:
+    """Return what a file's name tells of a described request: its prompt, shape and seed, whatever the model.
+
+    Parameters
+    ----------
+    payload
+        What `describe` wrote.
+    model
+        The slug that `named_model` wrote; without one, the request is the default model's.
+
+    Returns
+    -------
+    dict
+        ``"prompt"``, ``"aspect_ratio"`` and ``"seed"``, as the default model calls them: the slug where there is no
+        prompt, and width and height in pixels where there is no ratio.
+    """
+    if model is None:
+        return dict(payload)
+    parts = {
+        "prompt": payload.get("prompt") or str(model),
+        "aspect_ratio": payload.get("aspect_ratio"),
+        "seed": payload.get("seed"),
+    }
+    asked = models.get(str(model))
+    if asked is None:
+        return parts
+    stands_for = {field.parameter: _value_noted(field, payload.get(field.name)) for field in asked.fields.values()}
+    request = asked.request_class.model_construct(None, **stands_for)
+    parts |= {"prompt": request.by_role("prompt") or str(model), "seed": request.seed_value}
+    ratio = request.by_role("aspect_ratio")
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # a journal may hold anything
+        parts["aspect_ratio"] = ratio or "{}:{}".format(*request.frame_size)
+    return parts
+
+
+def _value_noted(field: Field, value: Any) -> Any:
+    """Return a described value, and for a picture what has its size; the default where there is none."""
+    if field.is_media:
+        size = value.get("size") if isinstance(value, dict) else None
+        return SimpleNamespace(size=size) if size else None
+    return field.sent_default if value is None else value
 
 
 def request_from(payload: Any, media: Sequence[str | None] | None, *, model: object = None) -> Request | None:

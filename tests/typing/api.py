@@ -44,7 +44,7 @@ def paying(request: vidu.VideoRequest, folder: Path) -> vidu.Video:
     for call in client.pending():
         assert_type(call, vidu.Pending)
         client.settle(call, billed=False)
-    assert_type(client.resume(), list[vidu.Video])
+    assert_type(client.resume(), list[vidu.Video | vidu.Picture | vidu.Pictures])
     assert_type(client.credits(), vidu.Credits)
     try:
         return client.generate(request, fresh=True)

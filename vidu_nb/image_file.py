@@ -33,7 +33,6 @@ _MAX_LEAD = 1024  # bytes before a picture: a byte order mark, line ends, the he
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a JPEG's entropy-coded data
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _NAMESPACE = "https://pypi.org/project/vidu-nb/ns/"
-_MOST_IN_PARCEL = 16  # pictures of one answer
 _FRAMES = 24  # of a moving copy
 _SMALLER = ((480, 1), (360, 1), (256, 2), (192, 2), (128, 3))  # px of a moving copy, and every how many-th frame
 _DECODED_PIXELS = 100_000_000  # of all frames that are decoded for a moving copy
@@ -318,7 +317,7 @@ def unpacked(data: bytes) -> tuple[bytes, ...]:
     if not data.startswith(b'{"image": ['):
         return ()
     try:
-        texts = json.loads(data)["image"][:_MOST_IN_PARCEL]
+        texts = json.loads(data)["image"]
         pictures = tuple(base64.b64decode(text, validate=True) for text in texts)
     except (ValueError, TypeError, KeyError, RecursionError, binascii.Error):
         return ()

@@ -9,7 +9,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +67,14 @@ class Pages:
         """Answer a call."""
         if "x-api-key" in call.headers:
             self.keyed.append(call.path)
-        page = self.pages.get(call.path, (404, b'{"error": "nothing here"}'))
+        page = self.pages.get(call.path.partition("?")[0], (404, b'{"error": "nothing here"}'))
         if isinstance(page, list):
             page = page.pop(0) if len(page) > 1 else page[0]
         if call.command == "POST":
             self.posts.append(call.body)
+        if page == "lost":
+            call.say(b"", promised=100)
+            return
         status, data = page if isinstance(page, tuple) else (200, page)
         call.say(data, status=status, cost=self.price if call.command == "POST" else None)
 
@@ -358,6 +363,47 @@ def test_a_queued_picture_is_waited_for(client, pages, service):
     assert (made.receipt.cost_usd, made.seed) == (0.01, 5)
 
 
+@pytest.mark.parametrize("name", ["source_img", "target_img", "input_face_image", "request_body", "input"])
+def test_what_was_sent_is_no_result(name):
+    """Answers that repeat a request don't bring its pictures back as the model's work."""
+    for value in ("https://a.example/mine.png", text(PNG)):
+        assert not read(body({"request_id": "a", "status": "PROCESSING", name: value}), "image").is_result
+        done = body({"request_id": "a", name: value, "output": "https://a.example/made.png"})
+        assert read(done, "image").items == ("https://a.example/made.png",)
+
+
+def record(pages, request, links):
+    """The service's own record of one call: a row for each output."""
+    row = {
+        "request_id": "call-9", "model_name": DRAW.slug, "model_status": "COMPLETED", "request_body": request.payload(),
+        "created_at": datetime.now(UTC).isoformat(), "credits_deduction": 0.032,
+    }  # fmt: skip
+    rows = body({"data": [{**row, "output": link} for link in links], "total": len(links)})
+    pages.pages["/inference-request/request-history/call-9"] = rows
+    pages.pages["/inference-request/request-history"] = rows
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_lost_pictures_are_found_in_the_record(client, pages, storage, later):
+    """The answer was lost: all outputs of the call's rows are fetched, at once or by `reconcile`, at no cost."""
+    request = drawing(samples=4)
+    links = [f"{storage.url}/{number}" for number in range(4)]
+    storage.answer.pages = {f"/{number}": picture for number, picture in enumerate(FOUR)}
+    pages.answers("lost")
+    if later:
+        with pytest.raises(errors.OutcomeUnknown):
+            client().generate(request)
+        record(pages, request, links)
+        (made,) = client().reconcile()
+    else:
+        record(pages, request, links)
+        made = client().generate(request)
+    assert [one.bytes for one in made] == FOUR
+    assert made.receipt.cost_usd == 0.032
+    assert len(pages.posts) == 1
+    assert client().pending() == []
+
+
 # Bad days.
 
 
@@ -382,6 +428,28 @@ def test_a_model_that_is_gone_leaves_its_pictures(client, pages, tmp_path):
     (entry,) = client().archive.entries()
     assert client().archive.open(entry).caption.startswith("waves_")
     assert [row["state"] for row in verify(client().archive)] == ["ok"]
+
+
+@pytest.mark.parametrize(("answer", "ending"), [(JPEG, ".jpg"), (body({"image": [text(PNG), text(JPEG)]}), ".json")])
+def test_pictures_that_can_not_be_kept_are_rescued(client, pages, tmp_path, monkeypatch, answer, ending):
+    """The disk refuses just when they come: they lie elsewhere under an ending that tells what they are."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pages.answers(answer)
+    wanted = client()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wanted.archive, "_place", full)
+    monkeypatch.setattr(wanted.archive, "_place_each", full)
+    with pytest.raises(errors.ArchiveError, match="rescued") as caught:
+        wanted.generate(drawing())
+    (rescued,) = tmp_path.glob(f"vidu-nb-rescued-*{ending}")
+    assert rescued.read_bytes() == caught.value.data
+    assert image_file.unpacked(caught.value.data)
+    monkeypatch.undo()
+    assert client().generate(drawing()).receipt.cost_usd == 0.008
+    assert len(pages.posts) == 1
 
 
 def test_a_call_that_was_settled_is_closed(client, pages):

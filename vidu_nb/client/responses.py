@@ -34,7 +34,7 @@ _LONGEST = 10_000  # characters of a link
 _FILMS = (".mp4", ".m4v", ".mov")
 #: The same for pictures, of which an answer may bring several; and names that say that something is one.
 _PICTURE_PLACES = (
-    "image", "images", "output", "outputs", "generation_url", "image_url", "image_urls", "url", "urls", "data",
+    "output", "outputs", "image", "images", "generation_url", "image_url", "image_urls", "url", "urls", "data",
     "b64_json", "base64",
 )  # fmt: skip
 _PICTURE_RESULT = re.compile(
@@ -42,7 +42,7 @@ _PICTURE_RESULT = re.compile(
     re.IGNORECASE,
 )
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
-_MOST = 16  # pictures of one answer
+_MOST = 100  # pictures of one answer
 #: What a model returns; empty where that isn't known, and whatever comes is taken.
 Kind = Literal["video", "image", ""]
 #: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
@@ -154,7 +154,7 @@ def _read_pictures(body: bytes) -> Content:
         places += [*_picture_places(payload), *_picture_places(report_in(payload)), *_pictures_elsewhere(payload)]
     broken = ""
     for texts in places:  # bytes before links: these have to be fetched, and may have expired
-        items, wrong = _pictures_in(texts[:_MOST])
+        items, wrong = _pictures_in(texts)
         if any(isinstance(one, bytes) for one in items):
             return Content(body, payload, items, wrong)
         broken = broken or wrong
@@ -175,8 +175,8 @@ def _read_pictures(body: bytes) -> Content:
 def _pictures_in(texts: list[str]) -> tuple[tuple[bytes | str, ...], str]:
     """Return the whole pictures and the links in a place, and what is wrong with the others."""
     items: list[bytes | str] = []
-    problems = []
-    for text in texts:
+    problems = ["only so many are taken"] * (len(texts) - _MOST)
+    for text in texts[:_MOST]:
         if len(text) < _LONGEST and is_link(text):
             items.append(text.strip())
             continue
@@ -219,6 +219,7 @@ def _picture_places(payload: Any) -> list[list[str]]:
 def _pictures_elsewhere(payload: Any) -> list[list[str]]:
     """Return the texts under other names that may be pictures or their links, but for what repeats the request."""
     found: dict[str, list[str]] = {}
+    sent = {field.name for model in models.values() for field in model.media}
 
     def look(part: Any, name: str) -> None:
         if isinstance(part, list):
@@ -226,7 +227,7 @@ def _pictures_elsewhere(payload: Any) -> list[list[str]]:
                 look(one, name)
         elif isinstance(part, dict):
             for key, one in part.items():
-                if key not in _INPUTS:
+                if key not in _INPUTS and key not in sent:
                     look(one, str(key))
         elif isinstance(part, str) and part.lstrip()[:1] in ("{", "["):  # gateways put an answer into a text
             inside = as_json(part)

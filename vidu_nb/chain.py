@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,9 +13,13 @@ from typing import Any
 from .catalogue.models import DEFAULT
 from .catalogue.request import Request
 from .console import printable
+from .errors import ArchiveError, InvalidRequest
+from .files import is_regular, read_regular
+from .folders import archive_of, checked_hash
 from .receipt import Receipt
 from .recipe import MODEL_FACT, recipe_in, recipe_of, request_from
 from .references.makers import MADE_BY, bounded
+from .references.sources import data_uri
 
 _PROMPT_SHOWN = 160  # characters
 _NAME_SHOWN = 60
@@ -34,7 +39,8 @@ class Step:
     receipt : Receipt or None
         What the service reported.
     request : Request or None
-        To make it again with `Client.generate`; None where its pictures, or its model, are not at hand.
+        To make it again with `Client.generate`; None where its model is not known, or its pictures are not at hand: of
+        earlier steps, those that lie in the archive of the file are.
     used_as : str
         The name under which a later step took the picture; empty for the last step.
     """
@@ -141,7 +147,7 @@ def chain_of(path: Path, request: Request | None, receipt: Receipt | None) -> Ch
     made = (receipt and receipt.original) or receipt
     recipe = recipe_of(request, made) if request else recipe_in(path)
     steps: dict[str, Step] = {}  # by what was asked and reported: one picture may be used in several places
-    for found in _walk(recipe, request=request, used_as=""):
+    for found in _walk(recipe, archive_of(path), request=request, used_as=""):
         steps.setdefault(json.dumps([found.model, found.described, _told(found.receipt)], sort_keys=True), found)
     return Chain(steps.values())
 
@@ -150,24 +156,37 @@ def _told(receipt: Receipt | None) -> dict[str, Any]:
     return receipt.to_dict() if receipt else {}
 
 
-def _walk(recipe: Mapping[str, Any], *, request: Request | None, used_as: str) -> Iterator[Step]:
+def _walk(recipe: Mapping[str, Any], archive: Path | None, *, request: Request | None, used_as: str) -> Iterator[Step]:
     described = recipe.get("request")
     if not isinstance(described, Mapping):
         return
-    for value in described.values():
-        for note in value if isinstance(value, list) else [value]:
-            # Bounded again: what a file holds may be anything.
-            if isinstance(note, Mapping) and (maker := bounded(note.get(MADE_BY))):
-                yield from _walk(maker, request=None, used_as=_short(str(note.get("name") or ""), _NAME_SHOWN))
+    values = (value if isinstance(value, list) else [value] for value in described.values())
+    notes = [note for some in values for note in some if isinstance(note, Mapping)]
+    for note in notes:
+        if maker := bounded(note.get(MADE_BY)):  # bounded again: what a file holds may be anything
+            used = _short(str(note.get("name") or ""), _NAME_SHOWN)
+            yield from _walk(maker, archive, request=None, used_as=used)
     model = recipe.get(MODEL_FACT)
     told = recipe.get("receipt")
     yield Step(
         DEFAULT if model is None else str(model),
         dict(described),
         Receipt.from_dict(told) if isinstance(told, Mapping) else None,
-        request or request_from(described, None, model=model),
+        request or request_from(described, [_picture_of(note, archive) for note in notes], model=model),
         used_as,
     )
+
+
+def _picture_of(note: Mapping[str, Any], archive: Path | None) -> str | None:
+    """Return a picture that an archive holds as a ``data:`` URI, None where it is a URL's or isn't there."""
+    if archive is None or note.get("url"):
+        return None
+    with contextlib.suppress(ArchiveError, InvalidRequest, OSError, TypeError, KeyError):
+        name = checked_hash(note["sha256"])
+        for path in (archive / "references" / f"{name}.{kind}" for kind in ("png", "jpg")):
+            if is_regular(path):
+                return data_uri(read_regular(path))
+    return None
 
 
 def _short(text: str, most: int) -> str:

@@ -468,12 +468,9 @@ def test_a_call_that_was_settled_is_closed(client, pages):
 def test_pictures_are_sent_and_replayed(client, pages, photo):
     """A picture that was made is sent as any other is; the clip's entry remembers how it was made, for every replay."""
     swap, face = models["faceswap-v2"], vidu.Reference(photo, name="face.png")
-    big = Image.new("RGB", (256, 192), "teal")
-    buffer = io.BytesIO()
-    big.save(buffer, "PNG")
-    pages.answers(buffer.getvalue())
+    pages.answers(encoded_large())
     drawn = client().generate(drawing())
-    pages.answers(PNG, model=swap)
+    pages.answers(encoded_large("olive"), model=swap)
     made = client().generate(swap.request(source_img=face, target_img=drawn))
     sent = json.loads(pages.posts[-1])
     assert Image.open(io.BytesIO(base64.b64decode(sent["target_img"].partition(",")[2]))).size == (256, 192)
@@ -487,6 +484,15 @@ def test_pictures_are_sent_and_replayed(client, pages, photo):
     assert [step.prompt for step in kept.chain()] == ["A lighthouse at dusk", ""]
     assert kept.request.target_img.made_by["request"]["prompt"] == "A lighthouse at dusk"
     assert kept.chain().cost_usd == 0.016
+    pages.answers(GIF, model=swap)
+    last = client().generate(swap.request(source_img=face, target_img=made))
+    steps = last.chain()
+    assert [step.model for step in steps] == [DRAW.slug, swap.slug, swap.slug]
+    assert [step.request for step in steps] == [drawn.request, made.request, last.request]
+    posts = len(pages.posts)
+    for step in steps:  # each can be made again: here from the archive
+        assert client().generate(step.request).receipt.replayed
+    assert len(pages.posts) == posts
 
 
 def test_a_picture_goes_through_the_storage(client, pages):
@@ -500,9 +506,9 @@ def test_a_picture_goes_through_the_storage(client, pages):
     assert json.loads(pages.posts[-1])["image"] == "https://cdn.example/up.png"
 
 
-def encoded_large():
+def encoded_large(colour="teal"):
     buffer = io.BytesIO()
-    Image.new("RGB", (256, 192), "teal").save(buffer, "PNG")
+    Image.new("RGB", (256, 192), colour).save(buffer, "PNG")
     return buffer.getvalue()
 
 

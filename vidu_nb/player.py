@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast
 
 from . import image_file, media
 from .catalogue.request import Request
@@ -66,7 +66,6 @@ class _Clip(_Shown, Protocol):
     def info(self) -> media.VideoInfo: ...
 
 
-@runtime_checkable
 class _Still(_Shown, Protocol):
     """What it reads of a `Picture` alone."""
 
@@ -172,11 +171,17 @@ def still(videos: Sequence[_Clip | _Still]) -> str:
     return _base64(media.jpeg(sheet, max_bytes=_SHEET_BYTES))
 
 
+def _is_still(one: _Clip | _Still) -> TypeGuard[_Still]:
+    """Whether it is a picture; by its type, since a look at its attributes would read the file."""
+    return callable(getattr(type(one), "open", None))
+
+
 def _poster(one: _Clip | _Still, *, many: bool) -> Image:
     from PIL import Image
 
-    if not isinstance(one, _Still):
-        return Image.open(io.BytesIO(media.poster_jpeg(one.path, side=_poster_side(one, many=many))))
+    if not _is_still(one):
+        side = _poster_side(cast("_Clip", one), many=many)
+        return Image.open(io.BytesIO(media.poster_jpeg(one.path, side=side)))
     try:
         return one.open()
     except ViduError:
@@ -189,10 +194,11 @@ def figure(
     video: _Clip | _Still, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True
 ) -> str:
     """Show one clip or picture as HTML, half as wide where there are many; every text in it is escaped."""
-    if isinstance(video, _Still):
+    if _is_still(video):
         return _picture(video, label, embed=embed, many=many)
-    width, height = _size(video, many=many)
-    source, poster, note = _source(video, embed=embed, side=_poster_side(video, many=many))
+    clip = cast("_Clip", video)
+    width, height = _size(clip, many=many)
+    source, poster, note = _source(clip, embed=embed, side=_poster_side(clip, many=many))
     poster = f' poster="{poster}"' if poster else ""
     shown = (
         f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .net.credentials import logout as logout
     from .panels.panel import Panel as Panel
     from .panels.panel import panel as panel
+    from .pictures import Picture as Picture
+    from .pictures import Pictures as Pictures
     from .player import Player as Player
     from .receipt import Receipt as Receipt
     from .references.reference import Reference as Reference
@@ -65,6 +67,8 @@ _HOMES = {
     "Model": "catalogue.model",
     "Panel": "panels.panel",
     "Pending": "client.account",
+    "Picture": "pictures",
+    "Pictures": "pictures",
     "Plan": "sweeps.plan",
     "Player": "player",
     "PreviewServer": "animatic.server.server",
@@ -104,6 +108,8 @@ __all__ = [
     "Model",
     "Panel",
     "Pending",
+    "Picture",
+    "Pictures",
     "Plan",
     "Player",
     "PreviewServer",

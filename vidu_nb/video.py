@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import media
+from . import image_file, media
 from .animated import WRITERS
 from .catalogue.request import PREVIEW_VERSION, Request
-from .console import printable
+from .chain import Chain, chain_of
 from .errors import InvalidRequest
 from .files import copy_path, expanded, remove_parts, shown_path, write_atomically
 from .folders import check_outside
+from .pictures import Picture
 from .player import Player
 from .receipt import Receipt
-from .recipe import read_recipe, recipe_of, write_recipe
-from .request import DRAFT_ENDING
+from .recipe import caption_of, is_preview, read_recipe, recipe_of, seed_of, write_recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,13 +85,12 @@ class Video:
     @property
     def is_preview(self) -> bool:
         """True for an animatic of the local engine, which is never the model's work."""
-        return self.receipt is not None and self.receipt.engine == "preview"
+        return is_preview(self.receipt)
 
     @property
     def seed(self) -> int | None:
         """The seed that the clip was made with; None where it was random and the service reported none."""
-        requested = self.request.seed_value if self.request else None
-        return requested or (self.receipt.seed if self.receipt else None) or None
+        return seed_of(self.request, self.receipt)
 
     @property
     def caption(self) -> str:
@@ -100,13 +99,7 @@ class Video:
         >>> Video(Path("clip.mp4")).caption
         'clip.mp4'
         """
-        request, receipt = self.request, self.receipt
-        parts = [self.path.name] if request is None else request.labels(seed=self.seed)
-        if receipt:
-            what = "draft preview" if receipt.model.endswith(DRAFT_ENDING) else "preview"
-            parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
-            parts += filter(None, [receipt.missing_label])
-        return printable(" · ".join(parts))
+        return caption_of(self.path, self.request, self.receipt)
 
     @property
     def storyboard(self) -> Storyboard | None:
@@ -180,6 +173,16 @@ class Video:
         """Return request and receipt as JSON-ready values; the pictures by name, size and hash."""
         return recipe_of(self.request, self.receipt)
 
+    def chain(self) -> Chain:
+        """Return how this clip was made, with the pictures that models made for it: the steps from first to last.
+
+        Raises
+        ------
+        ViduError
+            The file has gone, where only it tells.
+        """
+        return chain_of(self.path, self.request, self.receipt)
+
     def embed(self) -> Player:
         """Return the player with the whole file inside the notebook, for places where a link can't play.
 
@@ -222,20 +225,20 @@ def check_target(path: str | os.PathLike[str], *, clip: Path | None = None) -> P
     return target
 
 
-def load(path: str | os.PathLike[str]) -> Video:
-    """Read a `Video` from a file, with the request and the receipt that its recipe holds.
+def load(path: str | os.PathLike[str]) -> Video | Picture:
+    """Read a `Video` or a `Picture` from a file, with the request and the receipt that its recipe holds.
 
     Files from elsewhere load as well; their `.request` and `.receipt` are None.
 
     Parameters
     ----------
     path
-        An MP4, for instance one that `Video.save` wrote.
+        An MP4, PNG, JPEG, GIF or WebP, for instance one that `save` wrote; its content decides, not its name.
 
     Raises
     ------
     ViduError
-        The file is missing or no video, or a newer version of this package wrote its recipe.
+        The file is missing or neither of them, or a newer version of this package wrote its recipe.
 
     >>> load("holiday.mp4")
     Traceback (most recent call last):
@@ -244,4 +247,5 @@ def load(path: str | os.PathLike[str]) -> Video:
     """
     path = expanded(path)
     request, receipt = read_recipe(path)
-    return Video(path.absolute(), request, receipt)  # as it is spelled: a link to a symbolic link plays
+    made = Video if image_file.read(path) is None else Picture
+    return made(path.absolute(), request, receipt)  # as it is spelled: a link to a symbolic link plays

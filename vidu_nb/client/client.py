@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
+from typing import get_args, overload
 
 from ..catalogue.field import plain
 from ..catalogue.model import Model
@@ -18,8 +18,8 @@ from ..errors import APIError, InvalidRequest, NotKept, OutcomeUnknown
 from ..net.credentials import hide
 from ..net.transport import NewTransport
 from ..receipt import number
-from ..request import MODEL, Quality
-from ..storage.archive import Archive
+from ..request import MODEL, Quality, VideoRequest
+from ..storage.archive import Archive, Made
 from ..storage.budget import Budget
 from ..storage.maintenance import nearest
 from ..video import Video
@@ -269,8 +269,16 @@ class Client:
         """True for the local preview engine, whose calls cost nothing."""
         return self._session.engine.is_free
 
-    def generate(self, request: Request, *, fresh: bool = False, again: bool = False, offline: bool = False) -> Video:
-        """Make a clip, or replay it from the archive: the same request, but for a random seed, is paid for once.
+    @overload
+    def generate(
+        self, request: VideoRequest, *, fresh: bool = False, again: bool = False, offline: bool = False
+    ) -> Video: ...
+    @overload
+    def generate(
+        self, request: Request, *, fresh: bool = False, again: bool = False, offline: bool = False
+    ) -> Made: ...
+    def generate(self, request: Request, *, fresh: bool = False, again: bool = False, offline: bool = False) -> Made:
+        """Make a clip or pictures, or replay them: the same request, but for a random seed, is paid for once.
 
         Parameters
         ----------
@@ -285,8 +293,9 @@ class Client:
 
         Returns
         -------
-        Video
-            In the archive before this returns; ``.receipt.replayed`` tells a replay.
+        Video, Picture or Pictures
+            By what the model returns, `Pictures` where more than one came. In the archive before this returns;
+            ``.receipt.replayed`` tells a replay.
 
         Raises
         ------
@@ -376,17 +385,17 @@ class Client:
         """
         self._recovery.settle(call.id if isinstance(call, Pending) else call, billed=billed)
 
-    def resume(self) -> list[Video]:
+    def resume(self) -> list[Made]:
         """Fetch every clip that was paid for and is not in the archive yet; costs nothing.
 
         Returns
         -------
-        list of Video
+        list of Video, Picture and Pictures
             What could be had. The others stay in `pending`.
         """
         return self._recovery.resume()
 
-    def reconcile(self) -> list[Video]:
+    def reconcile(self) -> list[Made]:
         """Look for the calls of unknown outcome in the service's own record, and close those that are found; free.
 
         One that is made is fetched and its real cost booked, one that failed is closed as the record has it, one that
@@ -395,7 +404,7 @@ class Client:
 
         Returns
         -------
-        list of Video
+        list of Video, Picture and Pictures
             What was fetched.
 
         Raises

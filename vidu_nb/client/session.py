@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .. import media
+from .. import image_file, media
 from ..catalogue.models import DEFAULT as MODEL
 from ..catalogue.request import PREVIEW, Request
 from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, ViduError, api_error
@@ -19,10 +19,9 @@ from ..net.credentials import KeyHeader
 from ..net.redirects import BadRedirect, follow
 from ..net.retry import Pause, asked_wait
 from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport, origin
-from ..storage.archive import Archive, Entry
+from ..storage.archive import Archive, Entry, Made
 from ..storage.budget import Budget
 from ..storage.journal import Attempt, State
-from ..video import Video
 from .account import Credits
 from .engines import Engine
 from .messages import error_text
@@ -247,16 +246,17 @@ class Session:
                 self._calls.discard(call)
 
     def _scrubbed(self, answer: Answer) -> Answer:
-        """The answer without the key; a clip's bytes are never touched."""
+        """The answer without the key; a clip's and a picture's bytes are never touched."""
         headers = {name.lower(): self._scrub(value.encode()).decode() for name, value in answer.headers.items()}
         return Answer(answer.status, headers, self._scrub(answer.body), answer.elapsed_s)
 
     def _scrub(self, data: bytes) -> bytes:
-        return self.engine.key.scrub(data) if self.engine.key and media.what_is_wrong(data) else data
+        is_text = media.what_is_wrong(data) and image_file.what_is_wrong(data)
+        return self.engine.key.scrub(data) if self.engine.key and is_text else data
 
     # The archive and its journal.
 
-    def find(self, key: str, request: Request | None) -> Video | None:
+    def find(self, key: str, request: Request | None) -> Made | None:
         """Return the cached clip for a request's key, None where there is none.
 
         A damaged preview counts as none, since it is simply made again.
@@ -268,11 +268,11 @@ class Session:
         """
         return self._open(request, lambda: self.archive.find(key, engine=self.engine.name))
 
-    def find_journalled(self, key: str, request: Request | None) -> Video | None:
+    def find_journalled(self, key: str, request: Request | None) -> Made | None:
         """Find among the clips that the journal knows, as another call of this archive may have brought one since."""
         return self._open(request, lambda: self.archive.find_journalled(key))
 
-    def _open(self, request: Request | None, find: Callable[[], Entry | None]) -> Video | None:
+    def _open(self, request: Request | None, find: Callable[[], Entry | None]) -> Made | None:
         try:
             entry = find()
             return self.archive.open(entry, request=request) if entry else None

@@ -110,6 +110,7 @@ class Submission:
     def _send(self, url: str) -> Attempt:
         """Send once."""
         session, attempt = self.session, self._prepare()
+        kind = self.request.model.returns
 
         def leaving() -> None:
             """Connected: what comes next is the first byte."""
@@ -125,14 +126,14 @@ class Submission:
             answer = session.send(call, "POST", url, self._body(), self._headers())
         except (Interrupted, CallInterrupted) as error:
             answer, interrupted = error.answer, isinstance(error, KeyboardInterrupt)
-            if not answer or not counts_though_broken(answer, session.engine.base_url, interrupted=interrupted):
+            if not answer or not counts_though_broken(answer, session.engine.base_url, kind, interrupted=interrupted):
                 self._lose(attempt, error)
                 raise
         except BaseException as error:
             if attempt.state == "sent" and not call.sent:
                 session.close(attempt, reason=type(error).__name__)
             raise
-        if answer.status != 200 and not holds_result(answer, session.engine.base_url):
+        if answer.status != 200 and not holds_result(answer, session.engine.base_url, kind):
             raise self._refused(attempt, answer)
         attempt = self._receive(attempt, answer)
         if interrupted:

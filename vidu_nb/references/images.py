@@ -177,7 +177,7 @@ def _opened(data: bytes, formats: Collection[str]) -> Iterator[_Opened]:
     pixels = bare(data)
     with _explained():
         try:
-            image = _identified(pixels.data, formats)
+            image = identified(pixels.data, formats)
         except DecompressionBombError as error:
             raise InvalidRequest(f"more than {MAX_PIXELS // 1_000_000} megapixels: shrink it") from error
     if image is None:
@@ -191,7 +191,7 @@ def _opened(data: bytes, formats: Collection[str]) -> Iterator[_Opened]:
         yield _Opened(image, _frames_left_out(image, pixels.frames))
 
 
-def _identified(data: bytes, formats: Collection[str]) -> Any:
+def identified(data: bytes, formats: Collection[str]) -> Any:
     """Return an image by the first plugin of Pillow that takes the bytes, None where there is none."""
     for name in identify(data).formats:
         factory = _plugin(name) if name in formats else None

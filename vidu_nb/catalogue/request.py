@@ -268,12 +268,6 @@ class Request(BaseModel):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.restored, (self.of.slug, self.values())
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self  # it is frozen, and so are its values
-
     def __repr__(self) -> str:
         shown: dict[str, Any] = {
             name: list(value) if isinstance(value, tuple) else value for name, value in self.values().items()

@@ -1,4 +1,4 @@
-"""References to decoded pictures, frames and sounds; URLs are fetched under guard, since whoever wrote the request chose them.
+"""References to decoded pictures, frames and sounds; URLs are fetched under guard: strangers choose them.
 
 A URL may point anywhere: at this machine's own services, at a cloud's metadata address, at a host whose name resolves
 to another address the second time. So only public addresses are connected to, the address that was checked is the one
@@ -208,10 +208,8 @@ def _about(where: str) -> Iterator[None]:
     problem = ""
     try:
         yield
-    except NotReached as error:
-        problem, kind = error.message, NotReached
     except InvalidRequest as error:
-        problem, kind = error.message, InvalidRequest
+        problem, kind = error.message, type(error)
     if problem:
         raise kind(f"{where}: {problem}", field=where)
 

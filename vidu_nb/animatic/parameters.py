@@ -69,8 +69,8 @@ def samples_of(request: Request) -> int:
 def frame_of(request: Request) -> tuple[int, int]:
     """Return a frame's width and height in pixels, even and of a size that can be drawn.
 
-    Those of the model's file where it knows them; else what the texts of shape and resolution say, such as ``"4:3"`` and
-    ``"720p"``.
+    Those of the model's file where it knows them; else what the texts of shape and resolution say, such as ``"4:3"``
+    and ``"720p"``.
 
     >>> from vidu_nb import models
     >>> frame_of(models["wan2.7-r2v"].request(prompt="A cat", resolution="720P"))

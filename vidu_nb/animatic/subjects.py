@@ -66,7 +66,7 @@ def subjects_of(request: Request) -> tuple[Subject, ...]:
 
 def _of_video(mention: str) -> str:
     """Return how a video is named where a picture is named so: Image1 gives Video1."""
-    return re.sub(r"image|picture", lambda found: "Video" if found[0][0].isupper() else "video", mention, flags=re.I)
+    return re.sub("(?i)image|picture", lambda found: "Video" if found[0][0].isupper() else "video", mention)
 
 
 def mentioned(text: str, mentions: tuple[str, ...]) -> list[tuple[int, int]]:

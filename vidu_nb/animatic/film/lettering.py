@@ -110,7 +110,9 @@ def small_print(width: int, height: int, text: str) -> Chip:
     letters = Letters(max(7, round(0.022 * min(width, height))), 400)
     taken = badge_chip(width, height).image.width + 4 * _margin(width, height)
     words = elide(drawable(text[:_ENOUGH]), letters, width - taken)
-    return _chip(width, height, [(words, (225, 228, 235))] if words else [], letters, (12, 14, 18, 140), corner="top left")
+    return _chip(
+        width, height, [(words, (225, 228, 235))] if words else [], letters, (12, 14, 18, 140), corner="top left"
+    )
 
 
 _ENOUGH = 500  # characters: far more than a line holds

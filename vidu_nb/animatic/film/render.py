@@ -32,6 +32,8 @@ from .subject import find_subject, frame_subject
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from .camera import Scene
 
 _POOL = 6  # frames under way between the maker and the encoder
@@ -87,7 +89,7 @@ def render(
     highest = max(shot.picture for shot in storyboard.shots)
     if highest >= len(pictures) or min(shot.picture for shot in storyboard.shots) < 0:
         raise ValueError(f"the storyboard shows picture {highest + 1} of {len(pictures)}: pass every reference")
-    film = Film(storyboard, pictures, captions=captions)
+    film = Film(storyboard, pictures, captions=captions, details=details)
     done = False
     try:
         # The pool's exit waits for both threads, so that none outlives this call, whatever happens in it.

@@ -86,19 +86,18 @@ def read(text: str, names: Sequence[str], mentions: tuple[str, ...] = (), videos
     elif any(language.dissolve.search(view) for language, view in readings(text)):
         transition = "dissolve"
     back = any(language.back.match(view[:_HEAD]) for language, view in readings(text))
-    places = sorted([*_numbered(text, len(names) - videos), *((at, -1, one) for at, one in mentioned(text, mentions))])
-    numbered = list(dict.fromkeys(index for _, _, index in places))
+    places = [(place, -1, index) for place, index in mentioned(text, mentions)]
+    places += _numbered(text, len(names) - videos)
+    numbered = list(dict.fromkeys(index for _, _, index in sorted(places)))
     worded = [index for index in _worded(text, names) if index not in numbered]
     about = numbered or worded[:1]
-    mentions = tuple(index for index in worded if index not in about)
+    others = tuple(index for index in worded if index not in about)
     stays = not about and not back and _is_all_camera(text)
-    return Beat(
-        text, tuple(about), mentions, read_move(text), read_size(text), read_pace(text), transition, back, stays
-    )
+    return Beat(text, tuple(about), others, read_move(text), read_size(text), read_pace(text), transition, back, stays)
 
 
 def _numbered(text: str, count: int) -> Iterator[tuple[int, int, int]]:
-    """Find the pictures, of so many, that a clause names by their place: where, in which group, and which one from 0."""
+    """Find the pictures, of so many, that a clause names by their place: where, in which group, and which one."""
     for group, start, _ in _places(text):
         index = count - 1 if group == 2 * PLACES else group % PLACES
         if 0 <= index < count:

@@ -32,60 +32,6 @@ _SHOWN: tuple[Role, ...] = (
 )  # fmt: skip
 
 
-def make_outputs(
-    request: Request,
-    *,
-    seed: int | None = None,
-    draft: bool = False,
-    allow: AddressRule = is_allowed,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Question | None = None,
-) -> tuple[Output, ...]:
-    """Make a free preview of what a model would bring.
-
-    Chosen by what the model returns and by its parameters' roles: a clip; a picture with another face; a restyled
-    picture; or a designed card.
-
-    Parameters
-    ----------
-    request
-        Of any model.
-    seed
-        Stands in for the request's own, for a request with a random one.
-    draft
-        Whether a clip's frames are small; pictures are quick anyway.
-    allow
-        Which addresses a URL may lead to.
-    progress
-        Called with (frames or pictures done, all of them).
-    cancelled
-        Asked between frames, and while files are fetched; True ends the work with `Cancelled`.
-
-    Returns
-    -------
-    tuple of Output
-        One file, or as many as the request has samples; the same bytes for the same arguments.
-
-    Raises
-    ------
-    InvalidRequest
-        A file is damaged or can't be fetched, or a face isn't there.
-    Cancelled
-        When `cancelled()` returned True.
-
-    >>> from vidu_nb import models
-    >>> [one.media_type for one in make_outputs(models["sdxl1.0-txt2img"].request(prompt="A lighthouse", samples=2))]
-    ['image/jpeg', 'image/jpeg']
-    """
-    if request.model.returns == "video":
-        clip = make_clip(request, seed=seed, draft=draft, allow=allow, progress=progress, cancelled=cancelled)
-        return (Output(clip, "video/mp4"),)
-    from .stills.pictures import make_pictures  # 60 ms, and clips do without it
-
-    seed = seed_of(request) if seed is None else seed
-    return make_pictures(request, seed=seed, allow=allow, progress=progress, cancelled=cancelled)
-
-
 def make_clip(
     request: Request,
     *,
@@ -144,19 +90,77 @@ def make_clip(
         return path.read_bytes()
 
 
+def make_outputs(
+    request: Request,
+    *,
+    seed: int | None = None,
+    draft: bool = False,
+    allow: AddressRule = is_allowed,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Question | None = None,
+    clip: Callable[..., bytes] = make_clip,
+) -> tuple[Output, ...]:
+    """Make a free preview of what a model would bring.
+
+    Chosen by what the model returns and by its parameters' roles: a clip; a picture with another face; a restyled
+    picture; or a designed card.
+
+    Parameters
+    ----------
+    request
+        Of any model.
+    seed
+        Stands in for the request's own, for a request with a random one.
+    draft
+        Whether a clip's frames are small; pictures are quick anyway.
+    allow
+        Which addresses a URL may lead to.
+    progress
+        Called with (frames or pictures done, all of them).
+    cancelled
+        Asked between frames, and while files are fetched; True ends the work with `Cancelled`.
+    clip
+        What makes a clip, called as `make_clip` is.
+
+    Returns
+    -------
+    tuple of Output
+        One file, or as many as the request has samples; the same bytes for the same arguments.
+
+    Raises
+    ------
+    InvalidRequest
+        A file is damaged or can't be fetched, or a face isn't there.
+    Cancelled
+        When `cancelled()` returned True.
+
+    >>> from vidu_nb import models
+    >>> [one.media_type for one in make_outputs(models["sdxl1.0-txt2img"].request(prompt="A lighthouse", samples=2))]
+    ['image/jpeg', 'image/jpeg']
+    """
+    if request.model.returns == "video":
+        made = clip(request, seed=seed, draft=draft, allow=allow, progress=progress, cancelled=cancelled)
+        return (Output(made, "video/mp4"),)
+    from .stills.pictures import make_pictures  # 60 ms, and clips do without it
+
+    seed = seed_of(request) if seed is None else seed
+    return make_pictures(request, seed=seed, allow=allow, progress=progress, cancelled=cancelled)
+
+
 def _moves(request: Request) -> bool:
     """Return whether the camera can go as far as the request says; other words for it become small print."""
     return request.by_role("movement") in tuple(AMPLITUDES)
 
 
 def _scenes(board: Storyboard) -> list[np.ndarray]:
-    """Paint the grounds that stand in where a request names no pictures."""
+    """Paint the grounds that stand in where a request names no pictures, each in the colours of its shot's words."""
     from .stills.ground import ground
     from .stills.palette import palette_of
 
+    words = {shot.picture: shot.text for shot in board.shots}
     scenes = []
     for number in range(scenes_in(board.prompt)):
         dice = random.Random(f"scene {number} {board.seed}\n{board.prompt}".encode("utf-8", "surrogatepass"))
-        palette = palette_of(board.prompt, "", dice)
+        palette = palette_of(words.get(number, ""), "", dice)
         scenes.append(ground(board.width * 5 // 4, board.height * 5 // 4, palette, dice))
     return scenes

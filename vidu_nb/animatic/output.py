@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ..catalogue.request import Request
 
-_SUFFIXES = {"video/mp4": "mp4", "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
+MP4_TYPE = "video/mp4"
+_SUFFIXES = {MP4_TYPE: "mp4", "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
 
 
 class Output(NamedTuple):

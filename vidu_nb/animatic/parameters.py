@@ -98,7 +98,7 @@ def _described_size(request: Request) -> tuple[float, float] | None:
 
 
 def details(request: Request, *, shown: Collection[Role]) -> str:
-    """Return the given parameters that a preview doesn't show otherwise, as one line for its small print.
+    """Return the parameters that a preview doesn't show otherwise, as one line for its small print; defaults come last.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def details(request: Request, *, shown: Collection[Role]) -> str:
     >>> details(request, shown=("prompt", "duration"))
     'without: rain'
     """
-    parts = []
+    parts: tuple[list[str], list[str]] = ([], [])
     for field in request.model.fields.values():
         value = request.value(field.name)
         if field.role in (*shown, "base64") or value is None or value in ((), ""):
@@ -122,8 +122,8 @@ def details(request: Request, *, shown: Collection[Role]) -> str:
         else:
             text = text_of(value)
         name = "without" if field.role == "negative_prompt" else field.title.lower()
-        parts.append(f"{name}: {_cut(text)}")
-    return " · ".join(parts)
+        parts[value == field.default].append(f"{name}: {_cut(text)}")
+    return " · ".join(parts[0] + parts[1])
 
 
 def text_of(value: Any) -> str:

@@ -107,7 +107,7 @@ def caption_chip(width: int, height: int, number: str, text: str) -> Chip:
 
 def small_print(width: int, height: int, text: str) -> Chip:
     """Draw parameters that can't be seen otherwise, shortened to one line, for the top left corner."""
-    letters = Letters(max(7, round(0.022 * min(width, height))), 400)
+    letters = Letters(max(7, round(0.024 * min(width, height))), 400)
     taken = badge_chip(width, height).image.width + 4 * _margin(width, height)
     words = elide(drawable(text[:_ENOUGH]), letters, width - taken)
     return _chip(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..._version import __version__
 from ...catalogue.field import VISIBLE
+from ...catalogue.model import Model
 from ...catalogue.models import models
 from ...references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
 from ...references.reference import MAX_REFERENCES
@@ -38,6 +41,12 @@ class Clip(BaseModel):
     """A clip that was waited for."""
 
     video: ClipFile
+
+
+class Pictures(BaseModel):
+    """Pictures in base64: a text for one, a list for several."""
+
+    image: str | list[str]
 
 
 class QueuedResponse(BaseModel):
@@ -73,9 +82,10 @@ class Status(BaseModel):
 class Result(Status):
     """The result of a queued request."""
 
-    output: Url
-    video: ClipFile
-    seed: int
+    output: Url | list[Url]
+    video: ClipFile | None = None
+    image: str | list[str] | None = None
+    seed: int | None = None
 
 
 class Upload(BaseModel):
@@ -109,20 +119,54 @@ class Health(BaseModel):
     version: str = __version__
 
 
-def video_schema() -> dict[str, Any]:
-    """Return a video request's body as JSON Schema: the request model's fields, with pictures as the API takes them.
+def body_schema(model: Model) -> dict[str, Any]:
+    """Return a request's body as JSON Schema: the model's fields, with files as the API takes them.
 
-    >>> video_schema()["properties"]["seed"]["maximum"]
+    >>> body_schema(models[MODEL])["properties"]["seed"]["maximum"]
     999999
     """
-    schema = models[MODEL].schema()
+    schema = model.schema()
     fields = dict(schema["properties"])
-    pictures = fields["image_urls"] | {
-        "description": "URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each at least "
-        f"{MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1.",
-    }
-    prompt = fields["prompt"] | {"pattern": VISIBLE}
-    return schema | {"properties": fields | {"prompt": prompt, "image_urls": pictures}}
+    for field in model.fields.values():
+        known = fields[field.name]
+        if field.type.startswith("picture"):
+            sizes = f"at least {MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1"
+            told = f"URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each {sizes}."
+            fields[field.name] = known | {"description": told if field.type == "pictures" else f"{field.help} {told}"}
+        elif field.is_media:
+            link = {"type": "string", "format": "link"}
+            fields[field.name] = known | ({"items": link} if field.type == "links" else link)
+        elif field.role == "prompt":
+            fields[field.name] = known | {"pattern": VISIBLE}
+        elif field.role in ("picture_faces", "face_faces") and field.sure:
+            fields[field.name] = known | {"pattern": "^[0-9]{1,4}(,[0-9]{1,4})*$"}
+    return schema | {"properties": fields}
+
+
+def described(document: dict[str, Any], served: Mapping[str, Model]) -> dict[str, Any]:
+    """Return the OpenAPI document with paths for further models, each with its own body and answer.
+
+    Parameters
+    ----------
+    document
+        As FastAPI writes it, with a path for the default model.
+    served
+        Names in the URL → models.
+    """
+    paths = dict(document["paths"])
+    for name, model in served.items():
+        for version in ("v1", "v2"):
+            route = copy.deepcopy(paths[f"/{version}/{{model}}"]["post"])
+            route["parameters"] = [one for one in route.get("parameters", ()) if one["name"] != "model"]
+            route |= body_of(body_schema(model))
+            route |= {"summary": f"{model.title} ({version})", "operationId": f"{version}_{name}"}
+            if version == "v1" and model.returns == "image":
+                pictures = {f"image/{kind}": {"schema": _BINARY} for kind in ("jpeg", "png", "gif")}
+                route["responses"]["200"]["content"] = pictures | {
+                    "application/json": {"schema": Pictures.model_json_schema()}
+                }
+            paths[f"/{version}/{name}"] = {"post": route}
+    return document | {"paths": paths}
 
 
 def body_of(schema: dict[str, Any]) -> dict[str, Any]:
@@ -156,10 +200,12 @@ def errors(*statuses: int) -> Responses:
 ANY_ERROR: Responses = {"default": {"model": ErrorMessage, "description": "Any other error."}}
 BODY_ERRORS = errors(400, 406, 408, 413, 429)
 CLIP_ERRORS = BODY_ERRORS | errors(404, 500)
-MP4: Responses = {200: {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}}
-PICTURE: Responses = {200: {"content": {"image/*": {"schema": {}}}}}
+_BINARY = {"type": "string", "format": "binary"}
+MP4: Responses = {200: {"content": {"video/mp4": {"schema": _BINARY}}}}
+FILE: Responses = {200: {"content": {"video/mp4": {"schema": _BINARY}, "image/*": {"schema": {}}}}}
+ASSET: Responses = {200: {"content": {"image/*": {"schema": {}}, "video/*": {"schema": {}}, "audio/*": {"schema": {}}}}}
 PART: Responses = {206: {"description": "The part that the `Range` header names.", "content": {"*/*": {"schema": {}}}}}
 JOB_FAILED: Responses = {422: {"model": Status, "description": "The job ran and failed; `error` says why."}}
 UNFINISHED: Responses = {202: {"model": Status, "description": "It is not made yet."}}
-VIDEO_BODY = body_of(video_schema())
+VIDEO_BODY = body_of(body_schema(models[MODEL]))
 UPLOAD_BODY = body_of(Upload.model_json_schema())

@@ -33,7 +33,11 @@ def seed_of(request: Request) -> int:
     >>> seed_of(model.request(prompt="A cat", seed=7)), seed_of(model.request(prompt="A cat"))
     (7, 42)
     """
-    seed = request.by_role("seed")
+    return usable_seed(request.by_role("seed"))
+
+
+def usable_seed(seed: Any) -> int:
+    """Return a seed as a whole number, whatever was given."""
     if seed is None:
         return SEED
     return seed if type(seed) is int else zlib.crc32(text_of(seed).encode())

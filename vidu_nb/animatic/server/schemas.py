@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..._version import __version__
-from ...catalogue.field import VISIBLE
+from ...catalogue.field import MANY, VISIBLE
+from ...catalogue.field import Field as FieldOfModel
 from ...catalogue.model import Model
 from ...catalogue.models import models
 from ...references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
@@ -17,6 +18,8 @@ from ...references.reference import MAX_REFERENCES
 from ...request import MODEL
 from .queue import JobStatus
 
+#: A list of faces, as `stills.faces.indices` reads it.
+LIST = "^( *[0-9]{1,4} *(, *[0-9]{1,4} *){0,31})?$"
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 #: The format is our own word: no schema can describe what is a picture.
 Picture = Annotated[str, Field(json_schema_extra={"format": "picture"})]
@@ -126,21 +129,30 @@ def body_schema(model: Model) -> dict[str, Any]:
     999999
     """
     schema = model.schema()
-    fields = dict(schema["properties"])
-    for field in model.fields.values():
-        known = fields[field.name]
-        if field.type.startswith("picture"):
-            sizes = f"at least {MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1"
-            told = f"URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each {sizes}."
-            fields[field.name] = known | {"description": told if field.type == "pictures" else f"{field.help} {told}"}
-        elif field.is_media:
-            link = {"type": "string", "format": "link"}
-            fields[field.name] = known | ({"items": link} if field.type == "links" else link)
-        elif field.role == "prompt":
-            fields[field.name] = known | {"pattern": VISIBLE}
-        elif field.role in ("picture_faces", "face_faces") and field.sure:
-            fields[field.name] = known | {"pattern": "^[0-9]{1,4}(,[0-9]{1,4})*$"}
-    return schema | {"properties": fields}
+    return schema | {
+        "properties": {name: _as_sent(one, schema["properties"][name]) for name, one in model.fields.items()}
+    }
+
+
+def _as_sent(field: FieldOfModel, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema with files as the API takes them, and null where that stands for nothing."""
+    if field.type.startswith("picture"):
+        sizes = f"at least {MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1"
+        told = f"URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each {sizes}."
+        schema = schema | {"description": told if field.type == "pictures" else f"{field.help} {told}"}
+    elif field.is_media:
+        link = {"type": "string", "format": "link"}
+        schema = schema | ({"type": "array", "items": link} if field.type == "links" else link)
+    elif field.role == "prompt":
+        schema = schema | {"pattern": VISIBLE}
+    elif field.role in ("picture_faces", "face_faces") and field.sure:
+        schema = schema | {"pattern": LIST}
+    if field.type in MANY:
+        schema = {"maxItems": MAX_REFERENCES, **schema}
+    if "type" in schema and not field.required and field.sent_default is None:
+        schema = schema | {"type": [schema["type"], "null"]}
+        schema |= {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return schema
 
 
 def described(document: dict[str, Any], served: Mapping[str, Model]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def indices(text: object, *, name: str) -> list[int]:
     ([0, 2], [0])
     """
     whole = "0" if text is None or text == "" else str(text)
-    parts = [part.strip() for part in whole[:400].split(",")]
+    parts = [part.strip(" ") for part in whole[:400].split(",")]
     if len(parts) > _MOST or not all(re.fullmatch(r"[0-9]{1,4}", part) for part in parts):
         shown = whole if len(whole) <= 40 else f"{whole[:39]}…"
         raise InvalidRequest(f"{name}: {shown!r} is no list of numbers such as 0,1: 0 is the largest face", field=name)

@@ -78,7 +78,7 @@ def palette_of(prompt: str, style: str, rng: random.Random) -> Palette:
     vivid, lift, bend = _bent(style)
     if named and not hues:
         vivid *= 0.35
-    lift += 0.07 * pale - 0.08 * dark
+    lift += 0.07 * pale - 0.12 * dark
     # A little of the next hue in shadows and lights: nature has no palette of one hue.
     steps = (
         (0.17, 0.035, first + bend - 18),

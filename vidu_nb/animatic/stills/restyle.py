@@ -120,7 +120,7 @@ def _inked(picture: Picture, palette: Palette, strength: float, is_named: bool, 
     graded = _graded(picture, palette, strength, is_named=is_named)
     values = graded / 255
     flat = (np.floor(values * steps) + 0.5) / steps
-    washed = values * (1 - 0.6 * strength) + flat * 0.6 * strength
+    washed = values * (1 - 0.4 * strength) + flat * 0.4 * strength
     soft = np.asarray(cv2.GaussianBlur(washed.astype(np.float32), (0, 0), 0.8), np.float32)
     lines = _edges(picture, min(picture.shape[:2]) / 512 * 1.5) * (0.5 + 0.5 * strength)
     ink = np.asarray(palette.ink, np.float32)

@@ -371,3 +371,29 @@ def test_what_is_no_recipe_is_no_maker():
 def test_old_recipes_stay_as_they_were(small_video):
     """A clip of plain pictures has the same recipe as before."""
     assert "made_by" not in json.dumps(recipe_of(small_video.request, small_video.receipt))
+
+
+def moving_gif(*colours):
+    """The bytes of a GIF with a frame of each colour."""
+    first, *rest = (Image.new("RGB", (160, 160), colour) for colour in colours)
+    made = io.BytesIO()
+    first.save(made, "GIF", save_all=True, append_images=rest, duration=100)
+    return made.getvalue()
+
+
+def test_a_gif_that_moves_is_sent_whole_where_a_model_takes_it(tmp_path):
+    """Its frames arrive as they are, and two that begin alike are two pictures; elsewhere the first frame is sent."""
+    face = Image.new("RGB", (160, 160), "white")
+    red, green = moving_gif("navy", "red"), moving_gif("navy", "green")
+    model = vidu.models["sd2.1-faceswapper"]
+    asked = [model.request(input_face_image=face, target_face_image=gif) for gif in (red, green)]
+    assert [one.target_face_image.bytes for one in asked] == [red, green]
+    assert asked[0].key() != asked[1].key()
+    again = model.request_class.from_payload(asked[0].payload())
+    assert again.target_face_image == asked[0].target_face_image
+    archive = vidu.Archive(tmp_path / "kept")
+    archive.keep_references(asked[0])
+    assert [path.suffix for path in archive.references.iterdir()].count(".gif") == 1
+    still = vidu.models["faceswap-v2"].request(source_img=face, target_img=red)
+    assert still.target_img.bytes.startswith(b"\x89PNG")
+    assert still.target_img.notes == ("only the first frame of the animation is used",)

@@ -207,10 +207,11 @@ class Field:
         return found
 
     def _checked_medium(self, value: Any) -> Reference | Attachment:
-        make = Reference if self.type == "picture" else Attachment
+        kind = Reference if self.type == "picture" else Attachment
+        make = Reference.moving if self.animated else kind
         message = ""
         try:
-            return value if isinstance(value, make) else make(value)
+            return value if isinstance(value, kind) else make(value)
         except InvalidRequest as error:
             message = error.message
         raise InvalidRequest(f"{self.parameter}: {message}", field=self.parameter)

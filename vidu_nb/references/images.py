@@ -97,6 +97,14 @@ def encoded_size(data: bytes) -> tuple[int, int]:
         return (height, width) if orientation(opened.image.info.get("exif", b"")) in _TURNED else (width, height)
 
 
+def is_moving_gif(data: bytes) -> bool:
+    """Return whether these are the bytes of a GIF with more than one frame."""
+    if not data.startswith((b"GIF87a", b"GIF89a")):
+        return False
+    with _opened(data, API_FORMATS) as opened:
+        return bool(_frames_left_out(opened.image, 1))
+
+
 def encode(image: Image) -> tuple[bytes, tuple[int, int]]:
     """Encode an RGB image as PNG or JPEG of at most `SENT_BYTES`; returns the size in pixels that this left, too.
 

@@ -27,11 +27,13 @@ from .images import (
     encoded_size,
     from_pixels,
     is_lossless,
+    is_moving_gif,
     media_type,
 )
 from .makers import bounded
 from .signatures import shareable, unsigned
 from .sources import (
+    Found,
     checked_url,
     data_uri,
     decode_text,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_REFERENCES = 7
+MAX_MOVING_BYTES = 6_000_000  # of a GIF that is sent as it is: two of them fit into one body
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 Source = Any
@@ -170,6 +173,29 @@ class Reference:
         elif not is_lossless(data):
             made |= {"sha256": of_bytes, "claim": sha256}
         return cls._made(made, name=name)
+
+    @classmethod
+    def moving(cls, source: Source) -> Reference:
+        """Make a reference for a place that takes animations: a GIF that moves stays as it is, all else is as ever.
+
+        Raises
+        ------
+        InvalidRequest
+            As for the class; also for a moving GIF that is larger than `MAX_MOVING_BYTES`.
+
+        >>> from PIL import Image
+        >>> Reference.moving(Image.new("RGB", (256, 128))).url[:15]
+        'data:image/png;'
+        """
+        found = Found() if isinstance(source, Reference) else find(source)
+        data = found.data or b""
+        if not is_moving_gif(data):
+            return cls(source)
+        if len(data) > MAX_MOVING_BYTES:
+            raise InvalidRequest(f"the GIF has {len(data) / 1e6:.1f} MB: at most {MAX_MOVING_BYTES / 1e6:.0f} are sent")
+        made = cls._made({"url": data_uri(data), "size": encoded_size(data), "claim": "", "notes": ()}, name=found.name)
+        vars(made).update(sha256=hashlib.sha256(data).hexdigest(), made_by=bounded(found.made_by))
+        return made
 
     @classmethod
     def _made(cls, parts: dict[str, Any], *, name: str) -> Reference:

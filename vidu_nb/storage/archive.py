@@ -227,7 +227,7 @@ class Archive:
     def reference_path(self, reference: Reference) -> Path:
         """Return the file in which a picture is stored once it was sent."""
         name = checked_hash(reference.sha256)
-        return self._picture_file(name) or self.references / f"{name}.{'png' if is_png(reference.url) else 'jpg'}"
+        return self._picture_file(name) or self.references / f"{name}.{_ending(reference.url)}"
 
     def keep_references(self, request: Request) -> None:
         """Store the pictures that are about to be sent, once each."""
@@ -281,7 +281,7 @@ class Archive:
         return any(one.is_open or one.state == "stored" for one in attempts) or bool(self._named_like(key, engine))
 
     def _picture_file(self, sha256: str) -> Path | None:
-        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg"))
+        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg", "gif"))
         return next(filter(is_regular, paths), None)
 
     def _picture(self, sha256: str) -> str | None:
@@ -551,6 +551,10 @@ class Archive:
 
     def __repr__(self) -> str:
         return f"Archive({str(self.folder)!r})"
+
+
+def _ending(uri: str) -> str:
+    return "gif" if uri.startswith("data:image/gif") else "png" if is_png(uri) else "jpg"
 
 
 def _notes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

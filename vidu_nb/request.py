@@ -5,6 +5,8 @@ Its parameters and their limits stand in its file in the catalogue; here they ge
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .catalogue.models import DEFAULT, models
@@ -27,6 +29,30 @@ _FIELDS = models[MODEL].fields
 #: Exact frame sizes in pixels (width, height).
 FRAME_SIZES: dict[str, tuple[int, int]] = dict(_FIELDS["aspect_ratio"].sizes)
 MAX_SEED = 999_999  # of seeds that are drawn: every model takes it
+
+
+class _NotGiven:
+    """Stands in a signature for what is left to the model's file, and shows as the default model's value."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+#: What stands in signatures for the default model's values: another model that is asked has its own.
+DEFAULTS: Any = SimpleNamespace(**{one.parameter: _NotGiven(one.default) for one in _FIELDS.values()})
+
+
+def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a caller gave.
+
+    >>> DEFAULTS.seed, given({"seed": DEFAULTS.seed, "duration": 7})
+    (42, {'duration': 7})
+    """
+    return {name: value for name, value in parameters.items() if not isinstance(value, _NotGiven)}
+
 
 if TYPE_CHECKING:
 

@@ -79,7 +79,7 @@ def _kept(plan: Plan, client: Client) -> Iterator[int]:
 
 def _seconds_each(client: Client, workers: int) -> float:
     """Estimate what a clip of this model takes while others are made."""
-    seen = [receipt for receipt in recent_receipts(client.archive, client.engine) if receipt.model == client.model]
+    seen = recent_receipts(client.archive, client.engine, client.model)
     estimate = Estimate(client.price_usd)
     estimate.learn(seen)
     seconds = estimate.seconds(client.engine)

@@ -313,7 +313,7 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
     fill(page, pictures, f"A wall. {HOSTILE} {'Very long indeed. ' * 70}")
     expect(button(page, "Preview (free)")).to_be_enabled()
     names = tab_through(page, 40)
-    order = ["Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
+    order = ["Model", "Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
              "Dice", "Background music", "auto", "Preview", "Generate", "Kept clips"]  # fmt: skip
     found = [max(filter(name.startswith, order), key=len, default="") for name in names]
     assert list(dict.fromkeys(filter(None, found))) == order, names

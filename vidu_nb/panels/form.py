@@ -230,26 +230,19 @@ class Form:
         self.box.children = self._columns()
 
     def _columns(self) -> tuple[Any, ...]:
-        left: list[Any] = []
-        right: list[Any] = []
-        more: list[Any] = []
-        dials = [one for one in self.controls.values() if not self._is_content(one.field)]
-        for control in self.controls.values():
-            is_folded = len(dials) > _FEW and control.field.role in _UNUSUAL and not control.field.required
-            place = left if self._is_content(control.field) else more if is_folded else right
-            place.append(control.box)
-        pair = [one.box for one in self.controls.values() if one.field.type == "picture"]
-        if len(pair) > 1:  # beside each other
-            row = widgets.HBox(pair)
-            row.add_class("vidu-pair")
-            left = [row, *(box for box in left if box not in pair)]
-        content, column = widgets.VBox(left), widgets.VBox(right)
+        told = [one for one in self.controls.values() if self._is_content(one.field)]
+        dials = [one for one in self.controls.values() if one not in told]
+        folded = [one for one in dials if one.field.role in _UNUSUAL and not one.field.required]
+        folded = folded if len(dials) > _FEW else []
+        content = widgets.VBox(_in_pairs(told))
+        column = widgets.VBox([one.box for one in dials if one not in folded])
         content.add_class("vidu-content")
         column.add_class("vidu-dials")
-        if more:
-            fold = Fold(f"More ({len(more)})", more, tooltip="Parameters that are seldom needed")
-            fold.box.add_class("vidu-more")
-            column.children = (*column.children, fold.box)
+        if folded:
+            label, inside = f"More ({len(folded)})", [one.box for one in folded]
+            more = Fold(label, inside, tooltip="Parameters that are seldom needed").box
+            more.add_class("vidu-more")
+            column.children = (*column.children, more)
         ratio = self.by_role("aspect_ratio")
         if ratio is not None and (style := shapes_style(ratio.field)):
             content.children = (*content.children, widgets.HTML(f"<style>{style}</style>", layout={"display": "none"}))
@@ -284,6 +277,19 @@ class Form:
         lock.observe(lambda change: look(change["new"]), "value")
         dice.on_click(lambda _: self.roll())
         return lock, dice
+
+
+def _in_pairs(controls: list[Control]) -> list[Any]:
+    """Return the boxes of controls, the prompt first; the trays for one picture each stand beside each other."""
+    ordered = sorted(controls, key=lambda one: one.field.role != "prompt")
+    single = [one for one in ordered if one.field.type == "picture"]
+    if len(single) < 2:
+        return [one.box for one in ordered]
+    row = widgets.HBox([one.box for one in single])
+    row.add_class("vidu-pair")
+    place = ordered.index(single[0])
+    boxes = [one.box for one in ordered if one not in single]
+    return [*boxes[:place], row, *boxes[place:]]
 
 
 def noun_of(model: Model) -> str:

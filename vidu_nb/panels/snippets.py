@@ -123,13 +123,14 @@ Path("clip.mp4").write_bytes(response.content)
 
 # A picture comes as its bytes; with `base64`, or where there are several, as JSON with base64 text.
 _SAVE_PICTURES = """\
-pictures = [response.content]
+pictures = {"picture": response.content}
 if "json" in response.headers.get("content-type", ""):
     texts = response.json()["image"]
-    pictures = [base64.b64decode(text) for text in ([texts] if isinstance(texts, str) else texts)]
-for number, picture in enumerate(pictures, 1):
-    ending = {b"\\x89PN": "png", b"GIF": "gif"}.get(picture[:3], "jpg")
-    Path(f"picture-{number}.{ending}" if len(pictures) > 1 else f"picture.{ending}").write_bytes(picture)
+    texts = [texts] if isinstance(texts, str) else texts
+    pictures = {f"picture-{i}": base64.b64decode(text.split(",")[-1]) for i, text in enumerate(texts, 1)}
+for name, data in pictures.items():
+    ending = {b"\\x89PN": "png", b"GIF": "gif"}.get(data[:3], "jpg")
+    Path(f"{name}.{ending}").write_bytes(data)
 """
 
 _BASE64_OF = """
@@ -168,7 +169,8 @@ END
   *gif*) mv picture.part picture.gif ;;
   *json*) number=0; grep -o '[A-Za-z0-9+/=]\\{{64,\\}}' picture.part | while read -r text; do
       number=$((number + 1))
-      printf %s "$text" | base64 -d > "picture-$number.jpg"
+      case "$text" in iVBOR*) kind=png ;; R0lG*) kind=gif ;; *) kind=jpg ;; esac
+      printf %s "$text" | base64 -d > "picture-$number.$kind"
     done ;;
   *) mv picture.part picture.jpg ;;
 esac || {{ echo 'no picture came; picture.part holds the answer, if there was one'; false; }}

@@ -88,6 +88,9 @@ def test_a_model_that_was_added_can_be_chosen(tmp_path):
         assert "5 / 20" in text(panel)
         control(panel, "sharp").value = True
         assert panel.request.payload() == {"words": "A cat", "looks": "a", "sharp": True}
+        panel.fill(sharp=None, looks="e")
+        assert panel.request.payload() == {"words": "A cat", "looks": "e"}
+        assert control(panel, "sharp").label == "not sent", "something is always chosen"
     finally:
         vidu.models.remove("own-1")
 
@@ -176,6 +179,19 @@ def test_an_empty_control_sends_nothing():
     assert {name: panel.request.payload()[name] for name in sent} == sent
     control(panel, "strength").value = ""
     assert "strength" not in panel.request.payload()
+
+
+def test_a_choice_without_a_default_can_be_left_to_the_service():
+    """The first of the choices sends nothing; code can go back to it."""
+    panel = vidu.panel("A cat", model=WAN)
+    choices = control(panel, "resolution")
+    assert (choices.label, list(panel.request.payload())) == ("not sent", ["prompt", "duration"])
+    choices.value = "1080P"
+    assert panel.request.payload()["resolution"] == "1080P"
+    panel.fill(resolution=None)
+    assert (choices.label, panel.request.resolution) == ("not sent", None)
+    with pytest.raises(errors.InvalidRequest, match="resolution"):
+        panel.fill(resolution="4K")
 
 
 def test_what_is_no_number_stands_below_its_control():

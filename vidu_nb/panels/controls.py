@@ -21,6 +21,7 @@ from .carry import room_for
 _RADIOS = 4  # choices; more stand in a list that drops down
 _STOPS = 250  # of a slider; more can't be hit
 _NOT_SENT = "not sent"
+_NONE = ""
 
 
 @dataclass(frozen=True)
@@ -170,15 +171,24 @@ def _text(widget: Any, field: Field) -> Shape:
 def _choice(field: Field) -> Shape:
     """One of a few values in a row, or of many in a list; and none, where there is no default."""
     shown = [(f"{one} s" if field.role == "duration" else str(one), one) for one in field.choices]
-    none = [] if field.required or field.default is not None else [(_NOT_SENT, None)]
-    options = [*none, *shown]
+    has_none = not field.required and field.default is None
+    options = [(_NOT_SENT, _NONE), *shown] if has_none else shown
+    value = options[0][1] if field.default is None else field.default
     if len(options) > _RADIOS:
-        made: Any = widgets.Dropdown(description=field.title, options=options, value=options[0][1])
-    else:
-        made = widgets.RadioButtons(description=field.title, options=options, orientation="horizontal")
-    made.value = field.default if field.default is not None else options[0][1]
-    values = [value for _, value in options]
-    return Shape(made, fits=lambda value: any(type(value) is type(one) and value == one for one in values))
+        return _selection(widgets.Dropdown(description=field.title, options=options, value=value))
+    radio = widgets.RadioButtons(description=field.title, options=options, value=value, orientation="horizontal")
+    return _selection(radio)
+
+
+def _selection(widget: Any) -> Shape:
+    """One of a widget's options; None would unmake the selection, so that something else stands for it there."""
+    values = [None if value == _NONE else value for _, value in widget.options]
+    return Shape(
+        widget,
+        fits=lambda value: any(type(value) is type(one) and value == one for one in values),
+        read=lambda value: None if value == _NONE else value,
+        write=lambda value: _NONE if value is None else value,
+    )
 
 
 def _suggestions(field: Field) -> Shape:
@@ -194,9 +204,8 @@ def _boolean(field: Field) -> Shape:
     if isinstance(field.sent_default, bool):
         made: Any = widgets.Checkbox(description=field.title, value=field.sent_default, indent=False)
         return Shape(made, fits=lambda value: isinstance(value, bool))
-    options = [(_empty(field) or _NOT_SENT, None), ("yes", True), ("no", False)]
-    made = widgets.Dropdown(description=field.title, options=options, value=None)
-    return Shape(made, fits=lambda value: value is None or isinstance(value, bool))
+    options = [(_empty(field) or _NOT_SENT, _NONE), ("yes", True), ("no", False)]
+    return _selection(widgets.Dropdown(description=field.title, options=options, value=_NONE))
 
 
 def _number(field: Field) -> Shape:

@@ -79,18 +79,21 @@ def test_a_model_that_was_added_can_be_chosen(tmp_path):
         '[fields.words]\ntype = "string"\nrole = "prompt"\nrequired = true\ntitle = "Words"\nmax_length = 20\n'
         '[fields.looks]\ntype = "string"\nrequired = true\nchoices = ["a", "b", "c", "d", "e"]\n'
         '[fields.sharp]\ntype = "boolean"\n'
+        '[fields.name]\ntype = "string"\nrequired = true\nsure = false\n'
     )
     vidu.models.add(tmp_path / "own.toml")
     try:
-        panel = vidu.panel("A cat", model="own-1")
-        assert panel.request.values() == {"prompt": "A cat", "looks": "a", "sharp": None}
+        panel = vidu.panel("A cat", model="own-1", name="x")
+        assert panel.request.values() == {"prompt": "A cat", "looks": "a", "sharp": None, "name": "x"}
         assert isinstance(control(panel, "looks"), ipywidgets.Dropdown)
         assert "5 / 20" in text(panel)
         control(panel, "sharp").value = True
-        assert panel.request.payload() == {"words": "A cat", "looks": "a", "sharp": True}
+        assert panel.request.payload() == {"words": "A cat", "looks": "a", "sharp": True, "name": "x"}
         panel.fill(sharp=None, looks="e")
-        assert panel.request.payload() == {"words": "A cat", "looks": "e"}
+        assert panel.request.payload() == {"words": "A cat", "looks": "e", "name": "x"}
         assert control(panel, "sharp").label == "not sent", "something is always chosen"
+        control(panel, "name").value = " "
+        assert panel.request is None, "what is required is not sent empty"
     finally:
         vidu.models.remove("own-1")
 

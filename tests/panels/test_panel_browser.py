@@ -335,6 +335,28 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
         assert page.evaluate(STICKS_OUT) == []
 
 
+def test_every_model_can_be_chosen_on_the_page(page: Page, lab: str, place: Path):
+    """The list changes the controls: what was typed stays, axe finds nothing serious, nothing sticks out or stays."""
+    write_notebook(place / "models.ipynb", PANEL)
+    open_notebook(page, lab, "models.ipynb")
+    command(page, "notebook:run-all-cells")
+    prompt_of(page).fill("A lighthouse")
+    models = page.locator(".vidu-models select")
+    titles = models.locator("option").all_inner_texts()
+    assert len(titles) > 5
+    for title in [*titles[1:], titles[0]]:
+        models.select_option(title)
+        expect(page.locator(".vidu-actions .vidu-note")).to_contain_text(f"{title}: $")
+        for more in page.get_by_role("button", name="More (").all():
+            more.click()
+        expect(page.locator(".vidu-columns")).to_have_count(1)
+        check_with_axe(page, ".vidu-panel")
+        assert page.evaluate(STICKS_OUT) == []
+    expect(prompt_of(page)).to_have_value("A lighthouse")
+    expect(page.locator(".vidu-tray")).to_have_count(1)
+    expect(page.locator(".vidu-seed input")).to_have_value("42")
+
+
 def copy_as_python_by_keyboard(page: Page) -> None:
     """The clip's request as code, asked for, selected and copied without a mouse; the cell takes no key."""
     page.context.grant_permissions(["clipboard-read"])

@@ -159,11 +159,12 @@ def _empty(field: Field) -> str:
 
 def _text(widget: Any, field: Field) -> Shape:
     widget.value = field.sent_default or ""
-    is_optional = not field.required and field.role != "prompt"
+    may_be_left_out = not field.required and field.sent_default is None
+    is_told_as_empty = field.required and field.role == "prompt"  # anything else that is empty is not sent
     return Shape(
         widget,
-        fits=lambda value: isinstance(value, str) or (value is None and is_optional and field.sent_default is None),
-        read=lambda text: None if is_optional and not text.strip() else text,
+        fits=lambda value: isinstance(value, str) or (value is None and may_be_left_out),
+        read=lambda text: text if text.strip() or is_told_as_empty else None,
         write=lambda value: value or "",
     )
 

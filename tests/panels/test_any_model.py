@@ -208,13 +208,16 @@ def test_what_is_no_number_stands_below_its_control():
     assert panel.request.num_inference_steps == 30
 
 
-def test_values_out_of_range_are_refused_from_code():
-    """A slider that can't show a value says so, and stays where it was."""
+def test_values_that_no_control_can_show_are_refused_from_code():
+    """The error names the parameter, and nothing changes; what is out of range is shown, with what is wrong."""
     panel = vidu.panel(model=DRAW)
-    for wrong in ({"samples": 5}, {"img_width": 1000.5}, {"guidance_scale": "much"}, {"refiner": "yes"}):
+    for wrong in ({"samples": 1.5}, {"img_width": 1000.5}, {"guidance_scale": "much"}, {"refiner": "yes"}):
         with pytest.raises(errors.InvalidRequest, match=next(iter(wrong))):
             panel.fill(**wrong)
     assert control(panel, "samples").value == 1
+    control(panel, "samples").value = 5
+    assert "5 is out of range: pass a whole number from 1 to 4" in text(part(panel, "vidu-samples"))
+    assert control(panel, "img_width").step == 8
 
 
 def test_rare_parameters_are_folded_away_where_there_are_many():

@@ -19,7 +19,6 @@ from ..widgets.tray import ReferenceTray
 from .carry import room_for
 
 _RADIOS = 4  # choices; more stand in a list that drops down
-_STOPS = 250  # of a slider; more can't be hit
 _NOT_SENT = "not sent"
 _NONE = ""
 
@@ -213,23 +212,16 @@ def _number(field: Field) -> Shape:
     default = field.sent_default
     if default is None:
         return _number_in_text(widgets.Text(description=field.title, placeholder=_empty(field)), field)
-    is_whole = field.type == "integer"
-    is_number = _is_whole if is_whole else _is_number
-    low, high = field.minimum, field.maximum
-    step = field.multiple_of or (1 if is_whole else _step(low, high))
-    if low is None or high is None or (high - low) / step > _STOPS:
-        make: Any = widgets.IntText if is_whole else widgets.FloatText
-        return Shape(make(description=field.title, value=default, step=step), fits=is_number)
-    make = widgets.IntSlider if is_whole else widgets.FloatSlider
-    slider = make(
-        description=field.title, min=low, max=high, step=step, value=default, readout_format="d" if is_whole else "g"
-    )
-    return Shape(slider, fits=lambda value: is_number(value) and low <= value <= high)
+    if field.type == "integer":
+        number = widgets.IntText(description=field.title, value=default, step=int(field.multiple_of or 1))
+        return Shape(number, fits=_is_whole)
+    step = field.multiple_of or _step(field.minimum, field.maximum)
+    return Shape(widgets.FloatText(description=field.title, value=default, step=step), fits=_is_number)
 
 
 def _step(low: float | None, high: float | None) -> float:
     """A step of which there are about a hundred between two limits."""
-    return 10 ** math.floor(math.log10((high - low) / 100 * 2)) if low is not None and high and high > low else 0.1
+    return 10 ** math.floor(math.log10((high - low) / 50)) if low is not None and high and high > low else 0.1
 
 
 def _number_in_text(widget: Any, field: Field) -> Shape:

@@ -230,6 +230,7 @@ def test_rare_parameters_are_folded_away_where_there_are_many():
     find(more, ipywidgets.ToggleButton).value = True
     assert is_visible(more.children[1])
     assert panel.request.scheduler == "Euler"
+    assert control(panel, "refiner").label == "not sent (probably yes)"
     assert "vidu-more" not in str([one._dom_classes for one in walk(vidu.panel()) if hasattr(one, "_dom_classes")])
 
 

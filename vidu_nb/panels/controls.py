@@ -153,7 +153,8 @@ def _empty(field: Field) -> str:
     """Say what an empty control means."""
     if field.required or field.sent_default is not None:
         return ""
-    return _NOT_SENT if field.default is None else f"{_NOT_SENT} (probably {field.default})"
+    likely = {True: "yes", False: "no"}[field.default] if isinstance(field.default, bool) else field.default
+    return _NOT_SENT if likely is None else f"{_NOT_SENT} (probably {likely})"
 
 
 def _text(widget: Any, field: Field) -> Shape:

@@ -20,6 +20,7 @@ from ..client.client import Client
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..references.reference import Reference, Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
+from ..video import Video
 from ..widgets.roundtrip import Roundtrip
 from .actions import ActionBar, Progress, cancelled, dollars
 from .background import BackgroundCall
@@ -135,8 +136,8 @@ class Panel(widgets.VBox):
         """
         self._form.fill(parameters)
 
-    def preview(self) -> Any:
-        """Make a free preview of what the controls say, and return it.
+    def preview(self) -> Video:
+        """Make a free preview of what the controls say, and return it; of a model of pictures, what that returns.
 
         Raises
         ------
@@ -145,7 +146,7 @@ class Panel(widgets.VBox):
         """
         return self._wait_for(self._start("preview"))
 
-    def generate(self, *, fresh: bool = False, again: bool = False) -> Any:
+    def generate(self, *, fresh: bool = False, again: bool = False) -> Video:
         """Make what the controls ask for, and return it; without a key, a preview, as `vidu_nb.generate` does.
 
         Parameters
@@ -162,7 +163,7 @@ class Panel(widgets.VBox):
         """
         return self._wait_for(self._start("generate", fresh=fresh, again=again))
 
-    async def run(self, kind: Kind = "generate", *, fresh: bool = False, again: bool = False) -> Any:
+    async def run(self, kind: Kind = "generate", *, fresh: bool = False, again: bool = False) -> Video:
         """The same to be awaited: other work of the kernel's event loop goes on; an interrupt cancels the call."""
         call = self._start(kind, fresh=fresh, again=again)
         try:
@@ -171,7 +172,8 @@ class Panel(widgets.VBox):
         except BaseException:
             self.cancel()
             raise
-        return call.result()
+        made: Video = call.result()  # of a model of pictures, what that returns
+        return made
 
     def cancel(self) -> None:
         """End the call in flight, at once; one that was sent may still be billed."""
@@ -183,13 +185,14 @@ class Panel(widgets.VBox):
         """Wait until no call is in flight, also one that a button began; True when none is. Ctrl-C gets through."""
         return self._call is None or self._call.wait(seconds)
 
-    def _wait_for(self, call: BackgroundCall) -> Any:
+    def _wait_for(self, call: BackgroundCall) -> Video:
         try:
             call.wait()
         except BaseException:  # an interrupt
             self.cancel()
             raise
-        return call.result()
+        made: Video = call.result()  # of a model of pictures, what that returns
+        return made
 
     # A call.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..catalogue.model import Model
 from ..errors import ViduError
 
 
@@ -18,6 +19,8 @@ class Offer:
 
     Attributes
     ----------
+    returns : str
+        ``"video"`` or ``"image"``.
     missing : tuple of str
         Sentences: what stands between the form and a request.
     preview_kept, clip_kept : bool
@@ -32,6 +35,7 @@ class Offer:
         US dollars left on the account, where known.
     """
 
+    returns: str
     missing: tuple[str, ...]
     preview_kept: bool
     clip_kept: bool
@@ -58,7 +62,7 @@ class Offer:
             return "Generate (kept: shows at no cost)"
         if not self.has_key:
             return "Generate (needs a key)"
-        return f"Generate (about ${self.price_usd:.2f}, about {minutes(self.clip_s)})"
+        return f"Generate (about {dollars(self.price_usd)}, about {minutes(self.clip_s)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +138,15 @@ class ActionBar:
         """Show what the buttons would do now, and why where they do nothing."""
         self._offer = offer
         self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
-        self._again.description = f"Pay again (about ${offer.price_usd:.2f})"
+        self._again.description = f"Pay again (about {dollars(offer.price_usd)})"
+        is_video = offer.returns == "video"
         blocked = bool(offer.missing) or self._is_running
         self._preview.disabled = self._generate.disabled = blocked
-        self._preview.tooltip = f"A moving storyboard made on this machine, about {offer.preview_s:.0f} s"
-        self._generate.tooltip = "The model's clip; a request that is kept is shown again at no cost"
+        stand_in = "moving storyboard" if is_video else "stand-in"
+        self._preview.tooltip = f"A {stand_in} made on this machine, about {offer.preview_s:.0f} s"
+        made = "clip" if is_video else "picture"
+        self._generate.tooltip = f"The model's {made}; a request that is kept is shown again at no cost"
+        self._generate.icon = "film" if is_video else "picture-o"
         reason = " ".join(offer.missing)
         if self._is_running:
             reason = "A call is running; the buttons come back when it has ended."
@@ -201,6 +209,15 @@ def minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
+def dollars(usd: float) -> str:
+    """Format an amount, small ones with the digits that they need.
+
+    >>> dollars(0.5), dollars(0.0225), dollars(3 * 0.008)
+    ('$0.50', '$0.0225', '$0.024')
+    """
+    return f"${usd:.2f}" if usd >= 0.1 or not usd else f"${usd:.3g}"
+
+
 def cancelled(error: ViduError, price_usd: float) -> str:
     """Say what a cancelled call may still cost."""
     if error.billed == "no":
@@ -209,18 +226,26 @@ def cancelled(error: ViduError, price_usd: float) -> str:
         return f"Cancelled. {error}"
     return (
         "Cancelled here. The service can't be told to stop: it goes on there, and may bill about "
-        f"${price_usd:.2f}. Nothing is sent again by itself; vidu.Client().pending() lists such calls."
+        f"{dollars(price_usd)}. Nothing is sent again by itself; vidu.Client().pending() lists such calls."
     )
 
 
-def missing(problems: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def missing(model: Model, problems: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Return what a form lacks, as sentences for the line below the buttons."""
-    known = {"prompt: is empty": "Say what happens in the clip.", "references: is": "Add at least one picture."}
-    sentences = []
-    for _, problem in problems:
-        sentence = next((text for start, text in known.items() if problem.startswith(start)), f"{problem}.")
-        sentences.append(f"{sentence[:1].upper()}{sentence[1:]}")
-    return tuple(sentences)
+    return tuple(_sentence(model, name, problem) for name, problem in problems)
+
+
+def _sentence(model: Model, name: str, problem: str) -> str:
+    field = model.by_parameter.get(name)
+    text = problem
+    if field is not None and problem.startswith((f"{name}: is empty", f"{name}: is missing")):
+        if field.type == "pictures":
+            text = "add at least one picture"
+        elif field.type == "picture":
+            text = f"{field.title}: add a picture"
+        elif field.hint:
+            text = field.hint
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:

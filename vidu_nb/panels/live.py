@@ -17,7 +17,7 @@ from ..animatic.engine import make_clip
 from ..catalogue.request import PREVIEW, Request
 from ..player import Player
 from ..receipt import Receipt
-from ..request import DRAFT, MAX_SEED
+from ..request import DRAFT_ENDING, MAX_SEED
 from ..video import Video
 from .form import Form
 from .result import ResultView
@@ -26,7 +26,7 @@ PATIENCE = 0.4  # s without a change before a draft is begun
 
 
 class LiveDraft:
-    """A switch; while it is on, a draft of what the controls say follows each change.
+    """A switch; while it is on, a draft of what the controls say follows each change. Hidden for models of pictures.
 
     Drafts come straight from the preview engine, and none outlives its showing: no journal, no archive, no file.
 
@@ -51,11 +51,13 @@ class LiveDraft:
         )
         self.box.add_class("vidu-live")
         self.box.observe(self._switched, "value")
+        self.follow()
 
     def follow(self) -> None:
         """Draw what the controls say, once they have been left alone for a moment."""
-        request = self._form.request
-        if not self.box.value or request is None:
+        request, draws = self._form.request, self._form.model.returns == "video"
+        self.box.layout.display = "" if draws else "none"
+        if not self.box.value or request is None or not draws:
             return
         with self._lock:
             if request == self._request:
@@ -111,10 +113,10 @@ def make_draft(request: Request, *, cancelled: Question) -> dict[str, str]:
     cancelled
         Asked between frames; True ends the work with `Cancelled`.
     """
-    seed = request.seed or random.randint(1, MAX_SEED)
+    seed = random.randint(1, MAX_SEED) if request.is_random else request.seed_value
     with tempfile.TemporaryDirectory(prefix="vidu-nb-draft-") as folder:
         path = Path(folder) / "draft.mp4"
         path.write_bytes(make_clip(request, seed=seed, draft=True, cancelled=cancelled))
         path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
-        video = Video(path, request, Receipt(PREVIEW, DRAFT, cost_usd=0.0, seed=seed))
+        video = Video(path, request, Receipt(PREVIEW, f"{request.model.slug}{DRAFT_ENDING}", cost_usd=0.0, seed=seed))
         return Player([video], embed=True, loops=True).bundle() | {"text/plain": video.caption}

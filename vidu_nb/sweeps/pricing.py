@@ -100,9 +100,9 @@ def _likely_seeds(plan: Plan, known: set[int]) -> dict[str, set[Any]]:
 def _seconds_each(model: Model, client: Client, workers: int) -> float:
     """Estimate what a request to this model takes while others are made."""
     name = client.name_of(model)
-    seen = [receipt for receipt in recent_receipts(client.archive, client.engine) if receipt.model == name]
+    seen = recent_receipts(client.archive, client.engine, name)
     if not seen:  # one preview takes all of this machine
         return PREVIEW_SECONDS * workers if client.is_free else model.seconds
-    estimate = Estimate(client.price_usd)
+    estimate = Estimate(client.price_usd, model.seconds)
     estimate.learn(seen)
     return estimate.seconds(client.engine)

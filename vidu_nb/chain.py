@@ -12,7 +12,7 @@ from typing import Any
 
 from .catalogue.models import DEFAULT
 from .catalogue.request import Request
-from .console import printable
+from .console import dollars, printable
 from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
 from .folders import archive_of, checked_hash
@@ -75,13 +75,7 @@ class Step:
 
     def cells(self) -> tuple[str, ...]:
         """Return model, engine, prompt, seed, cost and the name of what came of it, as texts to be shown."""
-        cost = (
-            ""
-            if self.cost_usd is None
-            else f"${self.cost_usd:.2f}"
-            if self.cost_usd >= 0.1
-            else f"${self.cost_usd:.4f}"
-        )
+        cost = "" if self.cost_usd is None else dollars(self.cost_usd)
         texts = (
             self.model, self.engine, _short(self.prompt, _PROMPT_SHOWN), str(self.seed or ""), cost, self.used_as,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from .. import image_file, media
 from ..catalogue.models import DEFAULT as MODEL
 from ..catalogue.request import PREVIEW, Request
+from ..console import dollars
 from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, ViduError, api_error
 from ..net.credentials import KeyHeader
 from ..net.redirects import BadRedirect, follow
@@ -389,7 +390,7 @@ class Session:
             try:
                 budget.correct(attempt.id, usd)
             except ArchiveError as error:
-                self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
+                self.notify(f"{error.message}; {dollars(attempt.facts['price_usd'])} stay reserved in it.")
 
 
 def _picture_names(attempt: Attempt | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..catalogue.field import Field
 from ..catalogue.model import Model
-from ..console import printable
+from ..console import dollars, printable
 from ..errors import one_line
 from ..sweeps.result import Rows
 
@@ -49,7 +49,7 @@ def models_text(models: Iterable[Model]) -> str:
     """List models in columns: slug, title, what it returns, price and time of a call."""
     return repr(Rows(
         {
-            "model": one.slug, "title": one.title, "returns": one.returns, "price": _price(one),
+            "model": one.slug, "title": one.title, "returns": one.returns, "price": dollars(one.price_usd),
             "time": f"{one.seconds:g} s",
         }
         for one in models
@@ -70,22 +70,11 @@ def model_text(model: Model) -> str:
         for field in model.fields.values()
     )
     head = f"{model.slug}: {model.title}"
-    facts = f"returns: {model.returns}; about {_price(model)} and {model.seconds:g} s a call"
+    facts = f"returns: {model.returns}; about {dollars(model.price_usd)} and {model.seconds:g} s a call"
     lines = [head, facts, *([f"source: {model.source}"] if model.source else [])]
     unsure = "What is not documented is passed on unchecked, and such a default is not sent."
     more = [unsure] if any(not field.sure for field in model.fields.values()) else []
     return "\n".join([*map(printable, lines), "", repr(rows), *more])
-
-
-def _price(model: Model) -> str:
-    """Format US dollars with their cents, and with what is less than a cent.
-
-    >>> from vidu_nb import models
-    >>> [_price(model) for model in models.values()][:2]
-    ['$0.50', '$0.004']
-    """
-    usd = model.price_usd
-    return f"${usd:,.2f}" if round(usd, 2) == usd else f"${usd:g}"
 
 
 def _default(field: Field) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..catalogue.model import Model
+from ..console import dollars
 from ..errors import ViduError
 
 
@@ -151,7 +152,7 @@ class ActionBar:
         if self._is_running:
             reason = "A call is running; the buttons come back when it has ended."
         elif not reason and offer.credits is not None:
-            reason = f"Credits left: ${offer.credits:.2f}"
+            reason = f"Credits left: {dollars(offer.credits)}"
         self._reason.value = f'<div class="vidu-help">{escape(reason) or "&nbsp;"}</div>'
 
     def withdraw_pay_again(self) -> None:
@@ -207,15 +208,6 @@ def minutes(seconds: float) -> str:
     ('45 s', '2 min')
     """
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def dollars(usd: float) -> str:
-    """Format an amount, small ones with the digits that they need.
-
-    >>> dollars(0.5), dollars(0.0225), dollars(3 * 0.008)
-    ('$0.50', '$0.0225', '$0.024')
-    """
-    return f"${usd:.2f}" if usd >= 0.1 or not usd else f"${usd:.3g}"
 
 
 def cancelled(error: ViduError, price_usd: float) -> str:

@@ -15,7 +15,7 @@ from ..errors import ArchiveError, ViduError
 from ..storage.archive import Archive, Entry
 from .background import in_background
 from .boxes import Fold, close
-from .made import Made, prompt_of, short_label, thumbnail_uri
+from .made import Made, each, prompt_of, short_label, thumbnail_uri
 
 _SIDE = 160  # px of a poster's longer side; a few kB each
 _PAGE = 8  # clips of the archive that are shown at a time
@@ -144,7 +144,8 @@ class ArchiveList:
         """Add an entry's card; False where it can't be shown, and is left as it is."""
         try:
             if isinstance(entry, Entry):
-                self._strip.add(self._archive.open(entry), first=False)
+                for made in each(self._archive.open(entry)):
+                    self._strip.add(made, first=False)
         except (ViduError, OSError, ValueError):
             return False
         return isinstance(entry, Entry)

@@ -17,12 +17,13 @@ from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
 from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
+from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..references.reference import Reference, Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from ..video import Video
 from ..widgets.roundtrip import Roundtrip
-from .actions import ActionBar, Progress, cancelled, dollars
+from .actions import ActionBar, Progress, cancelled
 from .background import BackgroundCall
 from .carry import room_for
 from .form import Form, noun_of

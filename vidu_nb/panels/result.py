@@ -18,7 +18,7 @@ from ..references.attachment import Attachment
 from ..storage.archive import Archive
 from ..video import COPIES, Video
 from ..widgets.synchroniser import Synchroniser
-from .made import Made, bundle_of, each, player_of, seed_of
+from .made import Made, each, player_of
 from .seeds import next_seed
 from .snippets import PicturePath, as_curl, as_python, as_requests
 
@@ -65,7 +65,7 @@ class ResultView:
         """Show results side by side; several clips get a bar of controls."""
         clips = [one for one in made if isinstance(one, Video)]
         bar = [Synchroniser.from_player(player_of(clips))] if len(clips) == len(made) > 1 else []
-        self._put(bundle_of(made), bar=bar)
+        self._put(player_of(made).bundle(), bar=bar)
 
     def show_bundle(self, bundle: Mapping[str, Any]) -> None:
         """Show a MIME bundle in place of what was shown before."""
@@ -127,7 +127,7 @@ class ResultTools:
         self._made = first = each(made)[0]
         has_seed = first.request is None or first.request.model.by_role("seed") is not None
         for button in (self._same, self._next):
-            button.disabled, button.layout.display = seed_of(first) is None, "" if has_seed else "none"
+            button.disabled, button.layout.display = first.seed is None, "" if has_seed else "none"
         self._reference.layout.display = "none" if isinstance(first, Video) else ""
         self._name.value = self._name.placeholder = first.path.name
         self._saved.value = ""
@@ -155,13 +155,13 @@ class ResultTools:
         return shown_path(self._archive.folder / "references" / f"{medium.sha256}.{kind}")
 
     def _same_seed(self) -> None:
-        if self._made and (seed := seed_of(self._made)) is not None:
+        if self._made and (seed := self._made.seed) is not None:
             self._use_seed(seed)
 
     def _next_seed(self) -> None:
         request = self._made.request if self._made else None
         field = request.model.by_role("seed") if request else None
-        if self._made and field and (seed := seed_of(self._made)) is not None:
+        if self._made and field and (seed := self._made.seed) is not None:
             self._use_seed(next_seed(field, seed))
 
     def _as_reference(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..console import dollars
 from ..errors import one_line
 
 if TYPE_CHECKING:
@@ -50,11 +51,6 @@ def label_value(field: Field, value: Any) -> str:
     return format_value(field, value) if tells_itself else f"{title} {format_value(field, value)}"
 
 
-def format_usd(usd: float) -> str:
-    """Format US dollars."""
-    return f"${usd:,.2f}"
-
-
 def format_seconds(seconds: float) -> str:
     """Format seconds.
 
@@ -75,7 +71,7 @@ def plan_headline(plan: Plan) -> str:
     left = len(plan) - cached_count
     parts = [many, *([f"{cached_count:,} cached"] if cached_count else [])]
     if left:
-        price = "free" if plan.quote.is_free else f"about {format_usd(plan.quote.price_usd)}"
+        price = "free" if plan.quote.is_free else f"about {dollars(plan.quote.price_usd)}"
         parts.append(f"{left:,} to make with {plan.quote.engine}: {price}, about {format_seconds(plan.quote.seconds)}")
     return " · ".join(parts)
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from ..console import printable
+from ..console import dollars, printable
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..files import shown_path
 from ..player import Player
 from ..storage.budget import Budget
 from ..video import Video
 from ..widgets.show import show
-from .formatting import format_usd, format_value
+from .formatting import format_value
 from .grid import Grid
 from .plan import Plan
 from .runner import Made, Outcome, Runner, made_by
@@ -197,7 +197,7 @@ class Sweep:
         parts += [f"{progress.failed:,} failed"] if progress.failed else []
         parts += [f"{in_flight:,} in flight"] if in_flight else []
         parts += [f"{rest:,} not asked for"] if rest else []
-        parts += [] if self._runner.is_free else [f"{format_usd(progress.spent_usd)} spent"]
+        parts += [] if self._runner.is_free else [f"{dollars(progress.spent_usd)} spent"]
         return " · ".join(parts) + (f". Stopped: {progress.reason}" if progress.reason else "")
 
     def __len__(self) -> int:

@@ -12,12 +12,12 @@ from ..catalogue.field import whole
 from ..catalogue.model import Model
 from ..client.client import Client
 from ..client.session import uninterrupted
+from ..console import dollars
 from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
 from ..net.transport import NewTransport
 from ..references.reference import Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, Quality
 from ..storage.budget import Budget
-from .formatting import format_usd
 from .plan import Plan
 from .remote import PreviewWorkers, RemotePreview
 from .result import Sweep
@@ -165,10 +165,10 @@ def _ask_first(plan: Plan, budget: Budget | None, view: SweepView) -> None:
     at_most = min(price, budget.left) if budget else price
     if price and (budget is None or at_most > UNCONFIRMED_USD):
         view.ask()
-        limit = "" if budget is None else f" (the budget has {format_usd(budget.left)} left)"
+        limit = "" if budget is None else f" (the budget has {dollars(budget.left)} left)"
         cure = "Pass confirm=True" + (", best with budget_usd=..." if budget is None else "") + " to go on."
         error = ConfirmationNeeded(
-            f"this sweep would cost about {format_usd(price)}{limit}; nothing was sent", remedy=cure
+            f"this sweep would cost about {dollars(price)}{limit}; nothing was sent", remedy=cure
         )
         error.plan = plan
         raise error

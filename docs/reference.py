@@ -24,12 +24,17 @@ WIDTH = 100  # characters of a signature before it is broken
 
 #: What is told, in order; a class with the names of those methods that people call, None for all of them.
 CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
-    "Making clips": {vidu.generate: None, vidu.preview: None, vidu.sweep: None, vidu.Client: None},
+    "Making clips and pictures": {
+        vidu.generate: None, vidu.picture: None, vidu.preview: None, vidu.sweep: None, vidu.Client: None,
+    },
     "What is asked": {
         vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
         MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
-    "What comes back": {vidu.Video: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None, vidu.load: None},
+    "What comes back": {
+        vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,
+        vidu.load: None,
+    },
     "Showing": {
         vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "wait", "cancel"),
         vidu.show: None, vidu.Player: (),

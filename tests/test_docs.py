@@ -32,7 +32,7 @@ PAGES = [
 ]
 GUIDES = [page for page in PAGES if page.parent == DOCS]
 WAIT_FOR_A_PERSON = {"serve", "lab"}
-TESTED_BY_ITSELF = {"demo"}  # `make demo` and its own test run it
+TESTED_BY_ITSELF = {"demo", "picture"}  # their own tests run them: the service here answers with clips alone
 
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 

@@ -55,6 +55,17 @@ class Picture:
     >>> picture = load("wall.png")
     >>> picture, picture.size, picture.is_preview, picture.open().getpixel((0, 0))
     (Picture(wall.png, 'wall.png'), (256, 256), False, (0, 0, 128))
+
+    One that a model returned knows how it was made.
+
+    >>> import vidu_nb as vidu
+    >>> fox = vidu.preview("A fox", model="sdxl1.0-txt2img", img_width=512, img_height=512, seed=7)
+    >>> fox.caption, fox.seed, fox.is_animated, len(fox.bytes) > 1000
+    ('SDXL 1.0 text to image · 512x512 · seed 7 · preview, free', 7, False, True)
+    >>> fox.recipe()["request"]["prompt"], [step.prompt for step in fox.chain()]
+    ('A fox', ['A fox'])
+    >>> fox.embed()  # the whole file in the notebook
+    Picture(SDXL 1.0 text to image · 512x512 · seed 7 · preview, free, ...)
     """
 
     path: Path
@@ -184,6 +195,13 @@ class Pictures(tuple[Picture, ...]):
     >>> Pictures([Picture(Path("a.png")), Picture(Path("b.png"))])
     Picture(a.png, 'a.png')
     Picture(b.png, 'b.png')
+
+    >>> import vidu_nb as vidu
+    >>> two = vidu.preview("A fox", model="sdxl1.0-txt2img", img_width=512, img_height=512, samples=2, seed=7)
+    >>> two.caption, two.seed, two.is_preview, two.path == two[0].path
+    ('SDXL 1.0 text to image · 512x512 · seed 7 · preview, free · 2 pictures', 7, True, True)
+    >>> two.request.samples, two.receipt.engine, len(two.save("foxes/"))
+    (2, 'preview', 2)
     """
 
     __slots__ = ()

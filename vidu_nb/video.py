@@ -64,6 +64,8 @@ class Video:
     'zoom in'
     >>> video.save("wall.mp4").name, video.recipe()["request"]["prompt"]
     ('wall.mp4', 'A wall, zoom in.')
+    >>> [step.prompt for step in video.chain()]
+    ['A wall, zoom in.']
     >>> video.embed()  # the player, with the whole file in the notebook
     Video(1:1 · 5 s · seed 42 · draft preview, free, ...)
     """

@@ -24,6 +24,7 @@ from .references.sources import data_uri
 _PROMPT_SHOWN = 160  # characters
 _NAME_SHOWN = 60
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
+_WRAP = "break-word;max-width:24em"  # a long name is cut into lines; short words make their column as wide as they are
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,7 +114,7 @@ class Chain(tuple[Step, ...]):
         )
         rows = "".join(
             f'<tr><td style="{_CELL}">{number}</td>'
-            + "".join(f'<td style="{_CELL};overflow-wrap:anywhere">{escape(cell)}</td>' for cell in step.cells())
+            + "".join(f'<td style="{_CELL};overflow-wrap:{_WRAP}">{escape(cell)}</td>' for cell in step.cells())
             + "</tr>"
             for number, step in enumerate(self, 1)
         )

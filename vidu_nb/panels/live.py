@@ -13,8 +13,9 @@ import ipywidgets as widgets
 
 from .. import media
 from ..animatic.cancellation import Question
-from ..animatic.engine import make_clip
+from ..animatic.engine import make_outputs
 from ..catalogue.request import PREVIEW, Request
+from ..pictures import Picture
 from ..player import Player
 from ..receipt import Receipt
 from ..request import DRAFT_ENDING, MAX_SEED
@@ -26,7 +27,7 @@ PATIENCE = 0.4  # s without a change before a draft is begun
 
 
 class LiveDraft:
-    """A switch; while it is on, a draft of what the controls say follows each change. Hidden for models of pictures.
+    """A switch; while it is on, a draft of what the controls say follows each change.
 
     Drafts come straight from the preview engine, and none outlives its showing: no journal, no archive, no file.
 
@@ -55,9 +56,8 @@ class LiveDraft:
 
     def follow(self) -> None:
         """Draw what the controls say, once they have been left alone for a moment."""
-        request, draws = self._form.request, self._form.model.returns == "video"
-        self.box.layout.display = "" if draws else "none"
-        if not self.box.value or request is None or not draws:
+        request = self._form.request
+        if not self.box.value or request is None:
             return
         with self._lock:
             if request == self._request:
@@ -114,9 +114,16 @@ def make_draft(request: Request, *, cancelled: Question) -> dict[str, str]:
         Asked between frames; True ends the work with `Cancelled`.
     """
     seed = random.randint(1, MAX_SEED) if request.is_random else request.seed_value
+    returns = request.model.returns
+    receipt = Receipt(
+        PREVIEW, f"{request.model.slug}{DRAFT_ENDING if returns == 'video' else ''}", cost_usd=0.0, seed=seed
+    )
+    made: list[Video | Picture] = []
     with tempfile.TemporaryDirectory(prefix="vidu-nb-draft-") as folder:
-        path = Path(folder) / "draft.mp4"
-        path.write_bytes(make_clip(request, seed=seed, draft=True, cancelled=cancelled))
-        path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
-        video = Video(path, request, Receipt(PREVIEW, f"{request.model.slug}{DRAFT_ENDING}", cost_usd=0.0, seed=seed))
-        return Player([video], embed=True, loops=True).bundle() | {"text/plain": video.caption}
+        for number, output in enumerate(make_outputs(request, seed=seed, draft=True, cancelled=cancelled), 1):
+            path = Path(folder) / f"draft{number}.{output.suffix}"
+            path.write_bytes(output.data)
+            if returns == "video":
+                path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
+            made.append(Video(path, request, receipt) if returns == "video" else Picture(path, request, receipt))
+        return Player(made, embed=True, loops=True).bundle() | {"text/plain": made[0].caption}

@@ -301,17 +301,6 @@ def test_one_models_calls_tell_nothing_of_anothers(monkeypatch):
     assert button(panel, "Generate").description == "Generate (about $0.008, about 6 s)"
 
 
-def test_live_drafts_are_offered_for_clips_alone(asked):
-    """The switch is there for a model of videos, and hidden for one of pictures."""
-    panel = vidu.panel(**asked)
-    live = part(panel, "vidu-live")
-    assert is_visible(live)
-    panel.model = DRAW
-    assert not is_visible(live)
-    panel.model = WAN
-    assert is_visible(live)
-
-
 def test_ideas_fit_the_model():
     """A starting point fills what a model of videos has of it; models of pictures have none."""
     panel = vidu.panel(model=WAN)

@@ -1,8 +1,12 @@
-"""The page of Python names, made from the docstrings: ``python docs/reference.py`` writes ``docs/api.md``."""
+"""The page of Python names and the tables of models, made from docstrings and the models' files.
+
+``python docs/reference.py`` writes ``docs/api.md``, and the part of ``docs/models.md`` between its two marks.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -10,17 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import vidu_nb as vidu
+from vidu_nb.catalogue.field import Field
 
 PAGE = Path(__file__).with_name("api.md")
+MODELS_PAGE = Path(__file__).with_name("models.md")
+MARKS = ("<!-- models, made by make docs -->\n", "<!-- end of models -->\n")
+MODELS = type(vidu.models)  # the class of a mapping, which is no key of a dict itself
 WIDTH = 100  # characters of a signature before it is broken
 
 #: What is told, in order; a class with the names of those methods that people call, None for all of them.
 CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
-    "Making clips": {vidu.generate: None, vidu.preview: None, vidu.sweep: None, vidu.Client: None},
+    "Making clips and pictures": {
+        vidu.generate: None, vidu.picture: None, vidu.preview: None, vidu.sweep: None, vidu.Client: None,
+    },
     "What is asked": {
         vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
+        MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
-    "What comes back": {vidu.Video: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None, vidu.load: None},
+    "What comes back": {
+        vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,
+        vidu.load: None,
+    },
     "Showing": {
         vidu.panel: None, vidu.Panel: ("fill", "preview", "generate", "run", "wait", "cancel"),
         vidu.show: None, vidu.Player: (),
@@ -56,20 +70,24 @@ def page() -> str:
 def contents() -> Iterator[str]:
     """A line for each chapter, with links."""
     for chapter, things in CHAPTERS.items():
-        links = ", ".join(f"[{thing.__name__}](#{heading(thing).lower().replace(' ', '-')})" for thing in things)
+        titles = [heading(thing) for thing in things]
+        links = ", ".join(f"[{one.removeprefix('class ')}](#{one.lower().replace(' ', '-')})" for one in titles)
         yield f"- {chapter}: {links}"
     yield "- Errors: [the tree](#errors)"
 
 
 def heading(thing: Any) -> str:
     """A name, with a word before a class's: `sweep` and `Sweep` would have the same anchor."""
+    if thing is MODELS or thing is vidu.models:
+        return "models"
     return f"class {thing.__name__}" if inspect.isclass(thing) else str(thing.__name__)
 
 
 def entry(thing: Any, members: tuple[str, ...] | None) -> Iterator[str]:
     """One function or class."""
     yield f"\n### {heading(thing)}\n"
-    yield f"```\n{signature(thing, thing.__name__)}\n```\n"
+    if thing is not MODELS:
+        yield f"```\n{signature(thing, thing.__name__)}\n```\n"
     yield prose(thing)
     if thing is vidu.VideoRequest:
         yield from fields()
@@ -79,7 +97,8 @@ def entry(thing: Any, members: tuple[str, ...] | None) -> Iterator[str]:
         yield "\n" + "\n".join(f"- `.{name}`: {prose(one)}" for name, one in told.items() if isinstance(one, property))
         for name, one in told.items():
             if callable(getattr(thing, name)):
-                yield f"\n#### {thing.__name__}.{name}()\n\n```\n{signature(getattr(thing, name), name)}\n```\n"
+                owner, call = heading(thing).removeprefix("class "), signature(getattr(thing, name), name)
+                yield f"\n#### {owner}.{name}()\n\n```\n{call}\n```\n"
                 yield prose(one)
 
 
@@ -149,12 +168,61 @@ def _words(text: str) -> str:
     return text.replace("``", "`")
 
 
+def models_page() -> str:
+    """The page on models, with the tables of those that come along."""
+    before, _, rest = MODELS_PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    return f"{before}{MARKS[0]}\n" + "\n".join(models()) + f"\n\n{MARKS[1]}" + rest.partition(MARKS[1])[2]
+
+
+def models() -> Iterator[str]:
+    """The models that come along in one table, then the parameters of each."""
+    yield "| model | returns | about, US dollars | about, seconds | read in |\n| --- | --- | --- | --- | --- |"
+    for model in vidu.models.values():
+        anchor = re.sub(r"[^\w\- ]", "", model.slug)
+        row = (
+            f"[`{model.slug}`](#{anchor})",
+            model.returns,
+            f"{model.price_usd:g}",
+            f"{model.seconds:g}",
+            model.source,
+        )
+        yield f"| {' | '.join(row)} |"
+    for model in vidu.models.values():
+        yield f"\n### {model.slug}\n"
+        yield "| parameter | role | default | values | sure |\n| --- | --- | --- | --- | --- |"
+        for one in model.fields.values():
+            name = f"`{one.name}`" if one.name == one.parameter else f"`{one.name}`, here `{one.parameter}`"
+            default = "required" if one.required else "" if one.default is None else f"`{json.dumps(one.default)}`"
+            yield f"| {name} | {one.role} | {default} | {values(one)} | {'yes' if one.sure else f'no: {one.mark}'} |"
+
+
+def values(one: Field) -> str:
+    """What a parameter takes, in a few words."""
+    parts = [one.type]
+    if one.choices:
+        parts.append(("one of " if one.sure else "such as ") + ", ".join(f"`{choice}`" for choice in one.choices))
+    if one.minimum is not None:
+        parts.append(f"{one.minimum} to {one.maximum}")
+    if one.multiple_of is not None:
+        parts.append(f"a multiple of {one.multiple_of}")
+    if one.max_length is not None:
+        parts.append(f"at most {one.max_length} characters")
+    if one.max_items is not None:
+        parts.append(f"{one.min_items or 0} to {one.max_items}")
+    if one.random is not None:
+        parts.append(f"{one.random} is a random one")
+    if one.animated:
+        parts.append("also an animated GIF")
+    return "; ".join([", ".join(parts), *(f"{choice}: {remark}" for choice, remark in one.remarks.items())])
+
+
 def main() -> int:
-    """Write the page; with ``--check`` only tell whether it is up to date."""
-    text = page()
+    """Write the pages; with ``--check`` only tell whether they are up to date."""
+    pages = {PAGE: page(), MODELS_PAGE: models_page()}
     if "--check" in sys.argv:
-        return int(PAGE.read_text(encoding="utf-8") != text)
-    PAGE.write_text(text, encoding="utf-8")
+        return int(any(path.read_text(encoding="utf-8") != text for path, text in pages.items()))
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -1,12 +1,14 @@
 """Contact sheets of previews, for a person to look at: ``make sheets``, ``python docs/sheets.py [FOLDER [NAME ...]]``.
 
 Thirteen prompts over scikit-image's own photographs, each in the three ratios: twelve moments of a clip, and its plan.
+Then what stands in for pictures that models make: cards, restyled pictures, swapped faces.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -16,6 +18,9 @@ from PIL import Image
 from skimage import data
 
 from vidu_nb.animatic.film.render import Film, new_frame, planes_of
+from vidu_nb.animatic.stills.card import card
+from vidu_nb.animatic.stills.faces import faces_in, swap
+from vidu_nb.animatic.stills.restyle import restyle
 from vidu_nb.animatic.story.storyboard import Storyboard, plan
 from vidu_nb.request import FRAME_SIZES
 
@@ -174,11 +179,86 @@ def sheet(name: str) -> Image.Image:
     return page
 
 
+#: Prompt, style, width and height of a card.
+CARDS: tuple[tuple[str, str, int, int], ...] = (
+    ("A lighthouse at dusk", "base", 1024, 1024),
+    ("A red boat on a blue lake, morning mist", "cinematic", 1344, 768),
+    ("一只橘猫坐在雪地里，远处是群山，晚霞满天。", "base", 768, 1344),
+    (
+        "A sprawling harbour at dusk, a thousand lanterns in oily water, fishermen in raincoats; " * 30,
+        "hdr",
+        1024,
+        1024,
+    ),
+    ("😀🎉🚀", "base", 1024, 1024),
+    ("Кошка в зелёном саду and a golden retriever 😀", "anime", 1024, 1024),
+    ("غروب الشمس فوق البحر", "base", 1024, 1024),
+    ("a black cat at night", "hdr", 2048, 1024),
+    ("green forest, white snow", "base", 512, 1024),
+    ("A lighthouse at dusk", "base", 512, 512),
+)
+#: Picture, prompt, style of a restyled picture; in each of the strengths.
+RESTYLES = (
+    ("astronaut", "an oil painting", "juggernaut"),
+    ("coffee", "a blue morning", "ink"),
+    ("cat", "a golden cat", ""),
+    ("rocket", "green and pink", "anime"),
+    ("motorcycle", "im Stil von Klimt", "x"),
+)
+STRENGTHS = (0.0, 0.2, 0.45, 0.7, 1.0)
+TALL = 330  # px, of a picture on these sheets
+
+
+def cards() -> Iterator[list[np.ndarray]]:
+    """Cards, four seeds of each."""
+    for prompt, style, width, height in CARDS:
+        print_ = f"{width}×{height} · style: {style} · guidance: 7.5 · without: people"
+        made = functools.partial(card, width, height, prompt=prompt, style=style, small_print=print_)
+        yield [made(seed=seed) for seed in range(1, 5)]
+
+
+def restyles() -> Iterator[list[np.ndarray]]:
+    """Restyled pictures, weak to strong with one seed, then strong with two others."""
+    for name, prompt, style in RESTYLES:
+        made = functools.partial(restyle, photograph(name), prompt=prompt, style=style)
+        yield [
+            *(made(seed=1, strength=strength) for strength in STRENGTHS),
+            *(made(seed=s, strength=0.7) for s in (2, 3)),
+        ]
+
+
+def swaps() -> Iterator[list[np.ndarray]]:
+    """Two faces, each beside it with the other's, and both in one picture."""
+    one = photograph("astronaut")
+    tinted = np.ascontiguousarray((one[:, ::-1].astype(int) * (200, 230, 255) // 255).astype(np.uint8))
+    both = np.full((512, 900, 3), 96, np.uint8)
+    both[:, :512], both[100:452, 548:] = one, cv2.resize(tinted, (352, 352))
+    for picture, face in ((one, tinted), (tinted, one), (both, tinted), (both, one)):
+        yield [face, picture, swap(picture, faces_in(picture), face, faces_in(face)[:1])]
+
+
+def gallery(rows: Iterable[list[np.ndarray]]) -> Image.Image:
+    """Rows of pictures of one height."""
+    images = [[Image.fromarray(one).resize((one.shape[1] * TALL // one.shape[0], TALL)) for one in row] for row in rows]
+    width = max(sum(image.width + GAP for image in row) for row in images)
+    page = Image.new("RGB", (width + GAP, (TALL + GAP) * len(images) + GAP), "white")
+    for number, row in enumerate(images):
+        x = GAP
+        for image in row:
+            page.paste(image, (x, GAP + number * (TALL + GAP)))
+            x += image.width + GAP
+    return page
+
+
+GALLERIES = {"cards": cards, "restyles": restyles, "swaps": swaps}
+
+
 def main(folder: str = "sheets", *names: str) -> None:
     """Make the sheets that are named, or all."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for name in names or BOARDS:
-        sheet(name).save(Path(folder) / f"{name}.png")
+    for name in names or [*BOARDS, *GALLERIES]:
+        page = gallery(GALLERIES[name]()) if name in GALLERIES else sheet(name)
+        page.save(Path(folder) / f"{name}.png")
         sys.stdout.write(f"{folder}/{name}.png\n")
 
 

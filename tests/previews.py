@@ -8,8 +8,8 @@ import numpy as np
 
 from vidu_nb.animatic.film.render import render
 from vidu_nb.animatic.story.storyboard import plan_of
+from vidu_nb.catalogue.request import PREVIEW_VERSION
 from vidu_nb.receipt import Receipt
-from vidu_nb.request import PREVIEW_VERSION
 from vidu_nb.video import Video
 
 

@@ -32,7 +32,7 @@ PAGES = [
 ]
 GUIDES = [page for page in PAGES if page.parent == DOCS]
 WAIT_FOR_A_PERSON = {"serve", "lab"}
-TESTED_BY_ITSELF = {"demo"}  # `make demo` and its own test run it
+TESTED_BY_ITSELF = {"demo", "picture"}  # their own tests run them: the service here answers with clips alone
 
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
@@ -225,6 +225,11 @@ def reference():
 def test_the_page_of_names_is_up_to_date(reference):
     """What the docstrings say now is what the page says."""
     assert reference.page() == reference.PAGE.read_text(encoding="utf-8"), "run: make docs"
+
+
+def test_the_page_of_models_is_up_to_date(reference):
+    """Its tables say what the models' files say."""
+    assert reference.models_page() == reference.MODELS_PAGE.read_text(encoding="utf-8"), "run: make docs"
 
 
 @pytest.mark.parametrize("name", vidu.__all__)

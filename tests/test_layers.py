@@ -15,10 +15,11 @@ import vidu_nb
 #: From the ground up. CONTRIBUTING's drawing is made of this and of each one's first line: ``make docs``.
 LAYERS = """
 errors _version environment console files folders notebook locks libraries media animated
-references net
-request receipt recipe samples player
+references net image_file
+catalogue
+request receipt recipe chain samples player
 animatic
-video storage
+pictures video storage
 client widgets
 api measures
 sweeps

@@ -6,14 +6,14 @@ import json
 import time
 import tracemalloc
 import warnings
-from typing import Literal
 
 import numpy as np
 import pytest
+from catalogues import vidu_with
 
 import vidu_nb as vidu
 from vidu_nb.errors import InvalidRequest
-from vidu_nb.request import FRAME_SIZES, VideoRequest, choices
+from vidu_nb.request import FRAME_SIZES, MODEL, VideoRequest
 
 URL = "https://example.com/cat.png"
 
@@ -264,16 +264,19 @@ def test_a_key_tells_engines_apart():
     assert len({request.key(), request.key(engine="preview"), request.key(model="vidu-q2")}) == 3
 
 
-class Styled(VideoRequest):
-    """A request with a parameter that came later."""
-
-    style: Literal["none", "noir"] = "none"
+STYLED = vidu_with("""
+[fields.style]
+type = "string"
+default = "none"
+choices = ["none", "noir"]
+added = true
+""")
 
 
 def test_a_later_parameter_changes_no_key_until_it_is_used():
     """What was paid for before a parameter was there still replays; another value of it is another clip."""
     before = VideoRequest(prompt="A cat", references=URL)
-    after = Styled(prompt="A cat", references=URL)
+    after = STYLED.request(prompt="A cat", references=URL)
     for engine in ("segmind", "preview"):
         assert after.key(engine=engine) == before.key(engine=engine)
         assert after.replace(style="noir").key(engine=engine) != after.key(engine=engine)
@@ -291,7 +294,7 @@ def test_a_request_never_changes():
 
 def test_the_frame_size_follows_the_ratio():
     """Each ratio that may be asked for has its frame in pixels."""
-    assert set(choices("aspect_ratio")) == set(FRAME_SIZES)
+    assert set(vidu.models[MODEL].fields["aspect_ratio"].choices) == set(FRAME_SIZES)
     assert VideoRequest(prompt="A cat", references=URL, aspect_ratio="9:16").frame_size == (1080, 1920)
 
 
@@ -304,8 +307,8 @@ def test_a_repr_stays_short(photo):
 
 def test_a_repr_shows_every_parameter():
     """Requests that differ look different, whichever parameter it is."""
-    shown = repr(Styled(prompt="A cat", references=URL, style="noir"))
-    assert shown.startswith("Styled('A cat', references=[Reference('cat.png'")
+    shown = repr(STYLED.request(prompt="A cat", references=URL, style="noir"))
+    assert shown.startswith("VideoRequest('A cat', references=[Reference('cat.png'")
     assert shown.endswith("movement_amplitude='auto', style='noir')")
 
 
@@ -344,10 +347,7 @@ def test_a_million_unknown_parameters_are_refused_at_once():
 
 def test_a_required_field_of_a_larger_request_is_told_as_itself():
     """What is missing is named in its own words, not in those of the pictures."""
-
-    class Demanding(VideoRequest):
-        style: str
-
+    demanding = vidu_with('[fields.style]\ntype = "string"\nrequired = true')
     with pytest.raises(InvalidRequest) as caught:
-        Demanding(prompt="A cat", references="https://example.com/cat.png")
+        demanding.request(prompt="A cat", references="https://example.com/cat.png")
     assert caught.value.problems == (("style", "style: is missing"),)

@@ -1,10 +1,12 @@
-"""A Jupyter toolkit for Vidu Q1 Reference to Video: from a prompt and pictures to a clip that plays inline.
+"""A Jupyter toolkit for paid video models: from a prompt and pictures to a clip that plays inline.
 
     import vidu_nb as vidu
 
     vidu.generate("A cat naps. Then it looks up.", "cat.jpg")
+    vidu.picture("A lighthouse at dusk")
 
-With no API key the free local preview engine answers.
+`generate` asks Vidu Q1 Reference to Video; ``model=`` names another of `vidu.models`. With no API key the free local
+preview engine answers.
 
 What stands in `__all__` is public; everything else may be moved or renamed in any release.
 """
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from .animatic.server.server import PreviewServer as PreviewServer
     from .animatic.story.storyboard import Storyboard as Storyboard
     from .api import generate as generate
+    from .api import picture as picture
     from .api import preview as preview
     from .api import storyboard as storyboard
+    from .catalogue.model import Model as Model
+    from .catalogue.models import models as models
     from .client.account import Credits as Credits
     from .client.account import Pending as Pending
     from .client.client import Client as Client
@@ -36,6 +41,8 @@ if TYPE_CHECKING:
     from .net.credentials import logout as logout
     from .panels.panel import Panel as Panel
     from .panels.panel import panel as panel
+    from .pictures import Picture as Picture
+    from .pictures import Pictures as Pictures
     from .player import Player as Player
     from .receipt import Receipt as Receipt
     from .references.reference import Reference as Reference
@@ -57,8 +64,11 @@ _HOMES = {
     "Consistency": "measures.consistency",
     "Credits": "client.account",
     "Framing": "measures.framing",
+    "Model": "catalogue.model",
     "Panel": "panels.panel",
     "Pending": "client.account",
+    "Picture": "pictures",
+    "Pictures": "pictures",
     "Plan": "sweeps.plan",
     "Player": "player",
     "PreviewServer": "animatic.server.server",
@@ -78,7 +88,9 @@ _HOMES = {
     "load": "video",
     "login": "net.credentials",
     "logout": "net.credentials",
+    "models": "catalogue.models",
     "panel": "panels.panel",
+    "picture": "api",
     "preview": "api",
     "reproduces": "measures.reproduction",
     "show": "widgets.show",
@@ -93,8 +105,11 @@ __all__ = [
     "Consistency",
     "Credits",
     "Framing",
+    "Model",
     "Panel",
     "Pending",
+    "Picture",
+    "Pictures",
     "Plan",
     "Player",
     "PreviewServer",
@@ -114,7 +129,9 @@ __all__ = [
     "load",
     "login",
     "logout",
+    "models",
     "panel",
+    "picture",
     "preview",
     "reproduces",
     "show",

@@ -75,3 +75,12 @@ def running_shell() -> Any:
     """Return IPython's shell, None where there is none; IPython is not imported for it."""
     get = getattr(sys.modules.get("IPython"), "get_ipython", None)  # not there yet while another thread imports it
     return get() if get else None
+
+
+def dollars(usd: float) -> str:
+    """Format US dollars: with their cents, and with what is less than a cent where there are few.
+
+    >>> dollars(0.5), dollars(1234.5), dollars(0.0225), dollars(3 * 0.008), dollars(0)
+    ('$0.50', '$1,234.50', '$0.0225', '$0.024', '$0.00')
+    """
+    return f"${usd:,.2f}" if round(usd, 2) == round(usd, 4) or usd >= 0.1 else f"${usd:.3g}"

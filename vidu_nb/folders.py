@@ -140,6 +140,12 @@ def _archive_around(target: Path) -> Path | None:
     return None
 
 
+def archive_of(path: Path) -> Path | None:
+    """Return the archive whose engine's folder a file lies in, None for any other file."""
+    folder = path.absolute().parent.parent
+    return folder if is_archive(folder) else None
+
+
 def is_archive(folder: Path) -> bool:
     """Return whether a folder has what every archive has had since its first call, with or without the journal."""
     return (folder / "incoming").is_dir() and any((folder / name).is_dir() for name in ("journal", "locks"))

@@ -1,4 +1,4 @@
-"""Videos to HTML: one player or a labelled grid, small enough to live in a notebook.
+"""Videos and pictures to HTML: one or a labelled grid, small enough to live in a notebook.
 
 A link to the file and a JPEG poster is what JupyterLab plays best (82 kB a clip against 11.7 MB for the whole file as
 a data URI). Where a relative link can't play, a small silent copy is embedded instead, and the caption says so.
@@ -15,20 +15,24 @@ import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast
 
-from . import media
-from .errors import InvalidRequest
+from . import image_file, media
+from .catalogue.request import Request
+from .errors import InvalidRequest, ViduError
 from .files import shown_path
 from .notebook import current_place, deliver, spellings
 from .receipt import Receipt
-from .request import VideoRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _WIDTH, _HEIGHT = 640, 480  # px, the box that one player fits into
 _STILL_SIDE = 480  # px, the longer side of the picture beside the HTML
+_COPY_BYTES = 60_000  # of a picture inside the HTML
 _STILL_BYTES = 28_000  # with the small copy, in base64 both, below 150 kB of notebook
 _SHEET_WIDTH, _SHEET_BYTES = 720, 28_000  # px and bytes, of a picture for several clips
-_MAX_SHOWN = 9
+MAX_SHOWN = 9
 _PROMPT_SHOWN = 160  # characters
 
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px;line-height:1.5"
@@ -38,32 +42,45 @@ _BADGE = (
 )
 
 
-class _Clip(Protocol):
-    """What a player reads of a `Video`."""
+class _Shown(Protocol):
+    """What a player reads of a `Video` and of a `Picture`."""
 
     @property
     def path(self) -> Path: ...
     @property
-    def request(self) -> VideoRequest | None: ...
+    def request(self) -> Request | None: ...
     @property
     def receipt(self) -> Receipt | None: ...
     @property
     def bytes(self) -> bytes: ...
-    @property
-    def info(self) -> media.VideoInfo: ...
     @property
     def is_preview(self) -> bool: ...
     @property
     def caption(self) -> str: ...
 
 
+class _Clip(_Shown, Protocol):
+    """What it reads of a `Video` alone."""
+
+    @property
+    def info(self) -> media.VideoInfo: ...
+
+
+class _Still(_Shown, Protocol):
+    """What it reads of a `Picture` alone."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    def open(self) -> Image: ...
+
+
 class Player:
-    """One or more videos as HTML and as text.
+    """One or more videos or pictures as HTML and as text.
 
     Parameters
     ----------
     videos
-        One to nine `Video`.
+        One to nine `Video` or `Picture`.
     labels
         One text for each, shown above it.
     embed
@@ -83,14 +100,19 @@ class Player:
     """
 
     def __init__(
-        self, videos: Sequence[_Clip], *, labels: Sequence[str] | None = None, embed: bool = False, loops: bool = False
+        self,
+        videos: Sequence[_Clip | _Still],
+        *,
+        labels: Sequence[str] | None = None,
+        embed: bool = False,
+        loops: bool = False,
     ) -> None:
         self.videos = tuple(videos)
         self.labels = tuple(str(label) for label in labels) if labels is not None else ("",) * len(self.videos)
         self.embed = embed
         self.loops = loops
-        if not 1 <= len(self.videos) <= _MAX_SHOWN:
-            raise InvalidRequest(f"videos: {len(self.videos)} given: pass 1 to {_MAX_SHOWN}", field="videos")
+        if not 1 <= len(self.videos) <= MAX_SHOWN:
+            raise InvalidRequest(f"videos: {len(self.videos)} given: pass 1 to {MAX_SHOWN}", field="videos")
         if len(self.labels) != len(self.videos):
             message = f"labels: {len(self.labels)} given for {len(self.videos)} videos: pass one for each"
             raise InvalidRequest(message, field="labels")
@@ -129,12 +151,12 @@ class Player:
         return "\n".join(named)
 
 
-def still(videos: Sequence[_Clip]) -> str:
+def still(videos: Sequence[_Clip | _Still]) -> str:
     """Return a JPEG of the clips' posters in base64, as Jupyter wants it; several stand in rows, in their order."""
     from PIL import Image
 
     many = len(videos) > 1
-    posters = [Image.open(io.BytesIO(media.poster_jpeg(one.path, side=_poster_side(one, many=many)))) for one in videos]
+    posters = [_poster(one, many=many) for one in videos]
     if not many:
         posters[0].thumbnail((_STILL_SIDE, _STILL_SIDE))
         return _base64(media.jpeg(posters[0], max_bytes=_STILL_BYTES))
@@ -149,25 +171,86 @@ def still(videos: Sequence[_Clip]) -> str:
     return _base64(media.jpeg(sheet, max_bytes=_SHEET_BYTES))
 
 
-def figure(video: _Clip, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True) -> str:
-    """Show one clip as HTML, half as wide where there are many; every text in it is escaped."""
-    width, height = _size(video, many=many)
-    source, poster, note = _source(video, embed=embed, side=_poster_side(video, many=many))
-    prompt = video.request.prompt if video.request else ""
-    prompt = prompt if len(prompt) <= _PROMPT_SHOWN else prompt[: _PROMPT_SHOWN - 1] + "…"
-    text = "" if many else prompt  # beside each other, labels tell clips apart; the prompt would only repeat itself
+def _is_still(one: _Clip | _Still) -> TypeGuard[_Still]:
+    """Whether it is a picture; by its type, since a look at its attributes would read the file."""
+    return callable(getattr(type(one), "open", None))
+
+
+def _poster(one: _Clip | _Still, *, many: bool) -> Image:
+    from PIL import Image
+
+    if not _is_still(one):
+        side = _poster_side(cast("_Clip", one), many=many)
+        return Image.open(io.BytesIO(media.poster_jpeg(one.path, side=side)))
+    try:
+        return one.open()
+    except ViduError:
+        if not image_file.is_huge(one.bytes):
+            raise
+        return Image.new("RGB", (_STILL_SIDE, _STILL_SIDE), "grey")
+
+
+def figure(
+    video: _Clip | _Still, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True
+) -> str:
+    """Show one clip or picture as HTML, half as wide where there are many; every text in it is escaped."""
+    if _is_still(video):
+        return _picture(video, label, embed=embed, many=many)
+    clip = cast("_Clip", video)
+    width, height = _size(clip, many=many)
+    source, poster, note = _source(clip, embed=embed, side=_poster_side(clip, many=many))
+    poster = f' poster="{poster}"' if poster else ""
+    shown = (
+        f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '
+        f'width="{width}" height="{height}" src="{escape(source)}"{poster} '
+        f'aria-label="{escape(f"{video.caption}. {_prompt(video)}")}" '
+        f'style="width:100%;height:auto;border-radius:6px;background-color:#000"></video>'
+    )
+    return _framed(video, shown, label, note, width=width, many=many)
+
+
+def _picture(picture: _Still, label: str, *, embed: bool, many: bool) -> str:
+    """Show one picture: a small copy inside the notebook, which a link leads from to the file."""
+    scale = min(_WIDTH / picture.size[0], _HEIGHT / picture.size[1], 1) * (0.5 if many else 1)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    data = picture.bytes
+    link, why = ("", "") if embed else deliver(spellings(picture.path), current_place())
+    where = shown_path(picture.path)
+    if image_file.is_huge(data):
+        shown, note = "", f"It has too many pixels to be shown here: {where}"
+    else:
+        copy = image_file.thumbnail(data, side=max(width, height), most=_COPY_BYTES // (3 if many else 1))
+        if embed:
+            copy = image_file.Thumbnail(copy.kind if copy.is_whole else _kind_of(data), data, is_whole=True)
+        note = "" if link or copy.is_whole else f"A small copy: the picture itself is {where} ({why})"
+        shown = (
+            f'<img width="{width}" height="{height}" src="{_data_uri(copy.kind, copy.data)}" '
+            f'alt="{escape(f"{picture.caption}. {_prompt(picture)}")}" '
+            f'style="width:100%;height:auto;border-radius:6px;margin:0">'
+        )
+    shown = f'<a href="{escape(link)}" target="_blank" rel="noopener">{shown or escape(where)}</a>' if link else shown
+    return _framed(picture, shown, label, note, width=width, many=many)
+
+
+def _kind_of(picture: bytes) -> str:
+    return f"image/{image_file.format_of(picture).lower()}"
+
+
+def _prompt(one: _Shown) -> str:
+    prompt = str((one.request.by_role("prompt") if one.request else None) or "")
+    return prompt if len(prompt) <= _PROMPT_SHOWN else prompt[: _PROMPT_SHOWN - 1] + "…"
+
+
+def _framed(one: _Shown, shown: str, label: str, note: str, *, width: int, many: bool) -> str:
+    """Put the label above what is shown, and below it badge, caption, prompt and note."""
+    text = "" if many else _prompt(one)  # beside each other, labels tell them apart; the prompt would repeat itself
     head = (
         f'<div style="font-weight:600;margin-bottom:4px;overflow-wrap:anywhere">{escape(label)}</div>' if label else ""
     )
-    badge = f'<span style="{_BADGE}">PREVIEW</span>' if video.is_preview else ""
-    poster = f' poster="{poster}"' if poster else ""
-    lines = [f"{badge}{escape(video.caption)}", *map(escape, filter(None, (text, note)))]
+    badge = f'<span style="{_BADGE}">PREVIEW</span>' if one.is_preview else ""
+    lines = [f"{badge}{escape(one.caption)}", *map(escape, filter(None, (text, note)))]
     return (
-        f'<div class="vidu-player" style="width:{width}px;max-width:100%;margin:4px 0">{head}'
-        f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '
-        f'width="{width}" height="{height}" src="{escape(source)}"{poster} '
-        f'aria-label="{escape(f"{video.caption}. {prompt}")}" '
-        f'style="width:100%;height:auto;border-radius:6px;background-color:#000"></video>'
+        f'<div class="vidu-player" style="width:{width}px;max-width:100%;margin:4px 0">{head}{shown}'
         f'<div style="{_MUTED};overflow-wrap:anywhere">{"<br>".join(lines)}</div></div>'
     )
 

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from .catalogue.request import PREVIEW
+from .console import dollars
 from .references.reference import MAX_REFERENCES
-from .request import MODEL, PREVIEW
+from .request import MODEL
 
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
 
@@ -107,7 +109,7 @@ class Receipt:
         """The cost as text: ``"$0.50"``, ``"cost unknown"`` or ``"replayed, $0.00"``."""
         if self.replayed:
             return "replayed, $0.00"
-        return "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.2f}"
+        return "cost unknown" if self.cost_usd is None else dollars(self.cost_usd)
 
     @property
     def missing_label(self) -> str:

@@ -2,105 +2,248 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from . import media
+from . import image_file, media
 from ._version import __version__
+from .catalogue.field import Field
+from .catalogue.models import DEFAULT, models
+from .catalogue.request import PREVIEW, Medium, Request, quietly
+from .console import printable
 from .errors import ViduError
 from .receipt import Receipt
+from .references.attachment import Attachment
+from .references.makers import MADE_BY
 from .references.reference import Reference
 from .references.signatures import shareable
-from .request import VideoRequest, quietly
+from .request import DRAFT_ENDING
 
 RECIPE_TAG = "vidu_nb_recipe"
 RECIPE_FORMAT = 1
+MODEL_FACT = "request_model"  # beside a request's description, where it isn't the default model's
 PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
 
 
-def recipe_of(request: VideoRequest | None, receipt: Receipt | None) -> dict[str, Any]:
+def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any]:
     """Return request and receipt as JSON-ready values; the pictures by name, size and hash, URLs as others may see."""
     recipe: dict[str, Any] = {"format": RECIPE_FORMAT, "made_with": f"vidu-nb {__version__}"}
     if request:
-        described = describe(request)
-        pictures = [note | {"url": note["url"] and shareable(note["url"])} for note in described["image_urls"]]
-        recipe["request"] = {**described, "image_urls": pictures}
+        recipe |= {**named_model(request), "request": describe(request, shown=shareable)}
     if receipt:
         recipe["receipt"] = receipt.to_dict()
     return recipe
 
 
-def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Reference]) -> None:
+def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
     """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
     media.write_tags(source, target, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
     if pictures:
         media.append_box(target, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
 
 
-def _for_others(picture: Reference) -> str:
+def _for_others(picture: Medium) -> str:
     return shareable(picture.url) if picture.is_url else picture.url
 
 
-def read_recipe(path: Path) -> tuple[VideoRequest | None, Receipt | None]:
+def with_recipe(picture: bytes, recipe: dict[str, Any]) -> bytes:
+    """Return a picture's file with a recipe in its metadata: as much of it as fits there, its pixels untouched."""
+    request = recipe.get("request", {})
+    alone = {name: _without_makers(value) for name, value in request.items()}
+    without = {name: value for name, value in recipe.items() if name != "request"}
+    for one in (recipe, {**recipe, "request": alone}, without):
+        text = _in_ascii(one)
+        if len(text) <= image_file.MAX_TEXT:
+            return image_file.write_text(picture, RECIPE_TAG, text)
+    return picture
+
+
+def _without_makers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_makers(one) for one in value]
+    return {name: one for name, one in value.items() if name != MADE_BY} if isinstance(value, dict) else value
+
+
+def _in_ascii(recipe: dict[str, Any]) -> str:
+    """Return JSON in the characters that all metadata and XML take."""
+    text = json.dumps(recipe)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\x7f", "\\u007f")
+
+
+def recipe_in(path: Path) -> dict[str, Any]:
+    """Return what stands as a recipe in a video's or picture's file; empty for none, and it may hold anything.
+
+    Raises
+    ------
+    ViduError
+        The file is missing or neither of the two, or a newer version of this package wrote its recipe.
+    """
+    picture = image_file.read(path)
+    text = media.read_tags(path).get(RECIPE_TAG) if picture is None else image_file.read_text(picture, RECIPE_TAG)
+    try:
+        recipe = json.loads(text or "")
+        version = int(recipe["format"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return {}
+    if version > RECIPE_FORMAT:
+        raise ViduError(f"{path.name} has a recipe of format {version}", remedy="Upgrade vidu-nb to read it.")
+    return dict(recipe)
+
+
+def read_recipe(path: Path) -> tuple[Request | None, Receipt | None]:
     """Return the request and the receipt that a file's recipe holds; None for what it doesn't hold.
 
     Raises
     ------
     ViduError
-        The file is missing or no video, or a newer version of this package wrote its recipe.
+        As for `recipe_in`.
     """
-    text = media.read_tags(path).get(RECIPE_TAG)
-    try:
-        recipe = json.loads(text or "")
-        version = int(recipe["format"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return None, None
-    if version > RECIPE_FORMAT:
-        raise ViduError(f"{path.name} has a recipe of format {version}", remedy="Upgrade vidu-nb to read it.")
+    recipe = recipe_in(path)
     receipt = Receipt.from_dict(recipe["receipt"]) if isinstance(recipe.get("receipt"), dict) else None
-    return request_from(recipe.get("request"), _pictures_in(path)), receipt
+    if "request" not in recipe:
+        return None, receipt
+    pictures = _pictures_in(path) if image_file.read(path) is None else None
+    return request_from(recipe["request"], pictures, model=recipe.get(MODEL_FACT)), receipt
 
 
-def describe(request: VideoRequest) -> dict[str, Any]:
-    """Return a request as JSON-ready values for people and recipes: the pictures by name, size and hash."""
-    pictures = [
-        {"name": one.name, "size": one.size, "sha256": one.claim or one.sha256, "url": one.url if one.is_url else None}
-        for one in request.references
-    ]
-    return {**request.payload(), "image_urls": pictures}
+def caption_of(path: Path, request: Request | None, receipt: Receipt | None) -> str:
+    """Return what a clip or a picture is called in a line of plain text: its shape, seed, engine and cost."""
+    parts = [path.name] if request is None else request.labels(seed=seed_of(request, receipt))
+    if receipt:
+        what = "draft preview" if receipt.model.endswith(DRAFT_ENDING) else "preview"
+        parts.append(f"{what}, free" if is_preview(receipt) else f"{receipt.engine}, {receipt.cost_label}")
+        parts += filter(None, [receipt.missing_label])
+    return printable(" · ".join(parts))
 
 
-def request_from(payload: Any, pictures: Sequence[str | None] | None) -> VideoRequest | None:
+def is_preview(receipt: Receipt | None) -> bool:
+    """Return whether a receipt is the local engine's, whose work is never the model's."""
+    return receipt is not None and receipt.engine == PREVIEW
+
+
+def seed_of(request: Request | None, receipt: Receipt | None) -> int | None:
+    """Return the seed that something was made with; None where it was random and the service reported none."""
+    requested = request.seed_value if request else None
+    return requested or (receipt.seed if receipt else None) or None
+
+
+def describe(request: Request, *, shown: Callable[[str], str] = str) -> dict[str, Any]:
+    """Return a request as JSON-ready values for people and recipes: pictures, videos and sounds by name, size and hash.
+
+    Parameters
+    ----------
+    request
+        Of any model; `named_model` tells which.
+    shown
+        What becomes of an address.
+    """
+
+    def note(one: Medium) -> dict[str, Any]:
+        claim, size = (one.claim, one.size) if isinstance(one, Reference) else ("", None)
+        url = shown(one.url) if one.is_url else None
+        made = {MADE_BY: one.made_by} if isinstance(one, Reference) and one.made_by else {}
+        return {"name": one.name, "size": size, "sha256": claim or one.sha256, "url": url, **made}
+
+    return request.each_medium(note)
+
+
+def named_model(request: Request) -> dict[str, str]:
+    """Return the model that is asked, as a fact to be kept beside `describe`; nothing for the default."""
+    return {} if request.model == DEFAULT else {MODEL_FACT: request.model.slug}
+
+
+def name_parts(payload: Any, *, model: object = None) -> dict[str, Any]:
+    """Return what a file's name tells of a described request: its prompt, shape and seed, whatever the model.
+
+    Parameters
+    ----------
+    payload
+        What `describe` wrote.
+    model
+        The slug that `named_model` wrote; without one, the request is the default model's.
+
+    Returns
+    -------
+    dict
+        ``"prompt"``, ``"aspect_ratio"`` and ``"seed"``, as the default model calls them: the slug where there is no
+        prompt, and width and height in pixels where there is no ratio.
+    """
+    if model is None:
+        return dict(payload)
+    parts = {
+        "prompt": payload.get("prompt") or str(model),
+        "aspect_ratio": payload.get("aspect_ratio"),
+        "seed": payload.get("seed"),
+    }
+    asked = models.get(str(model))
+    if asked is None:
+        return parts
+    stands_for = {field.parameter: _value_noted(field, payload.get(field.name)) for field in asked.fields.values()}
+    request = asked.request_class.model_construct(None, **stands_for)
+    parts |= {"prompt": request.by_role("prompt") or str(model), "seed": request.seed_value}
+    ratio = request.by_role("aspect_ratio")
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # a journal may hold anything
+        parts["aspect_ratio"] = ratio or "{}:{}".format(*request.frame_size)
+    return parts
+
+
+def _value_noted(field: Field, value: Any) -> Any:
+    """Return a described value, and for a picture what has its size; the default where there is none."""
+    if field.is_media:
+        size = value.get("size") if isinstance(value, dict) else None
+        return SimpleNamespace(size=size) if size else None
+    return field.sent_default if value is None else value
+
+
+def request_from(payload: Any, media: Sequence[str | None] | None, *, model: object = None) -> Request | None:
     """Make a request of what `describe` wrote and its pictures as ``data:`` URIs.
 
     Parameters
     ----------
     payload
         What a file holds; it may be anything.
-    pictures
-        One for each reference, None for a URL's; None where all are URLs.
+    media
+        One for each picture, video and sound, None for a URL's; None where all are URLs.
+    model
+        The slug that `named_model` wrote.
 
     Returns
     -------
-    VideoRequest or None
-        None where a picture is missing or the recipe makes no sense: a clip is worth showing without it.
+    Request or None
+        None where a picture is missing, the model isn't known or the recipe makes no sense: a clip is worth showing
+        without it.
     """
     try:
-        notes = payload["image_urls"]
-        urls = pictures or [None] * len(notes)
-        references = [
-            Reference.from_wire(str(note["url"] or url), name=str(note["name"]), sha256=str(note["sha256"]))
-            for url, note in zip(urls, notes, strict=True)
-        ]
-        parameters = {name: value for name, value in payload.items() if name != "image_urls"}
-        with quietly():  # it was made once, and warned of then
-            # A recipe with "references" of its own makes no sense: they would be read as this machine's files.
-            return VideoRequest(references=references, **parameters)
-    except (ViduError, ValueError, TypeError, KeyError, AttributeError):
-        return None
+        asked = models[DEFAULT if model is None else str(model)]
+        notes = {field.name: payload[field.name] for field in asked.media if field.name in payload}
+        count = sum(len(note) if isinstance(note, list) else 1 for note in notes.values())
+        urls = iter([None] * count if media is None else media)
+        made = {
+            name: tuple(_medium(asked.fields[name], one, next(urls)) for one in note)
+            if isinstance(note, list)
+            else _medium(asked.fields[name], note, next(urls))
+            for name, note in notes.items()
+        }
+        # A recipe with "references" of its own makes no sense: they would be read as this machine's files.
+        parameters = {asked.fields[name].parameter: value for name, value in {**payload, **made}.items()}
+        if next(urls, None) is None:
+            with quietly():  # it was made once, and warned of then
+                return asked.request(**parameters)
+    except (ViduError, ValueError, TypeError, KeyError, AttributeError, StopIteration, RuntimeError):
+        pass
+    return None
+
+
+def _medium(field: Field, note: Any, url: str | None) -> Medium:
+    text, name = str(note["url"] or url), str(note["name"])
+    if field.type.startswith("picture"):
+        return Reference.from_wire(text, name=name, sha256=str(note["sha256"]), made_by=note.get(MADE_BY))
+    return Attachment.from_wire(text, name=name)
 
 
 def _pictures_in(path: Path) -> list[str] | None:

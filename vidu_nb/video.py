@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import media
+from . import image_file, media
 from .animated import WRITERS
-from .console import printable
+from .catalogue.request import PREVIEW_VERSION, Request
+from .chain import Chain, chain_of
 from .errors import InvalidRequest
 from .files import copy_path, expanded, remove_parts, shown_path, write_atomically
 from .folders import check_outside
+from .pictures import Picture
 from .player import Player
 from .receipt import Receipt
-from .recipe import read_recipe, recipe_of, write_recipe
-from .request import DRAFT, PREVIEW_VERSION, VideoRequest
+from .recipe import caption_of, is_preview, read_recipe, recipe_of, seed_of, write_recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,7 @@ class Video:
     ----------
     path : pathlib.Path
         The MP4.
-    request : VideoRequest or None
+    request : Request or None
         What was asked; None where the file has no recipe.
     receipt : Receipt or None
         What the service reported; None where the file has no recipe.
@@ -63,12 +64,14 @@ class Video:
     'zoom in'
     >>> video.save("wall.mp4").name, video.recipe()["request"]["prompt"]
     ('wall.mp4', 'A wall, zoom in.')
+    >>> [step.prompt for step in video.chain()]
+    ['A wall, zoom in.']
     >>> video.embed()  # the player, with the whole file in the notebook
     Video(1:1 · 5 s · seed 42 · draft preview, free, ...)
     """
 
     path: Path
-    request: VideoRequest | None = None
+    request: Request | None = None
     receipt: Receipt | None = None
 
     @property
@@ -84,13 +87,12 @@ class Video:
     @property
     def is_preview(self) -> bool:
         """True for an animatic of the local engine, which is never the model's work."""
-        return self.receipt is not None and self.receipt.engine == "preview"
+        return is_preview(self.receipt)
 
     @property
     def seed(self) -> int | None:
         """The seed that the clip was made with; None where it was random and the service reported none."""
-        requested = self.request.seed if self.request else None
-        return requested or (self.receipt.seed if self.receipt else None) or None
+        return seed_of(self.request, self.receipt)
 
     @property
     def caption(self) -> str:
@@ -99,21 +101,7 @@ class Video:
         >>> Video(Path("clip.mp4")).caption
         'clip.mp4'
         """
-        request, receipt = self.request, self.receipt
-        parts = (
-            [self.path.name]
-            if request is None
-            else [
-                request.aspect_ratio,
-                f"{request.duration} s",
-                f"seed {self.seed}" if self.seed else "random seed",
-            ]
-        )
-        if receipt:
-            what = "draft preview" if receipt.model == DRAFT else "preview"
-            parts.append(f"{what}, free" if self.is_preview else f"{receipt.engine}, {receipt.cost_label}")
-            parts += filter(None, [receipt.missing_label])
-        return printable(" · ".join(parts))
+        return caption_of(self.path, self.request, self.receipt)
 
     @property
     def storyboard(self) -> Storyboard | None:
@@ -177,7 +165,7 @@ class Video:
                 animated(self.path, part)
                 return
             original = (self.receipt and self.receipt.original) or self.receipt
-            pictures = self.request.references if references and self.request else ()
+            pictures = self.request.media if references and self.request else ()
             write_recipe(self.path, part, recipe_of(self.request, original), pictures)
 
         write_atomically(target, write)
@@ -186,6 +174,16 @@ class Video:
     def recipe(self) -> dict[str, Any]:
         """Return request and receipt as JSON-ready values; the pictures by name, size and hash."""
         return recipe_of(self.request, self.receipt)
+
+    def chain(self) -> Chain:
+        """Return how this clip was made, with the pictures that models made for it: the steps from first to last.
+
+        Raises
+        ------
+        ViduError
+            The file has gone, where only it tells.
+        """
+        return chain_of(self.path, self.request, self.receipt)
 
     def embed(self) -> Player:
         """Return the player with the whole file inside the notebook, for places where a link can't play.
@@ -229,20 +227,20 @@ def check_target(path: str | os.PathLike[str], *, clip: Path | None = None) -> P
     return target
 
 
-def load(path: str | os.PathLike[str]) -> Video:
-    """Read a `Video` from a file, with the request and the receipt that its recipe holds.
+def load(path: str | os.PathLike[str]) -> Video | Picture:
+    """Read a `Video` or a `Picture` from a file, with the request and the receipt that its recipe holds.
 
     Files from elsewhere load as well; their `.request` and `.receipt` are None.
 
     Parameters
     ----------
     path
-        An MP4, for instance one that `Video.save` wrote.
+        An MP4, PNG, JPEG, GIF or WebP, for instance one that `save` wrote; its content decides, not its name.
 
     Raises
     ------
     ViduError
-        The file is missing or no video, or a newer version of this package wrote its recipe.
+        The file is missing or neither of them, or a newer version of this package wrote its recipe.
 
     >>> load("holiday.mp4")
     Traceback (most recent call last):
@@ -251,4 +249,5 @@ def load(path: str | os.PathLike[str]) -> Video:
     """
     path = expanded(path)
     request, receipt = read_recipe(path)
-    return Video(path.absolute(), request, receipt)  # as it is spelled: a link to a symbolic link plays
+    made = Video if image_file.read(path) is None else Picture
+    return made(path.absolute(), request, receipt)  # as it is spelled: a link to a symbolic link plays

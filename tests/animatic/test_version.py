@@ -10,7 +10,8 @@ from PIL import Image
 from skimage import data
 
 from vidu_nb.animatic.engine import make_clip
-from vidu_nb.request import PREVIEW_VERSION, VideoRequest
+from vidu_nb.catalogue.request import PREVIEW_VERSION
+from vidu_nb.request import VideoRequest
 from vidu_nb.video import load
 
 PROMPT = "A whip pan to the right over a cup of coffee, then orbit a cat. Finally zoom in on an astronaut."

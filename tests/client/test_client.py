@@ -11,9 +11,9 @@ from faults import KEY
 
 import vidu_nb as vidu
 from vidu_nb import errors, media
+from vidu_nb.catalogue.request import PREVIEW_VERSION
 from vidu_nb.client.client import Client
 from vidu_nb.locks import hold
-from vidu_nb.request import PREVIEW_VERSION
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_preview_of_an_older_engine_is_listed_and_does_not_replay(drafts, phot
     """After an upgrade the same request is drawn anew; what the engine before had drawn stays where it is."""
     request = asking(references=photo, aspect_ratio="1:1", bgm=False)
     old = drafts.generate(request)
-    monkeypatch.setattr("vidu_nb.request.PREVIEW_VERSION", PREVIEW_VERSION + 1)
+    monkeypatch.setattr("vidu_nb.catalogue.request.PREVIEW_VERSION", PREVIEW_VERSION + 1)
     new = drafts.generate(request)
     assert not new.receipt.replayed
     assert {entry.clip for entry in drafts.archive.entries(engine="preview")} == {old.path, new.path}

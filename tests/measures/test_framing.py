@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from vidu_nb.animatic.film.camera import Box
+from vidu_nb.catalogue.request import PREVIEW_VERSION
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.measures.framing import Cut, _planned, framing
 from vidu_nb.measures.safe_areas import SAFE_AREAS, Moment
 from vidu_nb.media import decode
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
-from vidu_nb.request import FRAME_SIZES, PREVIEW_VERSION, VideoRequest
+from vidu_nb.request import FRAME_SIZES, VideoRequest
 from vidu_nb.storage.archive import Archive
 from vidu_nb.video import Video, load
 

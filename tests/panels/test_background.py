@@ -24,7 +24,7 @@ def test_a_clock_that_stumbles_ends_no_call():
         assert ticked.wait(WAIT)
         return "the clip"
 
-    call = BackgroundCall(work, tick=tick, done=lambda call: done.append(call.video))
+    call = BackgroundCall(work, tick=tick, done=lambda call: done.append(call.made))
     call.start()
     assert call.wait(WAIT)
     assert call.result() == "the clip"

@@ -9,23 +9,24 @@ import ipywidgets
 import numpy as np
 import pytest
 import traitlets
+from catalogues import vidu_with
 from panels import WAIT, button, control, find, part, text
-from pydantic import Field
 
 import vidu_nb as vidu
 from vidu_nb import errors
+from vidu_nb.catalogue.field import Field
 from vidu_nb.panels.panel import Panel
-from vidu_nb.request import VideoRequest
+from vidu_nb.request import MODEL, VideoRequest
 from vidu_nb.samples import STARTERS
 
 
 def test_every_parameter_has_a_control_that_says_its_name():
     """Labels, defaults and choices come from the request model."""
     panel = vidu.panel()
-    for name, info in VideoRequest.model_fields.items():
+    for name, info in vidu.models[MODEL].by_parameter.items():
         if name != "references":
             assert control(panel, name).description == info.title
-        if not info.is_required():
+        if not info.required and name != "references":
             assert control(panel, name).value == info.default
 
 
@@ -44,13 +45,26 @@ def test_the_counter_counts_what_is_sent():
 
 def test_a_new_parameter_appears_by_itself():
     """A parameter that is added to the model gets a control, a value and a place in the request."""
+    longer = vidu_with("""
+[fields.fade_in]
+type = "boolean"
+help = "Begin in black."
+default = false
 
-    class Longer(VideoRequest):
-        fade_in: bool = Field(default=False, title="Fade in", description="Begin in black.")
-        style_weight: int = Field(default=3, ge=0, le=9, description="How much style.")
-        style: str = Field(default="plain", title="Style of it", description="In a word or two.")
+[fields.style_weight]
+type = "integer"
+help = "How much style."
+default = 3
+minimum = 0
+maximum = 9
 
-    panel = Panel({"prompt": "A cat", "references": "https://example.com/cat.png"}, model=Longer)
+[fields.style]
+type = "string"
+title = "Style of it"
+help = "In a word or two."
+default = "plain"
+""")
+    panel = Panel({"prompt": "A cat", "references": "https://example.com/cat.png"}, model=longer)
     panel.fill(fade_in=True, style_weight=5)
     control(panel, "Style of it").value = "noir"
     assert (panel.request.fade_in, panel.request.style_weight, panel.request.style) == (True, 5, "noir")
@@ -99,21 +113,24 @@ def test_ten_seconds_come_with_a_note(asked):
     assert "it may refuse this" in text(part(panel, "vidu-duration"))
 
 
-def test_forms_that_check_at_once_leave_the_processs_warnings_alone(asked):
+def test_forms_that_check_at_once_leave_the_processs_warnings_alone(asked, monkeypatch):
     """Two forms that check at once, on two threads, leave the filters as they found them."""
     first_in, second_in = threading.Event(), threading.Event()
 
-    class Slow(VideoRequest):
-        def __init__(self, /, **parameters):
-            super().__init__(**parameters)
-            if parameters["seed"] == 71:
-                first_in.set()
-                second_in.wait(1)  # no longer: a form that lets one check after another is right, too
-            elif parameters["seed"] == 72:
-                second_in.set()
-                first.join(WAIT)
+    check = Field.check
 
-    panels = [Panel(asked, model=Slow), Panel(asked, model=Slow)]
+    def slow(field, value):
+        if value == 71:
+            first_in.set()
+            second_in.wait(1)  # no longer: a form that lets one check after another is right, too
+        elif value == 72:
+            second_in.set()
+            first.join(WAIT)
+        return check(field, value)
+
+    monkeypatch.setattr(Field, "check", slow)
+    model = vidu_with("")
+    panels = [Panel(asked, model=model), Panel(asked, model=model)]
     first = threading.Thread(target=panels[0].fill, kwargs={"seed": 71})
     before, saved = (list(warnings.filters), warnings.showwarning), (warnings.filters, warnings.showwarning)
     try:

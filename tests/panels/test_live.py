@@ -80,6 +80,16 @@ def test_a_draft_follows_a_change(panel):
     assert (panel.video, panel.history, panel.state) == (None, (), "ready")
 
 
+def test_a_draft_of_pictures_follows_a_change(panel, scratch):
+    """A model of pictures is drawn as well, every sample of it, and leaves no file."""
+    panel.model = "sdxl1.0-txt2img"
+    switch(panel, True)
+    panel.fill(prompt="A lighthouse", img_width=512, img_height=512, samples=2, seed=7)
+    html = wait_for(panel, "512x512 · seed 7 · preview, free")
+    assert html.count("<img") == 2
+    assert list(scratch.iterdir()) == []
+
+
 def test_drafts_leave_nothing_behind(panel, scratch):
     """After forty changes there is nothing in the archive, not even the archive, and no file anywhere else."""
     switch(panel, True)

@@ -313,7 +313,7 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
     fill(page, pictures, f"A wall. {HOSTILE} {'Very long indeed. ' * 70}")
     expect(button(page, "Preview (free)")).to_be_enabled()
     names = tab_through(page, 40)
-    order = ["Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
+    order = ["Model", "Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
              "Dice", "Background music", "auto", "Preview", "Generate", "Kept clips"]  # fmt: skip
     found = [max(filter(name.startswith, order), key=len, default="") for name in names]
     assert list(dict.fromkeys(filter(None, found))) == order, names
@@ -333,6 +333,28 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
         page.set_viewport_size({"width": width, "height": 1400})
         page.wait_for_function("width => document.querySelector('.vidu-panel').clientWidth < width", arg=width)
         assert page.evaluate(STICKS_OUT) == []
+
+
+def test_every_model_can_be_chosen_on_the_page(page: Page, lab: str, place: Path):
+    """The list changes the controls: what was typed stays, axe finds nothing serious, nothing sticks out or stays."""
+    write_notebook(place / "models.ipynb", PANEL)
+    open_notebook(page, lab, "models.ipynb")
+    command(page, "notebook:run-all-cells")
+    prompt_of(page).fill("A lighthouse")
+    models = page.locator(".vidu-models select")
+    titles = models.locator("option").all_inner_texts()
+    assert len(titles) > 5
+    for title in [*titles[1:], titles[0]]:
+        models.select_option(title)
+        expect(page.locator(".vidu-actions .vidu-note")).to_contain_text(f"{title}: $")
+        for more in page.get_by_role("button", name="More (").all():
+            more.click()
+        expect(page.locator(".vidu-columns")).to_have_count(1)
+        check_with_axe(page, ".vidu-panel")
+        assert page.evaluate(STICKS_OUT) == []
+    expect(prompt_of(page)).to_have_value("A lighthouse")
+    expect(page.locator(".vidu-tray")).to_have_count(1)
+    expect(page.locator(".vidu-seed input")).to_have_value("42")
 
 
 def copy_as_python_by_keyboard(page: Page) -> None:

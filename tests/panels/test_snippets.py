@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import os
 import subprocess
@@ -33,6 +34,7 @@ class Service(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
         self.calls, self.status = [], 200
+        self.answer = "video/mp4", b"the clip"
 
     @property
     def base_url(self):
@@ -47,8 +49,11 @@ class Answer(BaseHTTPRequestHandler):
         """Note the call and answer it."""
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.calls.append((self.path, self.headers["x-api-key"], self.headers["content-type"], body))
-        answer = b"the clip" if self.server.status == 200 else b'{"error": "Insufficient credits"}'
+        kind, answer = self.server.answer
+        if self.server.status != 200:
+            kind, answer = "application/json", b'{"error": "Insufficient credits"}'
         self.send_response(self.server.status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -221,3 +226,127 @@ def test_no_snippet_holds_a_picture(snippet, hostile, picture_path):
     code = snippet(hostile, picture_path)
     assert len(code) < 4000
     assert all(c.isprintable() or c == "\n" for c in code)
+
+
+# Other models.
+
+
+def requests_of_others(photo, clip):
+    """A request of each kind, with every type of parameter, by its model's slug."""
+    local, far = Reference(photo, name="a.png"), "https://example.com/b.png"
+    made = [
+        vidu.models["wan2.7-r2v"].request(
+            prompt=HOSTILE, negative_prompt="`rain`\n$HOME", references=[local, far], duration=7, resolution="1080P",
+            reference_videos=[clip, "https://example.com/walk.mp4"], reference_voice=clip,
+        ),
+        vidu.models["sdxl1.0-txt2img"].request(prompt="A cat.", style="it's `new`", samples=2, refiner=False, seed=-1),
+        vidu.models["sdxl-img2img"].request(prompt="A cat.", image=local, strength=0.65, scheduler="Euler a"),
+        vidu.models["faceswap-v2"].request(source_img=local, target_img=far, base64=True),
+        vidu.models["sd2.1-faceswapper"].request(input_face_image=far, target_face_image=local, file_type="gif"),
+    ]  # fmt: skip
+    return {one.model.slug: one for one in made}
+
+
+@pytest.fixture
+def media_path(picture_path, tmp_path, small_clip):
+    """Where pictures and clips lie for the code that is run."""
+
+    def path_of(medium):
+        if isinstance(medium, Reference):
+            return picture_path(medium)
+        (tmp_path / medium.name).write_bytes(small_clip.read_bytes())
+        return medium.name
+
+    return path_of
+
+
+OTHERS = [slug for slug in vidu.models if not PATH.endswith(slug)]
+
+
+@pytest.mark.parametrize("slug", OTHERS)
+def test_what_arrives_is_the_request_of_any_model(slug, photo, small_clip, media_path, service, tmp_path):
+    """Both curl and `requests` post to the model's own address exactly its request's payload, files included."""
+    request = requests_of_others(photo, small_clip)[slug]
+    calls = run_all(request, media_path, service, tmp_path)
+    assert [call[:3] for call in calls] == [(f"/v1/{slug}", KEY, "application/json")] * 3
+    for *_, body in calls:
+        assert json.loads(body) == request.payload()
+    assert not list(tmp_path.rglob("hacked"))
+
+
+@pytest.mark.parametrize("slug", OTHERS)
+def test_the_python_call_makes_the_same_request(slug, photo, small_clip, media_path, tmp_path, monkeypatch):
+    """Run with `generate` and `picture` that hand their arguments back, it makes an equal request."""
+    request = requests_of_others(photo, small_clip)[slug]
+    code = as_python(request, media_path)
+    call = ast.parse(code).body[-2].value
+    monkeypatch.chdir(tmp_path)
+    given = {one.arg: eval(ast.unparse(one.value), {"vidu": vidu, **helpers(code)}) for one in call.keywords}
+    values = [eval(ast.unparse(one), {"vidu": vidu, **helpers(code)}) for one in call.args]
+    assert given.pop("model") == slug
+    assert call.func.attr == ("generate" if request.model.returns == "video" else "picture")
+    named = dict(zip(("prompt", "references"), values, strict=False))
+    assert vidu.models[slug].request(**named, **given) == request
+
+
+def helpers(code):
+    """What a snippet imports beside the package."""
+    names = {}
+    exec("\n".join(line for line in code.splitlines() if line.startswith("from ")), names)
+    return names
+
+
+PNG, GIF, JPEG = b"\x89PNG\r\n\x1a\n" + bytes(90), b"GIF89a" + bytes(90), b"\xff\xd8\xff" + bytes(90)
+
+
+def as_json(*pictures):
+    """What the service answers where base64 was asked for, or several pictures."""
+    texts = [base64.b64encode(one).decode() for one in pictures]
+    return "application/json", json.dumps({"image": texts if len(texts) > 1 else texts[0]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "files"),
+    [
+        (("image/png", PNG), {"picture.png": PNG}),
+        (("image/gif", GIF), {"picture.gif": GIF}),
+        (("image/jpeg", JPEG), {"picture.jpg": JPEG}),
+        (as_json(JPEG), {"picture-1.jpg": JPEG}),
+        (as_json(PNG, JPEG, GIF), {"picture-1.png": PNG, "picture-2.jpg": JPEG, "picture-3.gif": GIF}),
+    ],
+    ids=["png", "gif", "jpeg", "base64", "several"],
+)
+def test_pictures_are_written_as_what_they_are(answer, files, service, tmp_path):
+    """Bytes, base64 text and several: each file has the ending of what is in it, by `requests` and by curl."""
+    request = vidu.models["sdxl1.0-txt2img"].request(prompt="A cat.")
+    service.answer = answer
+    programs = {"py": [sys.executable, "-"], "sh": SHELLS["bash"], "pasted": SHELLS["interactive"]}
+    for name, program in programs.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        write = as_requests if name == "py" else as_curl
+        told = run(program, write(request, None, base_url=service.base_url), folder)
+        found = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".part"}
+        assert found == files, told.stderr
+
+
+def test_a_refused_picture_is_told_and_fails(service, tmp_path):
+    """Where the service refuses there is no picture; curl keeps the answer beside, and says where."""
+    request = vidu.models["sdxl1.0-txt2img"].request(prompt="A cat.")
+    service.status = 406
+    told = run(SHELLS["bash"], as_curl(request, None, base_url=service.base_url), tmp_path)
+    assert told.returncode != 0
+    assert "406" in told.stderr
+    assert "picture.part" in told.stdout
+    assert b"Insufficient credits" in (tmp_path / "picture.part").read_bytes()
+    assert run([sys.executable, "-"], as_requests(request, None, base_url=service.base_url), tmp_path).returncode != 0
+    assert not list(tmp_path.glob("picture.jpg"))
+
+
+def test_the_call_of_another_model_reads_well():
+    """Only what is given stands there; a model of pictures is asked with `picture`."""
+    request = vidu.models["sdxl1.0-txt2img"].request(prompt="A cat.", samples=2)
+    assert as_python(request, None) == (
+        'import vidu_nb as vidu\n\npicture = vidu.picture(\n    "A cat.",\n    samples=2,\n'
+        '    model="sdxl1.0-txt2img",\n)\npicture\n'
+    )

@@ -119,7 +119,7 @@ DAMAGE = {
     "no events": b'{"format": 1, "events": []}',
     "no facts": b'{"format": 1, "events": [{"state": "sent"}]}',
     "odd format": b'{"format": "one"}',
-    "newer": b'{"format": 2, "new": true}',
+    "newer": b'{"format": 99, "new": true}',
 }
 
 

@@ -108,7 +108,6 @@ DAMAGE = {
     "no request": without("request"),
     "an odd request": changed(request=[1]),
     "an odd prompt": asked(prompt=None),
-    "an odd seed": asked(seed="seven"),
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL.Image import Image
 
 import vidu_nb as vidu
+from vidu_nb.catalogue.request import Request
 
 PROMPT = "A cat naps on a sofa, slow push in. Then it looks up, close-up."
 
@@ -21,9 +22,24 @@ def making(picture: Image, array: np.ndarray[Any, np.dtype[np.uint8]], data: byt
         assert_type(vidu.generate(PROMPT, source), vidu.Video)
     assert_type(vidu.generate(PROMPT, ["cat.jpg", picture], aspect_ratio="9:16", seed=7, bgm=False), vidu.Video)
     assert_type(vidu.preview(PROMPT, [vidu.Reference("cat.jpg", name="cat")], quality="draft"), vidu.Video)
-    vidu.generate(PROMPT, "cat.jpg", aspect_ratio="4:3")  # type: ignore[arg-type]
-    vidu.generate(PROMPT, "cat.jpg", seed="seven")  # type: ignore[arg-type]
-    vidu.generate(PROMPT, "cat.jpg", surprise=1)  # type: ignore[call-arg]
+    vidu.generate(PROMPT, "cat.jpg", aspect_ratio="4:3")  # type: ignore[call-overload]
+    vidu.generate(PROMPT, "cat.jpg", seed="seven")  # type: ignore[call-overload]
+    vidu.generate(PROMPT, "cat.jpg", surprise=1)  # type: ignore[call-overload]
+
+
+def any_model(own: Path) -> None:
+    """Another model takes its own parameters, and is named by its slug or as itself."""
+    model = vidu.models.add(own)
+    assert_type(model, vidu.Model)
+    for name in (model, model.slug):
+        vidu.generate(PROMPT, model=name, duration=7, resolution="1080P")
+        vidu.preview(PROMPT, "cat.jpg", model=name, quality="draft", aspect_ratio="21:9")
+        assert_type(vidu.Plan.of(PROMPT, model=name, guidance=[3, 7.5]), vidu.Plan)
+        assert_type(vidu.sweep(PROMPT, model=name, guidance=[3, 7.5], budget_usd=1), vidu.Sweep)
+    lighthouse = vidu.picture("A lighthouse at dusk", samples=1)
+    assert_type(vidu.generate(PROMPT, lighthouse), vidu.Video)
+    vidu.picture(model=model, references=["face.jpg", "scene.jpg"])
+    assert_type(vidu.framing(model.request(prompt=PROMPT)), vidu.Framing)
 
 
 def asking() -> vidu.VideoRequest:
@@ -43,7 +59,7 @@ def paying(request: vidu.VideoRequest, folder: Path) -> vidu.Video:
     for call in client.pending():
         assert_type(call, vidu.Pending)
         client.settle(call, billed=False)
-    assert_type(client.resume(), list[vidu.Video])
+    assert_type(client.resume(), list[vidu.Video | vidu.Picture | vidu.Pictures])
     assert_type(client.credits(), vidu.Credits)
     try:
         return client.generate(request, fresh=True)
@@ -60,11 +76,11 @@ def looking(video: vidu.Video) -> Iterator[object]:
     assert_type(video.path, Path)
     assert_type(video.bytes, bytes)
     assert_type(video.caption, str)
-    assert_type(video.request, vidu.VideoRequest | None)
+    assert_type(video.request, Request | None)
     assert_type(video.receipt.cost_usd if video.receipt else None, float | None)
     assert_type(video.save("clip.mp4", references=False), Path)
     assert_type(video.poster(side=320), Image)
-    assert_type(vidu.load("clip.mp4"), vidu.Video)
+    assert_type(vidu.load("clip.mp4"), vidu.Video | vidu.Picture)
     assert_type(vidu.show([video, video], labels=["a", "b"]), vidu.Player)
     assert_type(vidu.storyboard(video), vidu.Storyboard | None)
     yield from video.frames(side=64)

@@ -1,4 +1,4 @@
-"""References to decoded pictures; URLs are fetched under guard, since whoever wrote the request chose them.
+"""References to decoded pictures, frames and sounds; URLs are fetched under guard: strangers choose them.
 
 A URL may point anywhere: at this machine's own services, at a cloud's metadata address, at a host whose name resolves
 to another address the second time. So only public addresses are connected to, the address that was checked is the one
@@ -12,23 +12,29 @@ import ipaddress
 import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from PIL import Image
+
+from ..catalogue.field import Role
+from ..catalogue.request import Request
 from ..environment import ENV_CONTACT, setting
 from ..errors import InvalidRequest, OutcomeUnknown, Unreachable
 from ..net.redirects import BadRedirect, follow
 from ..net.transport import Answer, Call
 from ..references.images import MAX_FILE_BYTES, decode
-from ..references.reference import MAX_REFERENCES, Reference
-from ..request import VideoRequest
+from ..references.reference import MAX_REFERENCES
+from .attachments import frames_of, sound_of
 from .cancellation import Question, check
 from .slate import slate
+from .subjects import Subject, subjects_of
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 FETCH_TIMEOUT = 20.0  # s for one picture
 _USEFUL_SIDE = 4096  # px; twice the frame's: no crop shows more
@@ -108,16 +114,17 @@ class NotReached(InvalidRequest):
 
 
 def load_pictures(
-    request: VideoRequest,
+    request: Request,
     *,
     allow: AddressRule = is_allowed,
     missing: Callable[[int], object] = lambda _: None,
     cancelled: Question | None = None,
 ) -> list[np.ndarray]:
-    """Return a request's references as uint8 RGB arrays (height, width, 3), in order.
+    """Return a request's pictures, and some frames of each of its videos, as uint8 RGB arrays (height, width, 3).
 
-    The more there are, the smaller they get, so that all of them together take 48 MB at most. Where a URL's host can't
-    be reached at all, a numbered slate stands in: order, pace and camera still show.
+    In order, as `subjects_of` has them. The more there are, the smaller they get, so that all of them together take
+    48 MB at most. Where a URL's host can't be reached at all, a numbered slate stands in: order, pace and camera still
+    show.
 
     Parameters
     ----------
@@ -133,36 +140,96 @@ def load_pictures(
     Raises
     ------
     InvalidRequest
-        A picture is damaged, its URL is not allowed, or what came is no picture; the message names it.
+        A picture or a video is damaged, its URL is not allowed, or what came is none; the message names it.
     Cancelled
         When `cancelled()` returned True.
     """
-    fetched = _fetched({i: one.url for i, one in enumerate(request.references) if one.is_url}, allow, cancelled)
-    pixels = _ALL_PIXELS // len(request.references)
-    pictures = []
-    for i, reference in enumerate(request.references):  # decoded one after the other: the large ones take 300 MB each
+    subjects = subjects_of(request)
+    wanted = {i: (one.medium.url, _kind(one)) for i, one in enumerate(subjects) if one.medium.is_url}
+    fetched = _fetched(wanted, allow, cancelled)
+    pixels = _ALL_PIXELS // max(1, sum(one.frames for one in subjects))
+    pictures: list[np.ndarray] = []
+    for i, subject in enumerate(subjects):  # decoded one after the other: the large ones take 300 MB each
         check(cancelled)
-        problem = ""
-        try:
-            pictures.append(_picture(reference, fetched.get(i), pixels))
-        except NotReached:
-            pictures.append(slate(i + 1, reference.url))
-            missing(i + 1)
-        except InvalidRequest as error:
-            problem = error.message
-        if problem:
-            raise InvalidRequest(f"image_urls[{i}]: {problem}", field=f"image_urls[{i}]")
+        with _about(subject.where):
+            try:
+                pictures += _shown(subject, fetched.get(i), pixels)
+            except NotReached:
+                pictures += [slate(i + 1, subject.medium.url)] * subject.frames
+                missing(i + 1)
     return pictures
 
 
-def _fetched(urls: dict[int, str], allow: AddressRule, cancelled: Question | None) -> dict[int, Future[bytes]]:
-    """Fetch URLs side by side, so that slow hosts are waited for together."""
+def load_picture(
+    request: Request, role: Role, *, allow: AddressRule = is_allowed, cancelled: Question | None = None
+) -> bytes:
+    """Return the encoded picture that plays a role in a request.
+
+    Raises
+    ------
+    InvalidRequest
+        There is none, its URL is not allowed or its host can't be reached; the message names the parameter.
+    Cancelled
+        When `cancelled()` returned True.
+    """
+    field, reference = request.model.by_role(role), request.by_role(role)
+    with _about(field.name if field else role):
+        if reference is None:
+            raise InvalidRequest("is missing: pass a picture")
+        if not reference.is_url:
+            return bytes(reference.bytes)
+        return _fetched({0: (reference.url, "picture")}, allow, cancelled)[0].result()
+
+
+def load_voice(
+    request: Request, *, seconds: float, allow: AddressRule = is_allowed, cancelled: Question | None = None
+) -> NDArray[np.int16] | None:
+    """Return a request's reference voice as `sound_of` does; None where there is none or its host can't be reached.
+
+    Raises
+    ------
+    InvalidRequest
+        The sound is damaged, its URL is not allowed, or what came is none; the message names the parameter.
+    Cancelled
+        When `cancelled()` returned True.
+    """
+    field, voice = request.model.by_role("voice"), request.by_role("voice")
+    if field is None or voice is None:
+        return None
+    with _about(field.name), contextlib.suppress(NotReached):
+        fetched = _fetched({0: (voice.url, "sound")} if voice.is_url else {}, allow, cancelled)
+        return sound_of(fetched[0].result() if fetched else voice.bytes, seconds=seconds)
+    return None
+
+
+@contextlib.contextmanager
+def _about(where: str) -> Iterator[None]:
+    """Name the parameter in what is wrong with its picture."""
+    problem = ""
+    try:
+        yield
+    except InvalidRequest as error:
+        problem, kind = error.message, type(error)
+    if problem:
+        raise kind(f"{where}: {problem}", field=where)
+
+
+def _kind(subject: Subject) -> str:
+    return "video" if subject.is_video else "picture"
+
+
+def _fetched(
+    urls: dict[int, tuple[str, str]], allow: AddressRule, cancelled: Question | None
+) -> dict[int, Future[bytes]]:
+    """Fetch URLs, each with what is behind it, side by side, so that slow hosts are waited for together."""
     if not urls:
         return {}
     calls: list[Call] = []  # all that were begun, to be ended from here
     pool = ThreadPoolExecutor(MAX_REFERENCES, thread_name_prefix="fetch")
     try:
-        fetching = {i: pool.submit(fetch, url, allow=allow, begun=calls.append) for i, url in urls.items()}
+        fetching = {
+            i: pool.submit(fetch, url, allow=allow, begun=calls.append, what=what) for i, (url, what) in urls.items()
+        }
         while wait(fetching.values(), timeout=_PATIENCE).not_done:
             check(cancelled)
         return fetching
@@ -173,14 +240,23 @@ def _fetched(urls: dict[int, str], allow: AddressRule, cancelled: Question | Non
             call.abort()
 
 
-def _picture(reference: Reference, fetched: Future[bytes] | None, pixels: int) -> np.ndarray:
+def _shown(subject: Subject, fetched: Future[bytes] | None, pixels: int) -> list[np.ndarray]:
+    """Return the still pictures that show a subject."""
     import numpy as np
 
-    image = decode(fetched.result() if fetched else reference.bytes)
+    data = fetched.result() if fetched else subject.medium.bytes
+    if not subject.is_video:
+        return [np.asarray(fitted(decode(data), pixels))]
+    return [np.asarray(fitted(Image.fromarray(frame), pixels)) for frame in frames_of(data, count=subject.frames)]
+
+
+def fitted(image: Image.Image, pixels: int) -> Image.Image:
+    """Return an image of at most so many pixels, and of at most 4096 on its longer side."""
     scale = min(_USEFUL_SIDE / max(image.size), math.sqrt(pixels / (image.width * image.height)))
-    if scale < 1:
-        image = image.resize([max(1, round(side * scale)) for side in image.size], reducing_gap=2.0)
-    return np.asarray(image)
+    if scale >= 1:
+        return image
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), reducing_gap=2.0)
 
 
 def fetch(
@@ -189,6 +265,7 @@ def fetch(
     allow: AddressRule = is_allowed,
     timeout: float = FETCH_TIMEOUT,
     begun: Callable[[Call], object] | None = None,
+    what: str = "picture",
 ) -> bytes:
     """Fetch the bytes behind an ``http(s)://`` URL.
 
@@ -202,6 +279,8 @@ def fetch(
         Seconds for all hops together.
     begun
         Told of each hop's call before it is made, so that it can be ended from another thread.
+    what
+        What is behind the URL, for errors.
 
     Raises
     ------
@@ -229,15 +308,15 @@ def fetch(
     try:
         answer = follow(url, get, limit=MAX_REDIRECTS, seconds=timeout)
     except BadRedirect as error:
-        problem, kind = f"the picture's URL {error.message}", InvalidRequest
+        problem, kind = f"the {what}'s URL {error.message}", InvalidRequest
     except Unreachable as error:
-        problem, kind = f"the picture can't be fetched: {error.message}", NotReached
+        problem, kind = f"the {what} can't be fetched: {error.message}", NotReached
     except OutcomeUnknown as error:
-        problem, kind = f"the picture can't be fetched: {error.message}", InvalidRequest
+        problem, kind = f"the {what} can't be fetched: {error.message}", InvalidRequest
     if problem:
         raise kind(f"{problem}; pass the file instead")
     if answer.status != 200:
-        raise InvalidRequest(f"the picture's URL answered {answer.status}{_refusal(answer.status)}")
+        raise InvalidRequest(f"the {what}'s URL answered {answer.status}{_refusal(answer.status)}")
     return answer.body
 
 

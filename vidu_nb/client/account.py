@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from ..catalogue.field import plain
 from ..receipt import number
-from ..request import plain
 from ..storage.journal import Attempt
 from .messages import as_json
 
@@ -115,8 +115,8 @@ class Pending:
         return cls(
             id=attempt.id,
             state="fetchable" if fetchable else "unknown",
-            prompt=str(request["prompt"]),
-            seed=int(request["seed"]),
+            prompt=str(request.get("prompt", "")),
+            seed=request["seed"] if type(request.get("seed")) is int else 0,
             engine=str(attempt.facts["engine"]),
             since=str(attempt.facts["events"][0]["at"]),
             price_usd=float(attempt.facts["price_usd"]),

@@ -6,16 +6,20 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
+from typing import get_args, overload
 
+from ..catalogue.field import plain
+from ..catalogue.model import Model
+from ..catalogue.models import models
+from ..catalogue.request import Request
 from ..console import print_line, print_once
 from ..environment import setting
 from ..errors import APIError, InvalidRequest, NotKept, OutcomeUnknown
 from ..net.credentials import hide
 from ..net.transport import NewTransport
 from ..receipt import number
-from ..request import DRAFT, MODEL, Quality, VideoRequest, plain
-from ..storage.archive import Archive
+from ..request import MODEL, Quality, VideoRequest
+from ..storage.archive import Archive, Made
 from ..storage.budget import Budget
 from ..storage.maintenance import nearest
 from ..video import Video
@@ -168,7 +172,7 @@ class Client:
         'vidu-q1-reference-to-video-draft'
         """
         _check_choice("quality", quality, get_args(Quality))
-        engine = preview_engine(model=DRAFT if quality == "draft" else MODEL)
+        engine = preview_engine(is_draft=quality == "draft")
         return cls._over(_session(engine, archive, price_usd, timeout, budget, mode, uploads, progress, notify))
 
     def sibling(
@@ -223,8 +227,27 @@ class Client:
 
     @property
     def model(self) -> str:
-        """The model's name in the URL."""
-        return self._session.engine.model
+        """The name in the URL of the default model."""
+        return self.name_of(models[MODEL])
+
+    def name_of(self, model: Model) -> str:
+        """Return a model's name in the URL, in keys and in the archive.
+
+        >>> from vidu_nb import models
+        >>> Client.preview(quality="draft").name_of(models["wan2.7-r2v"])
+        'wan2.7-r2v-draft'
+        """
+        return self._session.engine.name_of(model)
+
+    def price_of(self, request: Request) -> float:
+        """Return the US dollars that a request is expected to cost: `price_usd`, or what another model's file says.
+
+        >>> from vidu_nb import models
+        >>> request = models["sdxl1.0-txt2img"].request(prompt="A lighthouse at dusk", samples=2)
+        >>> Client("a-key-of-my-own-0123456789").price_of(request)
+        0.016
+        """
+        return self._session.price_of(request)
 
     @property
     def archive(self) -> Archive:
@@ -246,10 +269,16 @@ class Client:
         """True for the local preview engine, whose calls cost nothing."""
         return self._session.engine.is_free
 
+    @overload
     def generate(
         self, request: VideoRequest, *, fresh: bool = False, again: bool = False, offline: bool = False
-    ) -> Video:
-        """Make a clip, or replay it from the archive: the same request (with a seed other than 0) is paid for once.
+    ) -> Video: ...
+    @overload
+    def generate(
+        self, request: Request, *, fresh: bool = False, again: bool = False, offline: bool = False
+    ) -> Made: ...
+    def generate(self, request: Request, *, fresh: bool = False, again: bool = False, offline: bool = False) -> Made:
+        """Make a clip or pictures, or replay them: the same request, but for a random seed, is paid for once.
 
         Parameters
         ----------
@@ -260,12 +289,13 @@ class Client:
         again
             Pay again, though an earlier call of the same request has an unknown outcome and may have been billed.
         offline
-            Replay or fail; never call out. Also replays a request with seed 0.
+            Replay or fail; never call out. Also replays a request with a random seed.
 
         Returns
         -------
-        Video
-            In the archive before this returns; ``.receipt.replayed`` tells a replay.
+        Video, Picture or Pictures
+            By what the model returns, `Pictures` where more than one came. In the archive before this returns;
+            ``.receipt.replayed`` tells a replay.
 
         Raises
         ------
@@ -292,8 +322,8 @@ class Client:
             )
         session, check = self._session, self._session.cancellation_check()
         request = self.archive.recognise(request)
-        key = self.archive.key_of(request, engine=self.engine, model=self.model)
-        replays = not fresh and (request.seed != 0 or offline)
+        key = self.archive.key_of(request, engine=self.engine, model=self.name_of(request.model))
+        replays = not fresh and (not request.is_random or offline)
         if replays and (video := session.find(key, request)):
             return video
         if offline:
@@ -355,17 +385,17 @@ class Client:
         """
         self._recovery.settle(call.id if isinstance(call, Pending) else call, billed=billed)
 
-    def resume(self) -> list[Video]:
+    def resume(self) -> list[Made]:
         """Fetch every clip that was paid for and is not in the archive yet; costs nothing.
 
         Returns
         -------
-        list of Video
+        list of Video, Picture and Pictures
             What could be had. The others stay in `pending`.
         """
         return self._recovery.resume()
 
-    def reconcile(self) -> list[Video]:
+    def reconcile(self) -> list[Made]:
         """Look for the calls of unknown outcome in the service's own record, and close those that are found; free.
 
         One that is made is fetched and its real cost booked, one that failed is closed as the record has it, one that
@@ -374,7 +404,7 @@ class Client:
 
         Returns
         -------
-        list of Video
+        list of Video, Picture and Pictures
             What was fetched.
 
         Raises

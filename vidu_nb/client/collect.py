@@ -1,4 +1,4 @@
-"""`Collection`: from an answer's bytes on disk to a cached clip: poll a job, fetch a link, store.
+"""`Collection`: from an answer's bytes on disk to a cached clip or pictures: poll a job, fetch links, store.
 
 The steps are those of the journal's states, and each may be done again after anything that happened in between. Where a
 process died after bytes came and before the journal could say so, the bytes count: they are newer.
@@ -6,6 +6,7 @@ process died after bytes came and before the journal could say so, the bytes cou
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..catalogue.request import PREVIEW, Request
 from ..errors import APIError, ArchiveError, CallInterrupted, OutcomeUnknown, Unreachable
+from ..image_file import packed, unpacked
 from ..media import box_in
 from ..net.redirects import BadRedirect
 from ..net.retry import Pause
@@ -21,13 +24,13 @@ from ..net.transport import Answer, Interrupted
 from ..receipt import Receipt, number, picture_numbers
 from ..references.signatures import shareable
 from ..references.sources import shorten
-from ..request import MISSING_BOX, PREVIEW, VideoRequest
+from ..request import MISSING_BOX
+from ..storage.archive import Made
 from ..storage.journal import Attempt, State
-from ..video import Video
 from .matching import known_id
 from .messages import as_json, error_text
 from .polling import JobStatus, await_job, job_status
-from .responses import Content, Ticket, metrics_in, read
+from .responses import Content, Kind, Ticket, kind_of, metrics_in, read
 from .session import Session, uninterrupted
 
 _GONE = (400, 401, 403, 404, 410)  # what storages answer to a link that was dropped or whose signature has expired
@@ -63,7 +66,7 @@ class Collection:
     attempt: Attempt
     check: Callable[[], None]
 
-    def run(self, request: VideoRequest | None) -> Video:
+    def run(self, request: Request | None) -> Made:
         """Bring the clip into the archive; `request` is the one that it answers, where it is at hand.
 
         Raises
@@ -75,8 +78,9 @@ class Collection:
         ArchiveError
             The clip can't be written; ``.data`` holds it.
         """
-        found = read(self._received())
-        clip = found.clip or self._bring(found)  # a whole clip is what was paid for, wherever the journal stands
+        found = read(self._received(), self._kind)
+        # A whole clip is what was paid for, wherever the journal stands.
+        clip = self._resulting(found) if found.clip else self._bring(found)
         if clip != found.body:
             self.session.archive.receive(self.attempt, clip)
         return self._store(clip, request)
@@ -85,11 +89,19 @@ class Collection:
         """From what lies on disk to the clip, by the journal's state."""
         match self.attempt.state:
             case "linked":
-                return self._fetched()
+                return self._fetched(found)
             case "queued":  # the result may have come when the process died
                 return self._resulting(found if found.link else self._await_job())
             case _:  # "received"; or "sent", where the process died before the journal could say so
                 return self._answered(found)
+
+    @property
+    def _kind(self) -> Kind:
+        return kind_of(self.attempt)
+
+    @property
+    def _what(self) -> str:
+        return "picture" if self._kind == "image" else "clip"
 
     def _received(self) -> bytes:
         try:
@@ -110,33 +122,73 @@ class Collection:
 
     def _resulting(self, found: Content) -> bytes:
         """From a result to the clip: it is the clip, or names its URL."""
+        if found.is_result and found.problem:
+            self._put_aside(found)
         if found.clip:
             return found.clip
-        if found.link:
-            self._note("linked", link=found.link)
-            return self._fetched()
+        if found.is_result:
+            links = [one for one in found.items if isinstance(one, str)]
+            self._note("linked", link=found.link, **({"links": links} if len(found.items) > 1 else {}))
+            return self._fetched(found)
         where = self.session.put_aside(self.attempt, found.body)
-        self._note("unknown", reason=f"the answer is no whole clip: {found.problem}", quarantine=where)
-        raise self._no_clip(f"the service answered 200, but no whole clip: {found.problem}; kept as {where}")
+        self._note("unknown", reason=f"the answer is no whole {self._what}: {found.problem}", quarantine=where)
+        raise self._no_clip(f"the service answered 200, but no whole {self._what}: {found.problem}; kept as {where}")
 
-    def _fetched(self) -> bytes:
-        """From the journal's link to the clip behind it; a link that brings none is replaced by those who know the job.
+    def _put_aside(self, found: Content) -> None:
+        """Keep an answer of several pictures, one of which is no whole one; the others go on."""
+        with contextlib.suppress(OSError):
+            where = self.session.archive.put_aside(self.attempt, found.body)
+            self.session.notify(f"{found.problem}; the others are kept, and the answer as {where}")
 
-        That is the queue, for about an hour, and the service's record.
+    def _fetched(self, found: Content) -> bytes:
+        """From the links of the answer, or of the journal, to what is behind them."""
+        journalled = self.attempt.latest("links") or [self.attempt.latest("link")]
+        items = list(found.items if len(found.items) > 1 else map(str, journalled))
+        if len(items) > 1:
+            return self._fetched_each(items)
+        return self._fetched_one(str(self.attempt.latest("link")), 0)
+
+    def _fetched_each(self, items: list[bytes | str]) -> bytes:
+        """From several links to the pictures; each one that came is on disk before the next one is asked for."""
+        failures = []
+        for index, one in enumerate(items):
+            if isinstance(one, str):
+                try:
+                    items[index] = self._fetched_one(one, index)
+                except OutcomeUnknown as error:
+                    failures.append(error)
+                    continue
+                with uninterrupted():
+                    self.session.archive.receive(self.attempt, packed(items))
+        came = [one for one in items if isinstance(one, bytes)]
+        if failures and (not came or any(error.fetchable for error in failures)):
+            if came:  # a fresh answer of the job may have taken its place
+                self.session.archive.receive(self.attempt, packed(items))
+            raise failures[0]
+        if failures:
+            self.session.notify(
+                f"{len(failures)} of {len(items)} pictures: {failures[0].message}; the others are kept."
+            )
+        return packed(came)
+
+    def _fetched_one(self, link: str, index: int) -> bytes:
+        """From a link to what is behind it; one that brings nothing is replaced by those who know the job.
+
+        That is the queue, for about an hour, and the service's record. The link is the answer's one of that index.
         """
-        link = str(self.attempt.latest("link"))
         first = self._fetch(link)
         if first.content.clip:
             return first.content.clip
         problems, is_over = [f"{first.problem} ({_shown(link)})"], False
         for ticket in self._tickets():
-            fresh = self._ask_again(ticket, link)
-            if fresh.content.clip:
-                return fresh.content.clip
+            fresh = self._ask_again(ticket, link, index)
+            again = fresh.content.items[index] if index < len(fresh.content.items) else ""
+            if isinstance(again, bytes):
+                return again
             problem = fresh.problem or "the job names the same URL again"
-            if fresh.content.link not in ("", link):
-                self._note("linked", link=fresh.content.link)
-                second = self._fetch(fresh.content.link)
+            if again not in ("", link):
+                self._note("linked", link=again)
+                second = self._fetch(again)
                 if second.content.clip:
                     return second.content.clip
                 problem = f"the job gave a fresh one, and {second.problem}"
@@ -156,14 +208,14 @@ class Collection:
         if url and (ticket is None or ticket.response_url != url):
             yield Ticket(known_id(self.attempt), status_url=url, response_url=url)
 
-    def _store(self, clip: bytes, request: VideoRequest | None) -> Video:
+    def _store(self, clip: bytes, request: Request | None) -> Made:
         headers: Mapping[str, str] = self.attempt.latest("headers") or {}
         receipt = Receipt.from_headers(
             headers,
             engine=_who_answered(self.attempt, headers),
             model=str(self.attempt.facts["model"]),
             elapsed_s=float(self.attempt.latest("elapsed_s") or 0.0),
-            sha256=hashlib.sha256(clip).hexdigest(),
+            sha256=hashlib.sha256(next(iter(unpacked(clip)), clip)).hexdigest(),
         )
         if receipt.engine == PREVIEW:
             receipt = replace(receipt, pictures_missing=picture_numbers(as_json(box_in(clip, MISSING_BOX) or b"")))
@@ -172,7 +224,7 @@ class Collection:
             self.session.correct(self.attempt, receipt.cost_usd)
         if receipt.credits_remaining is not None:
             self.session.account.balance = receipt.credits_remaining
-        return Video(entry.clip, request or self.session.archive.request_of(entry), receipt)
+        return self.session.archive.made(entry, request, receipt)
 
     # Asking the service: all of it is free.
 
@@ -188,6 +240,7 @@ class Collection:
             ticket,
             partial(session.free_call, "GET"),
             seconds=session.timeout,
+            kind=self._kind,
             check=self.check,
             progress=session.progress,
         )
@@ -203,8 +256,8 @@ class Collection:
             case _:
                 raise self._no_clip(self._why_not_yet(status), fetchable=True)
 
-    def _ask_again(self, ticket: Ticket, link: str) -> Look:
-        """Look once more at a job whose link brings no clip; what is new about its result is on disk then."""
+    def _ask_again(self, ticket: Ticket, link: str, index: int) -> Look:
+        """Look once more at a job whose link of that index brings nothing; what is new about its result is on disk."""
         asked = self.attempt.facts["engine"]
         if asked != self.session.engine.name:
             return Look(problem=_only_a_client_of(asked))
@@ -213,10 +266,10 @@ class Collection:
             answer = self.session.free_call("GET", ticket.response_url)
         except Unreachable as error:
             return Look(problem=error.message)
-        status = job_status(answer)
+        status = job_status(answer, self._kind)
         if status == "completed":
-            content = read(answer.body)
-            if content.clip or content.link not in ("", link):
+            content = read(answer.body, self._kind)
+            if content.items[index : index + 1] not in ((), (link,)):
                 self._receive(answer, ticket)
             return Look(content, content.problem)
         problems = {
@@ -233,7 +286,7 @@ class Collection:
             self.session.archive.receive(self.attempt, answer.body)
             elapsed = round(self.attempt.age_s, 3)
             self._note("received", headers={**headers, **metrics_in(answer.body)}, elapsed_s=elapsed)
-        return read(answer.body)
+        return read(answer.body, self._kind)
 
     def _fetch(self, link: str) -> Look:
         """GET the clip behind a link, a few times where what is wrong may pass: a storage that is busy, or behind."""
@@ -259,11 +312,11 @@ class Collection:
             return Look(problem=error.message, may_pass=error.transient)
         except Interrupted as error:
             if error.answer and error.answer.status == 200:
-                return Look(read(error.answer.body), error.message, may_pass=True)
+                return Look(read(error.answer.body, self._kind), error.message, may_pass=True)
             return Look(problem=error.message, may_pass=True)
         except CallInterrupted:
             raise KeyboardInterrupt from None  # the link is in the journal: the same call again fetches it
-        content = read(answer.body) if answer.status // 100 == 2 else Content(b"")
+        content = read(answer.body, self._kind) if answer.status // 100 == 2 else Content(b"")
         if content.clip or answer.status == 200:
             return Look(content, content.problem or "its URL answered with another URL")
         may_pass = answer.status in _NOT_YET or answer.status >= 500
@@ -296,18 +349,18 @@ class Collection:
         return reasons[status]
 
     def _not_fetched(self, problem: str) -> OutcomeUnknown:
-        return self._no_clip(f"the clip is made, but it could not be fetched: {problem}", fetchable=True)
+        return self._no_clip(f"the {self._what} is made, but it could not be fetched: {problem}", fetchable=True)
 
     def _lost(self, problem: str) -> OutcomeUnknown:
         """Journal that neither the link nor the job leads to the clip any more; `resume` tries all the same."""
-        message = f"the clip was made, and can't be fetched any more: {problem}"
+        message = f"the {self._what} was made, and can't be fetched any more: {problem}"
         if self.attempt.facts["engine"] == PREVIEW:
             return self._no_clip(message)
         if self.attempt.facts["events"][-1].get("lost") != problem:
             self._note("linked", lost=problem, reason=message)
         remedy = (
-            "Ask the service's support for this job's clip. client.settle"
-            f"({self.attempt.id!r}, billed=True) closes the call, and again=True pays for another clip."
+            f"Ask the service's support for this job's {self._what}. client.settle"
+            f"({self.attempt.id!r}, billed=True) closes the call, and again=True pays for another {self._what}."
         )
         return OutcomeUnknown(message, billed="yes", remedy=remedy, request_id=self._request_id())
 

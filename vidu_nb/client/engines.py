@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from ..catalogue.model import Model
+from ..catalogue.request import PREVIEW
 from ..environment import setting
 from ..errors import InvalidRequest
 from ..folders import folder_name
 from ..net.credentials import Secret, find_key
 from ..net.transport import is_loopback, origin
-from ..request import MODEL, PREVIEW
+from ..request import DRAFT_ENDING, MODEL
 
 HOSTED = "segmind"  # the hosted service's name in keys, receipts and the archive
 BASE_URL = "https://api.segmind.com"
@@ -35,7 +37,9 @@ class Engine:
         The service's root, without ``/v1``.
     key : Secret or None
     model : str
-        The model's name in the URL.
+        The name in the URL of the default model, for a service that calls it otherwise; other models go by their slugs.
+    is_draft : bool
+        Whether the preview engine makes its quicker, smaller clips.
     is_free : bool
         True for the process's own preview server alone: nothing that a URL spells makes calls free.
     record_url : str
@@ -48,16 +52,20 @@ class Engine:
     model: str = MODEL
     is_free: bool = False
     record_url: str = ""
+    is_draft: bool = False
 
-    @property
-    def generate_url(self) -> str:
-        """The address for a clip that is waited for in the call."""
-        return f"{self.base_url}/v1/{self.model}"
+    def name_of(self, model: Model) -> str:
+        """Return a model's name in the URL, in keys and in the archive."""
+        name = self.model if model == MODEL else model.slug
+        return f"{name}{DRAFT_ENDING}" if self.is_draft and model.returns == "video" else name
 
-    @property
-    def queue_url(self) -> str:
-        """The address for a clip that is fetched later."""
-        return f"{self.base_url}/v2/{self.model}"
+    def generate_url(self, name: str) -> str:
+        """Return the address for what is waited for in the call."""
+        return f"{self.base_url}/v1/{quote(name)}"
+
+    def queue_url(self, name: str) -> str:
+        """Return the address for what is fetched later."""
+        return f"{self.base_url}/v2/{quote(name)}"
 
     @property
     def history_url(self) -> str:
@@ -107,12 +115,12 @@ def named_engine(key: Secret | None = None, base_url: str | None = None, *, mode
     return Engine(_name_of(base), base, key, model, record_url=_record_url(base, has_key=key is not None))
 
 
-def preview_engine(*, model: str = MODEL) -> Engine:
+def preview_engine(*, model: str = MODEL, is_draft: bool = False) -> Engine:
     """Return the process's own preview server, started at the first call."""
     from ..animatic.server.server import embedded
 
     server = embedded()
-    return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model, is_free=True)
+    return Engine(PREVIEW, server.base_url, Secret.from_text(server.key), model, is_free=True, is_draft=is_draft)
 
 
 def _record_url(base: str, *, has_key: bool) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..catalogue.request import PREVIEW
 from ..receipt import Receipt
-from ..request import PREVIEW
 from ..storage.archive import Archive, Entry
 from .engines import PAID_SECONDS, PREVIEW_SECONDS
 
 _SEEN = 20  # receipts; older ones tell less
+_LOOKED_AT = 200  # entries, among which they are looked for
 
 
 class Estimate:
@@ -19,6 +20,8 @@ class Estimate:
     ----------
     price_usd
         The setting, in US dollars.
+    seconds
+        How long a paid call takes, where nothing was seen yet.
 
     >>> estimate = Estimate(0.5)
     >>> estimate.learn([Receipt("segmind", cost_usd=0.4, elapsed_s=90.0)])
@@ -26,8 +29,9 @@ class Estimate:
     (0.4, 90.0, 3.0)
     """
 
-    def __init__(self, price_usd: float) -> None:
+    def __init__(self, price_usd: float, seconds: float = PAID_SECONDS) -> None:
         self._price_usd = price_usd
+        self._seconds = seconds
         self._receipts: list[Receipt] = []
 
     def learn(self, receipts: Iterable[Receipt]) -> None:
@@ -42,7 +46,7 @@ class Estimate:
     def seconds(self, engine: str) -> float:
         """Seconds from click to clip."""
         seen = [one.elapsed_s for one in self._receipts if one.engine == engine and one.elapsed_s]
-        return _median(seen[-_SEEN:] or [PREVIEW_SECONDS if engine == PREVIEW else PAID_SECONDS])
+        return _median(seen[-_SEEN:] or [PREVIEW_SECONDS if engine == PREVIEW else self._seconds])
 
 
 def _median(values: list[float]) -> float:
@@ -50,7 +54,23 @@ def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def recent_receipts(archive: Archive, engine: str) -> list[Receipt]:
-    """The newest receipts that an archive keeps of an engine's calls, oldest first."""
-    entries = [entry for entry in archive.entries(engine=engine, newest=_SEEN) if isinstance(entry, Entry)]
-    return [Receipt.from_dict(entry.facts["receipt"]) for entry in reversed(entries)]
+def recent_receipts(archive: Archive, engine: str, model: str) -> list[Receipt]:
+    """Return the newest receipts that an archive keeps of an engine's calls of one model, oldest first.
+
+    Parameters
+    ----------
+    archive
+        Where they are.
+    engine
+        Who was asked.
+    model
+        The model's name in the URL.
+    """
+    found: list[Receipt] = []
+    for entry in archive.entries(engine=engine, newest=_LOOKED_AT):
+        if isinstance(entry, Entry):
+            receipt = Receipt.from_dict(entry.facts["receipt"])
+            found += [receipt] if receipt.model == model else []
+        if len(found) == _SEEN:
+            break
+    return found[::-1]

@@ -99,12 +99,12 @@ def _compare(attempt: Attempt, row: Row) -> Agreement:
         return "no"
     is_sure = row.created is not None
     for name, value in attempt.facts["request"].items():
-        if name != "image_urls":
+        if not _is_of_pictures(value):
             answer = _compare_values(value, row.inputs[name]) if name in row.inputs else "perhaps"
             if answer == "no":
                 return "no"
             is_sure = is_sure and answer == "yes"
-    if _has_other_pictures(attempt, row.inputs.get("image_urls")):
+    if _has_other_pictures(attempt, row):
         return "no"
     return "yes" if is_sure else "perhaps"
 
@@ -146,15 +146,26 @@ def fingerprint(picture: str) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "length": len(text)}
 
 
-def _has_other_pictures(attempt: Attempt, theirs: Any) -> bool:
+def _is_of_pictures(value: Any) -> bool:
+    """Whether a described parameter holds notes of pictures, or of other files."""
+    values = value if isinstance(value, list) else [value]
+    return isinstance(value, list | dict) and all(isinstance(one, dict) and "url" in one for one in values)
+
+
+def _has_other_pictures(attempt: Attempt, row: Row) -> bool:
     """Whether a row surely has other pictures; the record may also cut them, leave them out or store links."""
-    notes, prints = attempt.facts["request"].get("image_urls"), attempt.facts.get("pictures")
-    if not isinstance(theirs, list) or not theirs or not isinstance(notes, list):
-        return False
-    if len(theirs) != len(notes):
-        return True
-    prints = prints if isinstance(prints, list) and len(prints) == len(notes) else [None] * len(notes)
-    return any(_is_another(*three) for three in zip(notes, prints, theirs, strict=True))
+    asked = {name: value for name, value in attempt.facts["request"].items() if _is_of_pictures(value)}
+    notes = {name: value if isinstance(value, list) else [value] for name, value in asked.items()}
+    count, prints = sum(map(len, notes.values())), attempt.facts.get("pictures")
+    left = iter(prints if isinstance(prints, list) and len(prints) == count else [None] * count)
+    for name, some in notes.items():
+        ours, theirs = [next(left) for _ in some], row.inputs.get(name)
+        theirs = [theirs] if isinstance(theirs, str) and not isinstance(asked[name], list) else theirs
+        if not isinstance(theirs, list) or not theirs:
+            continue
+        if len(theirs) != len(some) or any(map(_is_another, some, ours, theirs)):
+            return True
+    return False
 
 
 def _is_another(note: Any, ours: Any, theirs: Any) -> bool:

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..catalogue.models import models
 from ..errors import one_line
 from ..references.signatures import shareable
-from ..request import VideoRequest
 
 #: Where services put a message, or a list or an object of messages: those of FastAPI, Flask, problem+json (RFC 9457),
 #: JSON:API, Google and OpenAI.
@@ -25,8 +25,9 @@ _PLACES_OR_NOT = ("path", "instancePath", "name")
 #: Steps before a parameter's name that tell nobody anything.
 _AROUND = frozenset({"body", "json", "query", "data", "attributes", "input", "inputs", "params", "payload", "request"})
 #: Their parameters by the name that the wire has for them, and by the user's.
-_PARAMETERS = {name: name for name in VideoRequest.model_fields} | {"image_urls": "references"}
-_WIRE_NAME = re.compile(r"\bimage_urls\b(?:\[(\d{1,3})\]|\.(\d{1,3})\b)?")
+_PARAMETERS = {field.name: field.parameter for model in models.values() for field in model.fields.values()}
+_PICTURES = [name for name, parameter in _PARAMETERS.items() if parameter == "references"]
+_WIRE_NAME = re.compile(rf"\b(?:{'|'.join(_PICTURES)})\b(?:\[(\d{{1,3}})\]|\.(\d{{1,3}})\b)?")
 _JSON = re.compile(r"[{\[].*[}\]]\s*\Z", re.DOTALL)
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _MOST = 20  # messages

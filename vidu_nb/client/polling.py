@@ -14,7 +14,7 @@ from ..net.retry import MAX_WAIT, Pause, asked_wait
 from ..net.transport import Answer, is_loopback
 from ..receipt import number
 from .messages import as_json
-from .responses import Ticket, read, report_in
+from .responses import Kind, Ticket, read, report_in
 
 JobStatus = Literal["waiting", "completed", "failed", "expired", "refused", "late", "cancelled"]
 _POLL = 1.0  # s before the second look at a job; each later wait is a little longer
@@ -36,6 +36,7 @@ def await_job(
     get: Callable[[str], Answer],
     *,
     seconds: float,
+    kind: Kind = "video",
     check: Callable[[], object] = lambda: None,
     progress: Callable[[float], object] = lambda _: None,
 ) -> Outcome:
@@ -49,6 +50,8 @@ def await_job(
         A free call; `Unreachable` counts as one more reason to ask again.
     seconds
         How long to go on.
+    kind
+        What the job makes.
     check
         Called while waiting; when it raises `Unreachable`, the wait is called off.
     progress
@@ -64,7 +67,7 @@ def await_job(
     wait, misses = _POLL_LOCAL if is_loopback(ticket.status_url) else _POLL, 0
     longest = wait if is_loopback(ticket.status_url) else _MAX_POLL
     while True:
-        outcome = _poll(ticket, get, progress)
+        outcome = _poll(ticket, get, kind, progress)
         misses = misses + 1 if outcome.status == "expired" else 0
         if outcome.status != "waiting" and (outcome.status != "expired" or misses == _MISSES):
             return outcome
@@ -80,13 +83,13 @@ def await_job(
         wait = min(longest, wait * _SLOWER)
 
 
-def _poll(ticket: Ticket, get: Callable[[str], Answer], progress: Callable[[float], object]) -> Outcome:
+def _poll(ticket: Ticket, get: Callable[[str], Answer], kind: Kind, progress: Callable[[float], object]) -> Outcome:
     try:
         answer = get(ticket.status_url)
-        status = job_status(answer)
+        status = job_status(answer, kind)
         if status == "completed":
             answer = get(ticket.response_url)
-            status = job_status(answer)
+            status = job_status(answer, kind)
     except Unreachable:
         return Outcome("waiting")
     payload = as_json(answer.body)
@@ -96,7 +99,7 @@ def _poll(ticket: Ticket, get: Callable[[str], Answer], progress: Callable[[floa
     return Outcome(status, answer)
 
 
-def job_status(answer: Answer) -> JobStatus:
+def job_status(answer: Answer, kind: Kind = "video") -> JobStatus:
     """Read a job's status from an answer; anything unclear means to ask again.
 
     >>> job_status(Answer(200, {}, b'{"status": "PROCESSING"}', 0.1))
@@ -104,7 +107,7 @@ def job_status(answer: Answer) -> JobStatus:
     >>> job_status(Answer(422, {}, b'{"error": "the job failed"}', 0.1))
     'failed'
     """
-    found = read(answer.body)
+    found = read(answer.body, kind)
     payload = report_in(found.payload)
     reported = str(payload.get("status") or payload.get("model_status") or "").upper()
     if answer.status in (401, 403):

@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
+from ..catalogue.request import PREVIEW, Request
 from ..errors import ArchiveError, InvalidRequest, OutcomeUnknown, ViduError
 from ..locks import is_held
-from ..request import PREVIEW, VideoRequest
+from ..storage.archive import Made
 from ..storage.journal import CLOSED, Attempt, State
-from ..video import Video
 from .account import Pending
 from .collect import Collection
 from .reconcile import PATIENCE_S, Reconciliation, is_lasting
@@ -120,7 +120,7 @@ class Recovery:
                 return
         raise InvalidRequest(f"call: {name!r} is not an open call; client.pending() lists them", field="call")
 
-    def resume(self) -> list[Video]:
+    def resume(self) -> list[Made]:
         """Collect every clip that was paid for and is not in the archive yet; costs nothing."""
         check = self.session.cancellation_check()
         left_open = list(self._left_open())
@@ -132,7 +132,7 @@ class Recovery:
                 self.session.notify(f"{error.message}: calls of unknown outcome stay so.")
             return found
 
-    def reconcile(self) -> list[Video]:
+    def reconcile(self) -> list[Made]:
         """Collect the calls of unknown outcome that the service's record has for certain.
 
         Raises
@@ -142,7 +142,7 @@ class Recovery:
         """
         return self._reconcile(self._left_open(), self.session.cancellation_check())
 
-    def _reconcile(self, attempts: Iterable[Attempt], check: Callable[[], None]) -> list[Video]:
+    def _reconcile(self, attempts: Iterable[Attempt], check: Callable[[], None]) -> list[Made]:
         record, ended = Reconciliation(self.session, check), []
         lost = [attempt for attempt in attempts if self._is_in_doubt(attempt)]
         if lost and self.session.engine.record_url:
@@ -178,7 +178,7 @@ class Recovery:
             seconds = min(PATIENCE_S, self.session.timeout - now.age_s)
             return Reconciliation(self.session, check, seconds=seconds).look_for(now)
 
-    def _collect_each(self, attempts: list[Attempt], check: Callable[[], None]) -> list[Video]:
+    def _collect_each(self, attempts: list[Attempt], check: Callable[[], None]) -> list[Made]:
         found = []
         for attempt in attempts:
             try:
@@ -188,8 +188,8 @@ class Recovery:
         return [video for video in found if video]
 
     def look_at_earlier(
-        self, request: VideoRequest, key: str, lock: str, check: Callable[[], None], *, again: bool
-    ) -> Video | None:
+        self, request: Request, key: str, lock: str, check: Callable[[], None], *, again: bool
+    ) -> Made | None:
         """Look at the earlier attempts at a request: the clip of one that can be had, None where a new one may be sent.
 
         Parameters
@@ -214,8 +214,8 @@ class Recovery:
         return None
 
     def _look_at(
-        self, attempt: Attempt, request: VideoRequest, lock: str, check: Callable[[], None], *, again: bool
-    ) -> Video | None:
+        self, attempt: Attempt, request: Request, lock: str, check: Callable[[], None], *, again: bool
+    ) -> Made | None:
         free = self.session.engine.is_free
         running = self._is_running(attempt, held_by_us=lock)
         if not running:  # whoever made it may have ended since the journal was read
@@ -255,9 +255,7 @@ class Recovery:
         state: State = "not charged" if self.session.engine.is_free else "unknown"
         return self.session.record(attempt, state, reason="the process ended before an answer came")
 
-    def _collect(
-        self, attempt: Attempt, request: VideoRequest | None, held: str, check: Callable[[], None]
-    ) -> Video | None:
+    def _collect(self, attempt: Attempt, request: Request | None, held: str, check: Callable[[], None]) -> Made | None:
         """Collect an attempt's clip under its lock, or find what another made of it meanwhile."""
         lock = _lock_of(attempt)
         with contextlib.nullcontext() if lock == held else self.session.holding(lock, check):

@@ -1,4 +1,4 @@
-"""What an answer holds: a clip, a link to one, or a ticket for one. Pure functions over bytes from outside."""
+"""What an answer holds: a clip or pictures, links to them, or a ticket. Pure functions over bytes from outside."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from .. import media
+from .. import image_file, media
+from ..catalogue.models import DEFAULT, models
+from ..image_file import packed
 from ..net.transport import Answer, origin
 from ..receipt import number
+from ..recipe import MODEL_FACT
+from ..storage.journal import Attempt
 from .messages import as_json, parts_of, reported
 
 #: Where services put a result: its URL, or the clip itself as text.
@@ -28,6 +32,19 @@ _INPUTS = frozenset({
 })  # fmt: skip
 _LONGEST = 10_000  # characters of a link
 _FILMS = (".mp4", ".m4v", ".mov")
+#: The same for pictures, of which an answer may bring several; and names that say that something is one.
+_PICTURE_PLACES = (
+    "output", "outputs", "image", "images", "generation_url", "image_url", "image_urls", "url", "urls", "data",
+    "b64_json", "base64",
+)  # fmt: skip
+_PICTURE_RESULT = re.compile(
+    r"(?:^|_)(?:(?:image|picture|photo|img|gif|file|download|media|asset)s?(?:_?(?:url|uri|link|href))?|results?)$",
+    re.IGNORECASE,
+)
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+_MOST = 100  # pictures of one answer
+#: What a model returns; empty where that isn't known, and whatever comes is taken.
+Kind = Literal["video", "image", ""]
 #: Up to the content of a ``data:`` URI; its parameters may hold commas: ``video/mp4;codecs=avc1.640028,mp4a;base64,``.
 _DATA_HEAD = re.compile(r"data:.{0,1000}?;\s*base64\s*,|data:[^,]{0,1000},", re.IGNORECASE | re.DOTALL)
 
@@ -42,37 +59,64 @@ class Content:
         The body itself.
     payload : object
         Its JSON, None where it is none.
-    clip : bytes
-        A whole MP4: the body, or a text in its JSON; without what transport put around it.
-    link : str
-        The URL of a clip.
+    items : tuple of bytes and str
+        The results in their order, each a whole medium, or the URL of one. Of a clip there is one; of pictures as many
+        as the answer brings.
     problem : str
-        Why there is no whole clip.
+        Why there is no result, or what is wrong with one of several.
     """
 
     body: bytes = field(repr=False)
     payload: Any = field(default=None, repr=False)
-    clip: bytes = field(default=b"", repr=False)
-    link: str = ""
+    items: tuple[bytes | str, ...] = field(default=(), repr=False)
     problem: str = ""
 
     @property
     def is_result(self) -> bool:
-        """Whether this leads to a clip without another question to the service."""
-        return bool(self.clip or self.link)
+        """Whether this leads to a clip or to pictures without another question to the service."""
+        return bool(self.items)
+
+    @property
+    def clip(self) -> bytes:
+        """What is to be stored: the clip, the picture, or several as one; empty where one of them is a URL."""
+        return packed(self.items) if self.items and all(isinstance(one, bytes) for one in self.items) else b""
+
+    @property
+    def link(self) -> str:
+        """The first URL of a result; empty where there is none."""
+        return next((one for one in self.items if isinstance(one, str)), "")
 
 
-def read(body: bytes) -> Content:
+def read(body: bytes, kind: Kind = "video") -> Content:
     """Read what an answer brings, in the places where services put it.
+
+    Parameters
+    ----------
+    body
+        As it came.
+    kind
+        What the model that was asked returns: the other is no result, but a cover or what was sent.
 
     >>> read(b'{"video": {"url": "https://cdn.example/clip.mp4"}}').link
     'https://cdn.example/clip.mp4'
+    >>> read(b'{"image": ["https://cdn.example/a.png", "https://cdn.example/b.png"]}', "image").items
+    ('https://cdn.example/a.png', 'https://cdn.example/b.png')
     >>> read(b'{"error": "busy"}').problem, read(b"<html>").problem
     ('the service reported: busy', 'it is not an MP4')
     """
+    match kind:
+        case "video":
+            return _read_clip(body)
+        case "image":
+            return _read_pictures(body)
+    clip, pictures = _read_clip(body), _read_pictures(body)
+    return pictures if pictures.clip or not clip.is_result else clip
+
+
+def _read_clip(body: bytes) -> Content:
     problem = media.what_is_wrong(body)
     if not problem:
-        return Content(body, clip=media.whole_mp4(body))
+        return Content(body, items=(media.whole_mp4(body),))
     payload = as_json(body)
     groups: list[list[str]] = [[], [], []]  # the surest places first
     with contextlib.suppress(RecursionError):  # of JSON that is nested as deep as Python's own stack
@@ -82,10 +126,9 @@ def read(body: bytes) -> Content:
     texts = dict.fromkeys(itertools.chain(*groups))  # megabytes long, and decoded once
     embedded = [data for text in texts if (data := _decoded(text))]
     if clip := next(filter(None, map(media.whole_mp4, embedded)), b""):
-        return Content(body, payload, clip=clip)
-    is_sentence = payload is None and len(body.split(maxsplit=1)) > 1  # that begins with a link
-    if link := "" if is_sentence else next(filter(None, map(_link_in, groups)), ""):
-        return Content(body, payload, link=link.strip())
+        return Content(body, payload, (clip,))
+    if link := "" if _is_sentence(body, payload) else next(filter(None, map(_link_in, groups)), ""):
+        return Content(body, payload, (link.strip(),))
     if message := reported(payload):
         problem = f"the service reported: {message}"
     elif embedded:
@@ -93,6 +136,115 @@ def read(body: bytes) -> Content:
     elif payload is not None:
         problem = "it is JSON that names no URL"
     return Content(body, payload, problem=problem)
+
+
+def _is_sentence(body: bytes, payload: Any) -> bool:
+    """Whether a body is a text that begins with a link, say."""
+    return payload is None and len(body.split(maxsplit=1)) > 1
+
+
+def _read_pictures(body: bytes) -> Content:
+    """Read pictures: all those of the first place that holds some, since others hold the same ones again."""
+    problem = image_file.what_is_wrong(body)
+    if not problem:
+        return Content(body, items=(image_file.whole_picture(body),))
+    payload = as_json(body)
+    places: list[list[str]] = [[body.decode("latin-1")]] if payload is None else []
+    with contextlib.suppress(RecursionError):
+        places += [*_picture_places(payload), *_picture_places(report_in(payload)), *_pictures_elsewhere(payload)]
+    broken = ""
+    for texts in places:  # bytes before links: these have to be fetched, and may have expired
+        items, wrong = _pictures_in(texts)
+        if any(isinstance(one, bytes) for one in items):
+            return Content(body, payload, items, wrong)
+        broken = broken or wrong
+    if not _is_sentence(body, payload):
+        for texts in places:
+            links = tuple(dict.fromkeys(text.strip() for text in texts if len(text) < _LONGEST and is_link(text)))
+            if links:
+                return Content(body, payload, links[:_MOST])
+    if message := reported(payload):
+        problem = f"the service reported: {message}"
+    elif broken:
+        problem = f"the picture is text in it, and {broken}"
+    elif payload is not None:
+        problem = "it is JSON that names no URL"
+    return Content(body, payload, problem=problem)
+
+
+def _pictures_in(texts: list[str]) -> tuple[tuple[bytes | str, ...], str]:
+    """Return the whole pictures and the links in a place, and what is wrong with the others."""
+    items: list[bytes | str] = []
+    problems = ["only so many are taken"] * (len(texts) - _MOST)
+    for text in texts[:_MOST]:
+        if len(text) < _LONGEST and is_link(text):
+            items.append(text.strip())
+            continue
+        data = _decoded_picture(text)
+        problem = image_file.what_is_wrong(data)
+        if problem:
+            problems.append(problem)
+        else:
+            items.append(image_file.whole_picture(data))
+    count = f"{len(problems)} of {len(texts)} pictures: " if len(texts) > 1 else ""
+    return tuple(items), f"{count}{problems[0]}" if problems else ""
+
+
+def _decoded_picture(text: str) -> bytes:
+    """Return what a ``data:`` URI or bare base64 holds."""
+    text = text.lstrip()
+    head = _DATA_HEAD.match(text)
+    content = text[head.end() :] if head else text
+    return _from_base64(content) or (unquote_to_bytes(content) if head else b"")
+
+
+def _picture_places(payload: Any) -> list[list[str]]:
+    """Return the texts in the places where services put pictures, the surest place first; a list's together."""
+    found: dict[tuple[str, ...], list[str]] = {}
+
+    def look(part: Any, path: tuple[str, ...]) -> None:
+        if isinstance(part, str):
+            found.setdefault(path, []).append(part)
+        elif isinstance(part, list):
+            for one in part:
+                look(one, path)
+        elif isinstance(part, dict):
+            for name in _PICTURE_PLACES:
+                look(part.get(name), (*path, name))
+
+    look(payload, ())
+    return list(found.values())
+
+
+def _pictures_elsewhere(payload: Any) -> list[list[str]]:
+    """Return the texts under other names that may be pictures or their links, but for what repeats the request."""
+    found: dict[str, list[str]] = {}
+    sent = {field.name for model in models.values() for field in model.media}
+
+    def look(part: Any, name: str) -> None:
+        if isinstance(part, list):
+            for one in part:
+                look(one, name)
+        elif isinstance(part, dict):
+            for key, one in part.items():
+                if key not in _INPUTS and key not in sent:
+                    look(one, str(key))
+        elif isinstance(part, str) and part.lstrip()[:1] in ("{", "["):  # gateways put an answer into a text
+            inside = as_json(part)
+            for number, texts in enumerate(_picture_places(inside)):
+                found.setdefault(f"{name}[{number}]", []).extend(texts)
+            look(inside if isinstance(inside, dict | list) else None, name)
+        elif isinstance(part, str) and _may_be_picture(part, name):
+            found.setdefault(name, []).append(part)
+
+    look(payload, "")
+    return list(found.values())
+
+
+def _may_be_picture(text: str, name: str) -> bool:
+    if len(text) < _LONGEST and is_link(text):
+        return bool(_PICTURE_RESULT.search(name)) or urlsplit(text.strip()).path.lower().endswith(_PICTURES)
+    return bool(image_file.format_of(_decoded_picture(text[:200] if len(text) > 200 else text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +287,19 @@ class Ticket:
         return {"request_id": self.request_id, "status_url": self.status_url, "response_url": self.response_url}
 
 
-def holds_result(answer: Answer, base_url: str) -> bool:
-    """Whether an answer brings what was paid for: a whole clip, a link to one, or a ticket for one.
+def holds_result(answer: Answer, base_url: str, kind: Kind = "video") -> bool:
+    """Whether an answer brings what was paid for: a whole clip or picture, a link to one, or a ticket for one.
 
     >>> holds_result(Answer(200, {}, b'{"video": {"url": "https://cdn.example/clip.mp4"}}', 0.1), "https://api.example")
     True
     >>> holds_result(Answer(200, {}, b'{"error": "busy"}', 0.1), "https://api.example")
     False
     """
-    found = read(answer.body)
+    found = read(answer.body, kind)
     return answer.status // 100 == 2 and bool(found.is_result or Ticket.from_json(found.payload, base_url=base_url))
 
 
-def counts_though_broken(answer: Answer, base_url: str, *, interrupted: bool) -> bool:
+def counts_though_broken(answer: Answer, base_url: str, kind: Kind = "video", *, interrupted: bool) -> bool:
     """Whether an answer that broke off is taken all the same.
 
     It is where all of the result has come, whatever is wrong with its wrapping. Also where its status says that there
@@ -155,7 +307,13 @@ def counts_though_broken(answer: Answer, base_url: str, *, interrupted: bool) ->
     and not where a person interrupted the call, who then hears of the interrupt.
     """
     says_no = answer.status >= 300 and answer.status != 429 and not interrupted
-    return says_no or holds_result(answer, base_url)
+    return says_no or holds_result(answer, base_url, kind)
+
+
+def kind_of(attempt: Attempt) -> Kind:
+    """Return what the model that an attempt asked returns; empty for one that isn't known any more."""
+    model = models.get(str(attempt.facts.get(MODEL_FACT) or DEFAULT))
+    return model.returns if model else ""
 
 
 def is_link(text: object) -> bool:

@@ -11,17 +11,18 @@ from types import FrameType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .. import media
+from .. import image_file, media
+from ..catalogue.models import DEFAULT as MODEL
+from ..catalogue.request import PREVIEW, Request
+from ..console import dollars
 from ..errors import APIError, ArchiveError, CallInterrupted, Unreachable, ViduError, api_error
 from ..net.credentials import KeyHeader
 from ..net.redirects import BadRedirect, follow
 from ..net.retry import Pause, asked_wait
 from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport, origin
-from ..request import PREVIEW, VideoRequest
-from ..storage.archive import Archive, Entry
+from ..storage.archive import Archive, Entry, Made
 from ..storage.budget import Budget
 from ..storage.journal import Attempt, State
-from ..video import Video
 from .account import Credits
 from .engines import Engine
 from .messages import error_text
@@ -66,7 +67,7 @@ class Session:
     archive
         Where everything is kept.
     price_usd
-        Expected US dollars a clip.
+        Expected US dollars for a clip of the default model.
     timeout
         Seconds for one call.
     budgets
@@ -103,21 +104,22 @@ class Session:
 
     # Calls in flight.
 
-    @property
-    def post_url(self) -> str:
-        """Where a request for a clip is sent."""
-        engine = self.engine
-        waits = self.mode == "sync" or (
-            self.mode == "auto" and (engine.is_free or engine.queue_url in self.account.without_queue)
-        )
-        return engine.generate_url if waits else engine.queue_url
+    def post_url(self, model: str) -> str:
+        """Return where a request for a model of that name is sent."""
+        engine, queue = self.engine, self.engine.queue_url(model)
+        waits = self.mode == "sync" or (self.mode == "auto" and (engine.is_free or queue in self.account.without_queue))
+        return engine.generate_url(model) if waits else queue
 
-    def leave_queue(self, url: str) -> bool:
+    def price_of(self, request: Request) -> float:
+        """Return the US dollars that a request is expected to cost."""
+        return self.price_usd if request.model == MODEL else request.model.price_of(request)
+
+    def leave_queue(self, url: str, model: str) -> bool:
         """Remember that there is no queue at a URL, where it was only tried; whether another URL is left to be sent to.
 
         Asked after a 404 or 405, which say that nothing was taken and nothing billed.
         """
-        if self.mode != "auto" or url != self.engine.queue_url:
+        if self.mode != "auto" or url != self.engine.queue_url(model):
             return False
         self.account.without_queue.add(url)
         return True
@@ -245,16 +247,17 @@ class Session:
                 self._calls.discard(call)
 
     def _scrubbed(self, answer: Answer) -> Answer:
-        """The answer without the key; a clip's bytes are never touched."""
+        """The answer without the key; a clip's and a picture's bytes are never touched."""
         headers = {name.lower(): self._scrub(value.encode()).decode() for name, value in answer.headers.items()}
         return Answer(answer.status, headers, self._scrub(answer.body), answer.elapsed_s)
 
     def _scrub(self, data: bytes) -> bytes:
-        return self.engine.key.scrub(data) if self.engine.key and media.what_is_wrong(data) else data
+        is_text = media.what_is_wrong(data) and image_file.what_is_wrong(data)
+        return self.engine.key.scrub(data) if self.engine.key and is_text else data
 
     # The archive and its journal.
 
-    def find(self, key: str, request: VideoRequest | None) -> Video | None:
+    def find(self, key: str, request: Request | None) -> Made | None:
         """Return the cached clip for a request's key, None where there is none.
 
         A damaged preview counts as none, since it is simply made again.
@@ -266,11 +269,11 @@ class Session:
         """
         return self._open(request, lambda: self.archive.find(key, engine=self.engine.name))
 
-    def find_journalled(self, key: str, request: VideoRequest | None) -> Video | None:
+    def find_journalled(self, key: str, request: Request | None) -> Made | None:
         """Find among the clips that the journal knows, as another call of this archive may have brought one since."""
         return self._open(request, lambda: self.archive.find_journalled(key))
 
-    def _open(self, request: VideoRequest | None, find: Callable[[], Entry | None]) -> Video | None:
+    def _open(self, request: Request | None, find: Callable[[], Entry | None]) -> Made | None:
         try:
             entry = find()
             return self.archive.open(entry, request=request) if entry else None
@@ -353,8 +356,8 @@ class Session:
 
     # Budgets.
 
-    def check_budgets(self) -> None:
-        """Look whether a call fits into every budget, before anything is done for it; only `reserve` decides.
+    def check_budgets(self, usd: float) -> None:
+        """Look whether a call at that price fits into every budget before anything is done; only `reserve` decides.
 
         Raises
         ------
@@ -362,7 +365,7 @@ class Session:
             One of them refuses.
         """
         for budget in () if self.engine.is_free else self.budgets:
-            budget.check(self.price_usd)
+            budget.check(usd)
 
     def reserve(self, attempt: Attempt) -> None:
         """Set a call's price aside in every budget; `close` gives back what was set aside before one of them refused.
@@ -387,14 +390,14 @@ class Session:
             try:
                 budget.correct(attempt.id, usd)
             except ArchiveError as error:
-                self.notify(f"{error.message}; ${attempt.facts['price_usd']:.2f} stay reserved in it.")
+                self.notify(f"{error.message}; {dollars(attempt.facts['price_usd'])} stay reserved in it.")
 
 
 def _picture_names(attempt: Attempt | None) -> list[str]:
     """The names of an attempt's pictures, as far as the journal holds them."""
-    pictures = attempt.facts["request"].get("image_urls") if attempt else None
-    pictures = pictures if isinstance(pictures, list) else []
-    return [str(one.get("name") or "") if isinstance(one, Mapping) else "" for one in pictures]
+    values = attempt.facts["request"].values() if attempt else ()
+    notes = next((value for value in values if isinstance(value, list)), [])
+    return [str(one.get("name") or "") if isinstance(one, Mapping) else "" for one in notes]
 
 
 def _distinct(budgets: Iterable[Budget]) -> Iterable[Budget]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from ..catalogue.request import Request
 from ..errors import (
     APIError,
     ArchiveError,
@@ -26,8 +27,8 @@ from ..errors import (
 )
 from ..net.retry import Decision, Pause, decide
 from ..net.transport import Answer, Interrupted
-from ..recipe import describe
-from ..request import NAMES_HEADER, VideoRequest
+from ..recipe import describe, named_model
+from ..request import NAMES_HEADER
 from ..storage.journal import Attempt
 from .matching import fingerprint
 from .responses import counts_though_broken, holds_result
@@ -63,7 +64,7 @@ class Submission:
     """
 
     session: Session
-    request: VideoRequest
+    request: Request
     key: str
     lock: str
     check: Callable[[], None]
@@ -80,16 +81,20 @@ class Submission:
         while True:
             tries += 1
             self.session.account.pause.wait(self.check)
-            url = self.session.post_url
+            url = self.session.post_url(self._model)
             try:
                 return self._send(url)
             except (Unreachable, RateLimited) as error:
                 pause = self._pause_after(error, tries)
             except (NotFound, MethodNotAllowed):
-                if not self.session.leave_queue(url):
+                if not self.session.leave_queue(url, self._model):
                     raise
                 continue
             pause.wait(self.check)
+
+    @property
+    def _model(self) -> str:
+        return self.session.engine.name_of(self.request.model)
 
     def _pause_after(self, error: Unreachable | RateLimited, tries: int) -> Pause:
         """Until when the next try has to wait; the error itself where there is none."""
@@ -105,6 +110,7 @@ class Submission:
     def _send(self, url: str) -> Attempt:
         """Send once."""
         session, attempt = self.session, self._prepare()
+        kind = self.request.model.returns
 
         def leaving() -> None:
             """Connected: what comes next is the first byte."""
@@ -120,14 +126,14 @@ class Submission:
             answer = session.send(call, "POST", url, self._body(), self._headers())
         except (Interrupted, CallInterrupted) as error:
             answer, interrupted = error.answer, isinstance(error, KeyboardInterrupt)
-            if not answer or not counts_though_broken(answer, session.engine.base_url, interrupted=interrupted):
+            if not answer or not counts_though_broken(answer, session.engine.base_url, kind, interrupted=interrupted):
                 self._lose(attempt, error)
                 raise
         except BaseException as error:
             if attempt.state == "sent" and not call.sent:
                 session.close(attempt, reason=type(error).__name__)
             raise
-        if answer.status != 200 and not holds_result(answer, session.engine.base_url):
+        if answer.status != 200 and not holds_result(answer, session.engine.base_url, kind):
             raise self._refused(attempt, answer)
         attempt = self._receive(attempt, answer)
         if interrupted:
@@ -138,7 +144,8 @@ class Submission:
         """Fail here where it is certain, before anything leaves; the attempt is on disk from "sent" on."""
         archive, engine = self.session.archive, self.session.engine
         archive.check_disk_space()
-        self.session.check_budgets()
+        price = 0.0 if engine.is_free else self.session.price_of(self.request)
+        self.session.check_budgets(price)
         try:
             archive.keep_references(self.request)
         except OSError as error:
@@ -147,24 +154,25 @@ class Submission:
         return archive.journal.open(
             self.key,
             engine=engine.name,
-            model=engine.model,
+            model=self._model,
             lock=self.lock,
-            price_usd=0.0 if engine.is_free else self.session.price_usd,
+            price_usd=price,
             credits_before=self.session.account.balance,
             request=describe(self.request),
-            pictures=[] if engine.is_free else [fingerprint(one.url) for one in self.request.references],
+            **named_model(self.request),
+            pictures=[] if engine.is_free else [fingerprint(one.url) for one in self.request.media],
         )
 
     def _body(self) -> bytes:
-        payload = self.request.payload()
         if self.session.uploads == "storage" and not self.session.engine.is_free:  # previews stay on this machine
-            payload["image_urls"] = stored_links(self.session, self.request)
-        return json.dumps(payload).encode()
+            links = stored_links(self.session, self.request)
+            return json.dumps(self.request.payload(url_of=lambda one: links.get(one.sha256, one.url))).encode()
+        return json.dumps(self.request.payload()).encode()
 
     def _headers(self) -> dict[str, str]:
         if not self.session.engine.is_free:
             return {}
-        names = "/".join(one.name.replace("/", " ")[:80] for one in self.request.references)
+        names = "/".join(one.name.replace("/", " ")[:80] for one in self.request.media)
         return {NAMES_HEADER: quote(names, safe="/")}
 
     def _lose(self, attempt: Attempt, error: Interrupted | CallInterrupted) -> None:

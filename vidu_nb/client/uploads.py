@@ -7,10 +7,10 @@ import json
 import time
 from pathlib import Path
 
+from ..catalogue.request import Request
 from ..errors import ViduError
 from ..files import write_bytes
 from ..folders import checked_hash, folder_name
-from ..request import VideoRequest
 from .messages import as_json
 from .responses import is_link
 from .session import Session
@@ -18,8 +18,8 @@ from .session import Session
 TRUSTED = 86_400.0  # s for which a link counts as good; how long the storage keeps pictures is not documented
 
 
-def stored_links(session: Session, request: VideoRequest) -> list[str]:
-    """Return a link for each reference: its own where it is one, else to the storage.
+def stored_links(session: Session, request: Request) -> dict[str, str]:
+    """Return a link to the storage for each picture of a request that is not a link itself, by its hash.
 
     Each picture is uploaded once a day.
 
@@ -28,15 +28,11 @@ def stored_links(session: Session, request: VideoRequest) -> list[str]:
     ViduError
         The storage can't be reached or refuses; nothing was asked of the model, nothing was billed.
     """
-    texts: list[str] = request.payload()["image_urls"]
     folder = session.archive.uploads / folder_name(session.engine.name)
-    files = {one.sha256: folder / f"{checked_hash(one.sha256)}.json" for one in request.references if not one.is_url}
+    texts = {one.sha256: one.url for one in request.media if not one.is_url}
+    files = {sha: folder / f"{checked_hash(sha)}.json" for sha in texts}
     links = {sha: link for sha, file in files.items() if (link := _remembered(file))}
-    new = {
-        one.sha256: text
-        for one, text in zip(request.references, texts, strict=True)
-        if not one.is_url and one.sha256 not in links
-    }
+    new = {sha: text for sha, text in texts.items() if sha not in links}
     if new:
         if not folder.exists():
             session.notify(
@@ -46,7 +42,7 @@ def stored_links(session: Session, request: VideoRequest) -> list[str]:
             links[sha] = link
             with contextlib.suppress(OSError):  # not remembered: uploaded again the next time
                 write_bytes(files[sha], json.dumps({"url": link, "at": time.time()}).encode())
-    return [text if one.is_url else links[one.sha256] for one, text in zip(request.references, texts, strict=True)]
+    return links
 
 
 def _upload(session: Session, data_uris: list[str]) -> list[str]:

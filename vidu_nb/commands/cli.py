@@ -1,4 +1,4 @@
-"""The command line: ``vidu-nb generate | preview | sweep | show | credits | calls | archive | serve | demo | lab``.
+"""The command line: ``vidu-nb generate | preview | picture | sweep | models | show | credits | calls | archive | ...``.
 
 Facts go to standard output (as JSON with ``--json``), progress and errors to standard error. Exit status: 0 success,
 1 a failure reported in one line, 2 wrong usage, 130 interrupted.
@@ -26,8 +26,8 @@ from ..files import expanded
 from ..references.signatures import shareable
 
 if TYPE_CHECKING:
+    from ..catalogue.model import Model
     from ..client.client import Client
-    from ..video import Video
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,14 +77,17 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="vidu-nb",
-        description="Make clips with Vidu Q1 Reference to Video. Without SEGMIND_API_KEY they are free local previews.",
+        description="Make clips with Vidu Q1 Reference to Video, and clips and pictures with other models (vidu-nb "
+        "models lists them). Without SEGMIND_API_KEY they are free local previews.",
     )
     parser.add_argument("--version", action="version", version=f"vidu-nb {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add(commands, "generate", _generate, "make a clip: paid with a key, a free preview without", _request_options)
     _add(commands, "preview", _preview, "make a free local preview, with or without a key", _request_options)
+    _add(commands, "picture", _picture, "make a picture: paid with a key, a free preview without", _picture_options)
     _add(commands, "sweep", _sweep, "make a clip for every combination of several values", _sweep_options)
-    _add(commands, "show", _show, "show a clip's video and audio format, its request and its receipt", _show_options)
+    _add(commands, "models", _models, "list the models, or what can be asked of one", _models_options)
+    _add(commands, "show", _show, "show a clip's or a picture's format, its request and its receipt", _show_options)
     _add(commands, "credits", _credits, "show the account's balance", _json_option)
     _add(commands, "calls", _calls, "list, fetch or close paid calls whose clip has not arrived", _calls_options)
     _add(commands, "archive", _archive, "list, verify, export or delete clips in the archive", _archive_options)
@@ -124,6 +127,20 @@ def _request_options(command: argparse.ArgumentParser) -> None:
     _json_option(command)
 
 
+def _picture_options(command: argparse.ArgumentParser) -> None:
+    from .options import any_model_options, output_options
+
+    command.add_argument("prompt", nargs="?", help="what the picture shows; left out for models without a prompt")
+    any_model_options(command)
+    output_options(command)
+    _json_option(command)
+
+
+def _models_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("slug", nargs="?", metavar="SLUG", help="the model whose parameters are listed")
+    _json_option(command)
+
+
 def _sweep_options(command: argparse.ArgumentParser) -> None:
     from .options import swept_options
 
@@ -143,7 +160,7 @@ def _sweep_options(command: argparse.ArgumentParser) -> None:
 
 
 def _show_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", help="a clip (MP4)")
+    command.add_argument("file", help="a clip (MP4), or a picture that was saved")
     _json_option(command)
 
 
@@ -190,7 +207,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
         "--credits",
         type=float,
         metavar="N",
-        help="start with N dollars of play money and charge 0.50 a clip; by default nothing is charged",
+        help="start with N dollars of play money and charge each call its model's price; by default nothing is charged",
     )
 
 
@@ -216,81 +233,111 @@ def _lab_options(command: argparse.ArgumentParser) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
+    from ..catalogue.models import models
     from ..client.client import Client
 
-    _make_clip(arguments, Client.from_env())
+    _make(arguments, models.find(arguments.model), Client.from_env)
 
 
 def _preview(arguments: argparse.Namespace) -> None:
+    from ..catalogue.models import models
     from ..client.client import Client
 
-    _make_clip(arguments, Client.preview())
+    _make(arguments, models.find(arguments.model), Client.preview)
 
 
-def _make_clip(arguments: argparse.Namespace, client: Client) -> None:
+def _picture(arguments: argparse.Namespace) -> None:
+    from ..api import image_model
+    from ..client.client import Client
+
+    _make(arguments, image_model(arguments.model), Client.from_env)
+
+
+def _make(arguments: argparse.Namespace, model: Model, make_client: Callable[[], Client]) -> None:
     from .options import check_output, request_from
 
     if arguments.output:
-        check_output(arguments.output)
-    request = request_from(arguments)
-    for reference in request.references:
+        check_output(arguments.output, model)
+    request = request_from(arguments, model)
+    for reference in request.pictures:
         for note in reference.notes:
             _print_error(f"note: {reference.label}: {note}")
-    with _progress("preview" if client.engine == "preview" else "generating", client):
-        video = client.generate(request)
-    if arguments.output:
-        try:
-            saved = video.save(arguments.output, references=not arguments.no_pictures)
-            video = type(video)(saved, video.request, video.receipt)
-        except OSError as error:
-            raise ViduError(f"{arguments.output}: {error.strerror}; the clip is in the archive: {video.path}") from None
-    _print_video(video, as_json=arguments.json)
+    client = make_client()
+    with _progress("preview" if client.engine == "preview" else "generating", client, model):
+        made = client.generate(request)
+    _print_made(_saved(made, arguments), as_json=arguments.json)
+
+
+def _saved(made: Any, arguments: argparse.Namespace) -> list[tuple[Path, Any]]:
+    """Save what a request brought where a copy is wanted; returns each clip or picture with its place."""
+    from .options import parts, save
+
+    many = parts(made)
+    if not arguments.output:
+        return [(one.path, one) for one in many]
+    problem = ""
+    try:
+        places = save(made, arguments.output, references=not arguments.no_pictures)
+        return list(zip(places, many, strict=True))
+    except OSError as error:
+        problem = f"{arguments.output}: {error.strerror}; the {_noun(many[0])} is in the archive: {many[0].path}"
+    raise ViduError(problem)
+
+
+def _noun(made: Any) -> str:
+    from ..video import Video
+
+    return "clip" if isinstance(made, Video) else "picture"
 
 
 def _sweep(arguments: argparse.Namespace) -> None:
+    from ..catalogue.models import models
     from ..client.client import Client
     from ..errors import ConfirmationNeeded
     from ..sweeps.plan import Plan
-    from ..sweeps.sweep import sweep
+    from ..sweeps.sweep import run_plan
     from .options import swept_from
 
+    model = models.find(arguments.model)
+    plan = Plan.of(model=model, **swept_from(arguments, model))
     client = Client.preview(quality="draft") if arguments.draft else Client.from_env()
     if arguments.dry_run:
-        plan = Plan.of(**swept_from(arguments)).priced(client, workers=max(1, arguments.max_workers))
+        plan = plan.priced(client, workers=max(1, arguments.max_workers))
         write(json.dumps(plan.facts(), indent=1) if arguments.json else plan)
         return
     try:
-        swept = sweep(
-            **swept_from(arguments),
+        swept = run_plan(
+            plan,
+            client,
             budget_usd=arguments.budget_usd,
             confirm=arguments.yes,
             max_workers=arguments.max_workers,
-            client=client,
         )
     except ConfirmationNeeded as error:
         remedy = "Add --yes to go on, best with --budget-usd; --dry-run prints the plan."
         raise ViduError(error.message, remedy=remedy) from error
     write(json.dumps(swept.facts(), indent=1) if arguments.json else f"{swept.rows()}\n{swept.headline}")
-    if len(swept.videos) < len(swept):
-        raise ViduError(f"{len(swept) - len(swept.videos)} of {len(swept)} clips are missing", remedy=swept.stopped)
+    if missing := len(swept) - len(list(swept)):
+        raise ViduError(f"{missing} of {len(swept)} {plan.unit}s are missing", remedy=swept.stopped)
 
 
-def _print_video(video: Video, *, as_json: bool) -> None:
+def _print_made(made: Sequence[tuple[Path, Any]], *, as_json: bool) -> None:
     if as_json:
-        write(json.dumps({"path": str(video.path), **video.recipe()}, indent=1))
-    else:
-        write(printable(str(video.path)))
-        write(video.caption)
+        facts = [{"path": str(path), **one.recipe()} for path, one in made]
+        write(json.dumps(facts[0] if len(facts) == 1 else facts, indent=1))
+    for path, one in () if as_json else made:
+        write(printable(str(path)))
+        write(one.caption)
 
 
 @contextmanager
-def _progress(label: str, client: Client) -> Iterator[None]:
+def _progress(label: str, client: Client, model: Model) -> Iterator[None]:
     """Show a bar on standard error that follows the clock: the service reports nothing until it is done."""
     from tqdm import tqdm
 
-    from ..client.engines import PAID_SECONDS, PREVIEW_SECONDS
+    from ..client.engines import PREVIEW_SECONDS
 
-    expected = PREVIEW_SECONDS if client.engine == "preview" else PAID_SECONDS
+    expected = PREVIEW_SECONDS if client.engine == "preview" else model.seconds
     done = threading.Event()
     style = "{desc} {percentage:3.0f}% |{bar}| {elapsed} of about " + f"{expected:.0f} s"
     bar = tqdm(total=expected, desc=label, bar_format=style, file=sys.stderr, disable=None, leave=False)
@@ -311,22 +358,34 @@ def _progress(label: str, client: Client) -> Iterator[None]:
         bar.close()
 
 
-def _show(arguments: argparse.Namespace) -> None:
-    from ..video import load
+def _models(arguments: argparse.Namespace) -> None:
+    from ..catalogue.models import models
+    from .listing import described, model_facts, model_text, models_text
 
-    video = load(arguments.file)
-    info = asdict(video.info)
+    if arguments.slug is None:
+        known = list(models.values())
+        write(json.dumps(list(map(model_facts, known)), indent=1) if arguments.json else models_text(known))
+    else:
+        model = models.find(arguments.slug)
+        write(json.dumps(described(model), indent=1) if arguments.json else model_text(model))
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from ..video import Video, load
+
+    made = load(arguments.file)
+    info = asdict(made.info) if isinstance(made, Video) else dict(zip(("width", "height"), made.size, strict=True))
     if arguments.json:
-        write(json.dumps({"path": str(video.path), "info": info, **video.recipe()}, indent=1))
+        write(json.dumps({"path": str(made.path), "info": info, **made.recipe()}, indent=1))
         return
-    sound = f"{info['audio_codec']} {info['sample_rate']} Hz" if info["audio_codec"] else "no sound"
-    write(
-        f"{video.path.name}: {info['width']}x{info['height']}, {info['fps']:g} fps, {info['duration']:.2f} s, {sound}"
-    )
-    write(video.caption)
-    if video.request:
-        write(f"prompt: {printable(video.request.prompt)}")
-        for i, reference in enumerate(video.request.references, start=1):
+    size = f"{made.path.name}: {info['width']}x{info['height']}"
+    sound = f"{info['audio_codec']} {info['sample_rate']} Hz" if info.get("audio_codec") else "no sound"
+    write(f"{size}, {info['fps']:g} fps, {info['duration']:.2f} s, {sound}" if "fps" in info else size)
+    write(made.caption)
+    if made.request:
+        if prompt := made.request.by_role("prompt"):
+            write(f"prompt: {printable(prompt)}")
+        for i, reference in enumerate(made.request.pictures, start=1):
             write(f"reference {i}: {reference.label} ({reference.size[0]}x{reference.size[1]})" if reference.size else
                   f"reference {i}: {shareable(reference.url)}")  # fmt: skip
 

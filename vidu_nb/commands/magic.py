@@ -2,6 +2,8 @@
 
 %%vidu -r cat.jpg --seed 7
 A cat naps. Then it looks up.
+
+Another model is named with ``--model``, and its parameters with ``--set NAME=VALUE``.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from ..catalogue.models import models
 from ..client.client import Client
 from ..console import printable
-from ..video import Video
-from .options import check_output, picture, request_from, request_options
+from .options import assignment, check_output, picture, request_from, request_options, save
 
 _EXAMPLE = "%%vidu -r cat.jpg --seed 7\nA cat naps. Then it looks up."
 _DESCRIPTION = (
@@ -28,8 +30,8 @@ _DESCRIPTION = (
 )
 _EPILOG = """\
 $name stands for a variable: in the prompt and in options for its text, as a picture (-r $name) for the path, bytes,
-PIL image, array or Reference itself, or for a list of them. $$ is a dollar sign; where there is no such variable,
-the text stays as it is.
+PIL image, array or Reference itself, or for a list of them, as a value (--set NAME=$name) for whatever it holds.
+$$ is a dollar sign; where there is no such variable, the text stays as it is.
 """
 
 
@@ -41,29 +43,31 @@ class ViduMagics(Magics):
 
     @no_var_expand  # IPython would evaluate {...}, which prompts may hold, and would turn pictures into text
     @line_cell_magic
-    def vidu(self, line: str, cell: str | None = None) -> Video | None:
-        """Make a clip from the cell's text; ``%vidu`` shows the options."""
+    def vidu(self, line: str, cell: str | None = None) -> Any:
+        """Make a clip, or a picture, from the cell's text; ``%vidu`` shows the options."""
         names = self.shell.user_ns
         parser = _parser(names)
         arguments = parser.parse_args(_split(line))
         if arguments.help or cell is None:
             parser.print_help()
             return None
-        if not cell.strip():
+        model = models.find(arguments.model)
+        prompt = model.by_role("prompt")
+        if not cell.strip() and prompt and prompt.required:
             raise UsageError(
                 f"the cell is empty: write what happens in the clip below the first line, as in\n{_EXAMPLE}"
             )
-        arguments.prompt = Template(cell).safe_substitute(names)
+        arguments.prompt = Template(cell).safe_substitute(names) if cell.strip() else None
         arguments.references = list(_flat(arguments.references))
         if arguments.output:
-            check_output(arguments.output)
+            check_output(arguments.output, model)
         client = Client.preview() if arguments.preview else Client.from_env()
-        video = client.generate(request_from(arguments), fresh=arguments.fresh)
+        made = client.generate(request_from(arguments, model), fresh=arguments.fresh)
         if arguments.name:
-            names[arguments.name] = video
+            names[arguments.name] = made
         if arguments.output:
-            video.save(arguments.output, references=not arguments.no_pictures)
-        return video
+            save(made, arguments.output, references=not arguments.no_pictures)
+        return made
 
 
 def register(shell: InteractiveShell) -> None:
@@ -93,14 +97,21 @@ def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:
     def expanded(text: str) -> str:
         return Template(text).safe_substitute(names)
 
-    def picture_of(text: str) -> Any:
+    def variable_in(text: str, option: str) -> Any:
         match = Template.pattern.fullmatch(text)
         name = match and (match["named"] or match["braced"])
         if not name:
             return expanded(text)
         if name not in names:
-            raise UsageError(f"%%vidu: -r {text}: there is no variable {name}")
+            raise UsageError(printable(f"%%vidu: {option}{text}: there is no variable {name}"))
         return names[name]
+
+    def picture_of(text: str) -> Any:
+        return variable_in(text, "-r ")
+
+    def assigned(text: str) -> tuple[str, Any]:
+        name, value = assignment(text)
+        return name, variable_in(value, f"--set {name}=")
 
     parser = _Parser(
         prog="%%vidu", description=_DESCRIPTION, epilog=_EPILOG, add_help=False,
@@ -108,11 +119,12 @@ def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:
     )  # fmt: skip
     for kind, convert in (
         (None, expanded), (str, expanded), (int, lambda text: int(expanded(text))), (picture, picture_of),
+        (assignment, assigned),
     ):  # fmt: skip
         parser.register("type", kind, convert)
     request_options(parser)
     parser.add_argument(
-        "--as", dest="name", type=_variable, metavar="NAME", help="also store the Video in this variable"
+        "--as", dest="name", type=_variable, metavar="NAME", help="also store the result in this variable"
     )
     parser.add_argument("--preview", action="store_true", help="use the free local preview engine, even with a key")
     parser.add_argument("--fresh", action="store_true", help="make a new clip, even where one is cached (paid again)")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -180,7 +181,8 @@ def consistency(
     video
         A `Video`, or a file's path.
     references
-        One to seven pictures; defaults to those of the video's request. URLs are not fetched: pass the pictures.
+        One to seven pictures; defaults to all those of the video's request, whatever its model calls them. URLs are not
+        fetched: pass the pictures.
     embed
         A function from a list of uint8 RGB pictures to an array of one vector each, such as ``vidu.dino()``; cosines of
         these vectors then are the scores. The default finds local features and colours: it knows a picture again when
@@ -204,7 +206,7 @@ def consistency(
     Raises
     ------
     InvalidRequest
-        No reference, one that can't be opened, or a rate that is not more than 0.
+        No reference, one that can't be opened, a rate that is not more than 0, or a picture in place of a clip.
     ViduError
         The file is no video, or `embed` returns something else than vectors.
 
@@ -214,7 +216,7 @@ def consistency(
     >>> consistency(clip).spans
     ((Span(start=0.0, end=5.0),),)
     """
-    path = video.path if isinstance(video, Video) else expanded(video)
+    path = _path_of(video)
     wanted = _references(video, references)
     if not rate > 0:
         raise InvalidRequest(f"rate={rate} should be more than 0 samples a second", field="rate")
@@ -232,10 +234,20 @@ def consistency(
     return _result(found, tuple(reference.label for reference in wanted), fps)
 
 
+def _path_of(video: Video | str | os.PathLike[str]) -> Path:
+    if isinstance(video, Video):
+        return video.path
+    if isinstance(video, str | os.PathLike):
+        return expanded(video)
+    problem = f"video: {type(video).__name__} is no clip: it has no moments to compare; pass a Video or a file's path"
+    raise InvalidRequest(problem, field="video")
+
+
 def _references(video: object, given: Source) -> tuple[Reference, ...]:
     if given is None and isinstance(video, Video) and video.request:
-        given = video.request.references
-    references = as_references(given)
+        references = video.request.pictures
+    else:
+        references = as_references(given)
     if not references:
         raise InvalidRequest("there is no reference to look for: pass references=", field="references")
     return references

@@ -17,9 +17,11 @@ from ..animatic.fetching import load_pictures
 from ..animatic.film.camera import Box, path
 from ..animatic.film.subject import find_subject, frame_subject
 from ..animatic.story.storyboard import FPS, plan_of
+from ..catalogue.field import Role
+from ..catalogue.request import Request
 from ..client.client import Client
 from ..errors import InvalidRequest, ViduError
-from ..request import FRAME_SIZES, VideoRequest
+from ..request import FRAME_SIZES
 from ..storage.archive import Archive
 from ..video import Video
 from .plots import ACCENT, INK, MUTED, WARN, new_plot, plot_html, table_html
@@ -124,7 +126,8 @@ class Framing:
     of : str
         What was judged: ``"request"`` or ``"clip"``.
     cuts : tuple of Cut
-        For a request one for each ratio; for a clip its own frame, and two crops for each of the others.
+        For a request one for each ratio; for a clip, and for a request to a model that can't be asked for the three
+        ratios, its own frame, and two crops for each of the others.
 
     >>> import vidu_nb as vidu
     >>> from skimage import data
@@ -196,16 +199,17 @@ class Framing:
         return table_html(_COLUMNS, map(_row, self.cuts)) + plot_html(self.plot)
 
 
-def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> Framing:
+def framing(source: Video | Request, *, archive: Archive | None = None) -> Framing:
     """Measure how much of the subject each aspect ratio keeps, and whether it lies inside the usual safe areas.
 
     Parameters
     ----------
     source
-        A `VideoRequest` is judged before anything is paid: its free previews in the three ratios are made or replayed
-        (one with seed 0 as if it were 42), and the subject is followed through their storyboards; references given by
-        URL are fetched, from public addresses only. A `Video` is judged by its frames, two a second: its own ratio, and
-        for the others a crop from the middle and the best crop.
+        A request, such as a `VideoRequest`, is judged before anything is paid: its free previews in the three ratios
+        are made or replayed (one with a random seed as if it were 42), and the subject is followed through their
+        storyboards; references given by URL are fetched, from public addresses only. A `Video` is judged by its frames,
+        two a second: its own ratio, and for the others a crop from the middle and the best crop; so is the one preview
+        of a request to a model that can't be asked for the three ratios.
     archive
         Where previews are kept; defaults to that of `Client`.
 
@@ -217,7 +221,7 @@ def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> 
     Raises
     ------
     InvalidRequest
-        Neither a video nor a request, or a reference can't be read or fetched.
+        Neither a video nor a request for one, or a reference can't be read or fetched.
     ViduError
         The video can't be read, or no preview could be made.
 
@@ -229,31 +233,49 @@ def framing(source: Video | VideoRequest, *, archive: Archive | None = None) -> 
 
     >>> from PIL import Image
     >>> wall = Image.new("RGB", (256, 256))
+    >>> from vidu_nb import VideoRequest
     >>> request = VideoRequest(prompt="A wall. Static.", references=wall, aspect_ratio="1:1", bgm=False)
     >>> [(cut.ratio, cut.way, cut.size) for cut in framing(Client.preview().generate(request)).cuts][2:]
     [('1:1', 'own frame', (1080, 1080)), ('9:16', 'centre crop', (1080, 1920)), ('9:16', 'best crop', (1080, 1920))]
     """
-    if isinstance(source, VideoRequest):
-        return Framing("request", tuple(_previewed(source, Client.preview(archive=archive))))
     if isinstance(source, Video):
         return Framing("clip", tuple(_cropped(source)))
-    message = f"source: {type(source).__name__} is neither: pass a VideoRequest, or a Video (vidu.load reads one)"
+    if isinstance(source, Request) and source.model.returns == "video":
+        return Framing("request", tuple(_previewed(source, Client.preview(archive=archive))))
+    kind = type(source).__name__
+    message = f"source: {kind} is neither a clip nor a request for one: pass a VideoRequest, or a Video (vidu.load)"
     raise InvalidRequest(message, field="source")
 
 
 # ── A request: its storyboard says where the camera is ────────────────────────────────────────────
 
 
-def _previewed(request: VideoRequest, client: Client) -> Iterator[Cut]:
+def _previewed(request: Request, client: Client) -> Iterator[Cut]:
+    if request.is_random:
+        request = _with(request, "seed", DRAWN_SEED)
+    shape = request.model.by_role("aspect_ratio")
+    if shape is None or not shape.sizes.keys() >= FRAME_SIZES.keys():
+        made: Any = client.generate(request)
+        yield from _cropped(made)
+        return
     pictures = load_pictures(request)
     for ratio in FRAME_SIZES:
-        asked = request.replace(aspect_ratio=ratio, seed=request.seed or DRAWN_SEED)
-        yield Cut(ratio, "preview", client.generate(asked), None, tuple(_planned(asked, pictures)))
+        asked = _with(request, "aspect_ratio", ratio)
+        clip: Any = client.generate(asked)
+        yield Cut(ratio, "preview", clip, None, tuple(_planned(asked, pictures)))
 
 
-def _planned(request: VideoRequest, pictures: list[np.ndarray]) -> Iterator[Moment]:
+def _with(request: Request, role: Role, value: Any) -> Request:
+    field = request.model.by_role(role)
+    return request.replace(**{field.name: value}) if field else request
+
+
+def _planned(request: Request, pictures: list[np.ndarray]) -> Iterator[Moment]:
     """Follow a preview's subject by the arithmetic that its camera goes by (`animatic.film.stage`)."""
     board = plan_of(request)
+    width, height = FRAME_SIZES[
+        request.by_role("aspect_ratio")
+    ]  # which the model's own frame, of the same shape, is scaled to
     aspect, step = board.width / board.height, round(_STEP * FPS)
     layouts = [(scene := find_subject(picture), frame_subject(scene, aspect)) for picture in pictures]
     for index in range(step // 2, board.frames, step):
@@ -268,8 +290,8 @@ def _planned(request: VideoRequest, pictures: list[np.ndarray]) -> Iterator[Mome
         # From the picture to the canvas that it was laid on, from there to what the camera sees.
         x = layout.place[0] - layout.crop.left - (view.x - view.width / 2)
         y = layout.place[1] - layout.crop.top - (view.y - view.width / aspect / 2)
-        subject, picture = (moved(box, x, y, board.width / view.width) for box in (scene.subject, layout.crop))
-        yield Moment(index / FPS, subject, common(picture, Box(0, 0, board.width, board.height)))
+        subject, picture = (moved(box, x, y, width / view.width) for box in (scene.subject, layout.crop))
+        yield Moment(index / FPS, subject, common(picture, Box(0, 0, width, height)))
 
 
 # ── A clip: its frames are looked at ──────────────────────────────────────────────────────────────

@@ -9,6 +9,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..catalogue.model import Model
+from ..console import dollars
 from ..errors import ViduError
 
 
@@ -18,6 +20,8 @@ class Offer:
 
     Attributes
     ----------
+    returns : str
+        ``"video"`` or ``"image"``.
     missing : tuple of str
         Sentences: what stands between the form and a request.
     preview_kept, clip_kept : bool
@@ -32,6 +36,7 @@ class Offer:
         US dollars left on the account, where known.
     """
 
+    returns: str
     missing: tuple[str, ...]
     preview_kept: bool
     clip_kept: bool
@@ -58,7 +63,7 @@ class Offer:
             return "Generate (kept: shows at no cost)"
         if not self.has_key:
             return "Generate (needs a key)"
-        return f"Generate (about ${self.price_usd:.2f}, about {minutes(self.clip_s)})"
+        return f"Generate (about {dollars(self.price_usd)}, about {minutes(self.clip_s)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +139,20 @@ class ActionBar:
         """Show what the buttons would do now, and why where they do nothing."""
         self._offer = offer
         self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
-        self._again.description = f"Pay again (about ${offer.price_usd:.2f})"
+        self._again.description = f"Pay again (about {dollars(offer.price_usd)})"
+        is_video = offer.returns == "video"
         blocked = bool(offer.missing) or self._is_running
         self._preview.disabled = self._generate.disabled = blocked
-        self._preview.tooltip = f"A moving storyboard made on this machine, about {offer.preview_s:.0f} s"
-        self._generate.tooltip = "The model's clip; a request that is kept is shown again at no cost"
+        stand_in = "moving storyboard" if is_video else "stand-in"
+        self._preview.tooltip = f"A {stand_in} made on this machine, about {offer.preview_s:.0f} s"
+        made = "clip" if is_video else "picture"
+        self._generate.tooltip = f"The model's {made}; a request that is kept is shown again at no cost"
+        self._generate.icon = "film" if is_video else "picture-o"
         reason = " ".join(offer.missing)
         if self._is_running:
             reason = "A call is running; the buttons come back when it has ended."
         elif not reason and offer.credits is not None:
-            reason = f"Credits left: ${offer.credits:.2f}"
+            reason = f"Credits left: {dollars(offer.credits)}"
         self._reason.value = f'<div class="vidu-help">{escape(reason) or "&nbsp;"}</div>'
 
     def withdraw_pay_again(self) -> None:
@@ -209,18 +218,26 @@ def cancelled(error: ViduError, price_usd: float) -> str:
         return f"Cancelled. {error}"
     return (
         "Cancelled here. The service can't be told to stop: it goes on there, and may bill about "
-        f"${price_usd:.2f}. Nothing is sent again by itself; vidu.Client().pending() lists such calls."
+        f"{dollars(price_usd)}. Nothing is sent again by itself; vidu.Client().pending() lists such calls."
     )
 
 
-def missing(problems: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def missing(model: Model, problems: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Return what a form lacks, as sentences for the line below the buttons."""
-    known = {"prompt: is empty": "Say what happens in the clip.", "references: is": "Add at least one picture."}
-    sentences = []
-    for _, problem in problems:
-        sentence = next((text for start, text in known.items() if problem.startswith(start)), f"{problem}.")
-        sentences.append(f"{sentence[:1].upper()}{sentence[1:]}")
-    return tuple(sentences)
+    return tuple(_sentence(model, name, problem) for name, problem in problems)
+
+
+def _sentence(model: Model, name: str, problem: str) -> str:
+    field = model.by_parameter.get(name)
+    text = problem
+    if field is not None and problem.startswith((f"{name}: is empty", f"{name}: is missing")):
+        if field.type == "pictures":
+            text = "add at least one picture"
+        elif field.type == "picture":
+            text = f"{field.title}: add a picture"
+        elif field.hint:
+            text = field.hint
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:

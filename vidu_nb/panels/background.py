@@ -7,8 +7,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
-
-from ..video import Video
+from typing import Any
 
 _TICK = 0.25  # s
 
@@ -22,12 +21,12 @@ def in_background(work: Callable[[], object]) -> None:
 
 
 class BackgroundCall:
-    """Makes a clip on a thread of its own, beside a clock.
+    """Makes a clip or a picture on a thread of its own, beside a clock.
 
     Parameters
     ----------
     work
-        Makes the clip.
+        Makes it.
     tick
         Gets the elapsed seconds, four times a second.
     done
@@ -35,19 +34,19 @@ class BackgroundCall:
 
     Attributes
     ----------
-    video : Video or None
+    made : Video, Picture, tuple of Picture or None
     error : BaseException or None
         What came of the call.
     """
 
     def __init__(
         self,
-        work: Callable[[], Video],
+        work: Callable[[], Any],
         *,
         tick: Callable[[float], object],
         done: Callable[[BackgroundCall], object],
     ) -> None:
-        self.video: Video | None = None
+        self.made: Any = None
         self.error: BaseException | None = None
         self._work, self._tick, self._done = work, tick, done
         self._begun, self._worked, self._ended = threading.Event(), threading.Event(), threading.Event()
@@ -70,16 +69,15 @@ class BackgroundCall:
         """Wait until the call has ended; True when it has. Ctrl-C gets through."""
         return self._ended.wait(seconds)
 
-    def result(self) -> Video:
-        """Return the clip, or raise the call's error."""
+    def result(self) -> Any:
+        """Return what was made, or raise the call's error."""
         if self.error is not None:
             raise self.error
-        assert self.video is not None  # noqa: S101  # for the type checker: one of both is there once it has ended
-        return self.video
+        return self.made
 
     def _run(self) -> None:
         try:
-            self.video = self._work()
+            self.made = self._work()
         except BaseException as error:  # it is raised where the call is waited for
             self.error = error
         self._worked.set()

@@ -1,246 +1,319 @@
-"""The form: a control for each parameter; labels, help, limits and defaults come from the request model."""
+"""The form: a control for each parameter of a model; labels, help, limits and defaults come from the model's file."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
+from ..catalogue.field import Field, Role
+from ..catalogue.model import Model
+from ..catalogue.request import Request, quietly
 from ..errors import InvalidRequest
 from ..references.reference import as_references
-from ..request import MAX_PROMPT, MAX_SEED, VideoRequest, choices, quietly, whole
-from ..widgets.tray import ReferenceTray
+from .boxes import Fold, close
+from .carry import carry, lay_out
+from .controls import Control, counter, shapes_style
+from .seeds import draw_seed
 
-_TIPS = (
-    "Say who or what is seen, what happens, where, in which light and style; concrete words work best.",
-    "Say how the camera moves: slow push in, pan right, tilt up, close-up, wide shot.",
-    "Pictures of high resolution give more texture and detail; one clear subject in each.",
-    "Choose the ratio for the place where it will be seen: 16:9 wide screens, 9:16 phones, 1:1 feeds.",
-    "Keep the seed to get the same clip again; change only the seed to see another take.",
-    "Automatic movement suits most; small keeps faces and products calm.",
+_FEW = 6  # controls beside the prompt; where there are more, those of no role are folded away
+_UNUSUAL: tuple[Role, ...] = ("", "base64")
+_IDEAS = {
+    "video": "Who or what is seen, what happens, how the camera moves",
+    "image": "Who or what is seen, where, in which light and style",
+}
+_CONCRETE = "where, in which light and style; concrete words work best."
+#: Role → advice, for models that have such a parameter.
+_TIPS: tuple[tuple[Role, str, str], ...] = (
+    ("prompt", "video", f"Say who or what is seen, what happens, {_CONCRETE}"),
+    ("prompt", "image", f"Say who or what is seen, {_CONCRETE}"),
+    ("prompt", "video", "Say how the camera moves: slow push in, pan right, tilt up, close-up, wide shot."),
+    ("negative_prompt", "image", "Name what is to be left out in the negative prompt: blur, text, extra fingers."),
+    ("references", "", "Pictures of high resolution give more texture and detail; one clear subject in each."),
+    (
+        "aspect_ratio",
+        "",
+        "Choose the ratio for the place where it will be seen: 16:9 wide screens, 9:16 phones, 1:1 feeds.",
+    ),
+    ("seed", "", "Keep the seed to get the same {noun} again; change only the seed to see another take."),
+    ("movement", "", "Automatic movement suits most; small keeps faces and products calm."),
 )
-_TIPS_HTML = (
-    '<details class="vidu-tips"><summary>Prompt tips</summary><ul>'
-    + "".join(f"<li>{tip}</li>" for tip in _TIPS)
-    + "</ul></details>"
-)
-
-
-class Field:
-    """Shows a parameter's control with a line below it: help, or what is wrong.
-
-    Parameters
-    ----------
-    name
-        The parameter.
-    control
-        What holds its value.
-    help_text
-        The line below while nothing is wrong; plain text.
-    around
-        What is shown in the control's place, where that is more than the control.
-    """
-
-    def __init__(
-        self, name: str, control: widgets.Widget, help_text: str, around: widgets.Widget | None = None
-    ) -> None:
-        self.name = name
-        self.control = control
-        self.help_text = help_text
-        self.is_touched = False  # nobody is blamed for a field that they have not come to yet
-        self.line = widgets.HTML()
-        self.line.add_class("vidu-line")
-        self.box = widgets.VBox([around or control, self.line])
-        self.box.add_class("vidu-field")
-        self.box.add_class(f"vidu-{name.replace('_', '-')}")
-        self.say()
-
-    @property
-    def value(self) -> Any:
-        """The value that the control holds."""
-        return getattr(self.control, self.trait)
-
-    @value.setter
-    def value(self, value: Any) -> None:
-        setattr(self.control, self.trait, value)
-
-    def can_show(self, value: Any) -> bool:
-        """Return whether the control can hold a value that the model refuses, for a person to correct."""
-        if isinstance(self.control, widgets.IntText):
-            return type(value) is int
-        is_text = isinstance(self.control, widgets.Textarea | widgets.Text) and isinstance(value, str)
-        return is_text or isinstance(self.control, ReferenceTray)
-
-    @property
-    def trait(self) -> str:
-        """The control's trait that holds the value."""
-        return "references" if isinstance(self.control, ReferenceTray) else "value"
-
-    def say(self, problem: str = "", *, note: str = "", extra: str = "") -> None:
-        """Show a problem, else a note, else the help; `extra` is HTML beside it."""
-        text = problem.removeprefix(f"{self.name}: ") or note or self.help_text
-        text = f"{text[:1].upper()}{text[1:]}"
-        kind = "problem" if problem else "note" if note else "help"
-        sign = '<span aria-hidden="true">⚠ </span>' if problem or note else ""
-        alert = ' role="alert"' if problem else ""
-        self.line.layout.display = "none" if not text and not extra else ""
-        self.line.value = f'<div class="vidu-{kind}"><span{alert}>{sign}{escape(text)}</span>{extra}</div>'
 
 
 class Form:
-    """Holds a control for every parameter of a request, and makes the request of them.
+    """Holds a control for every parameter of a model, and makes the request of them.
 
     Parameters
     ----------
     values
         First values; the model's defaults stand for the rest.
     model
-        `VideoRequest`, or a class with more parameters.
+        Whose parameters they are; `use` changes to another's.
 
     Attributes
     ----------
+    model : Model
+    controls : dict of str to Control
+        By the parameters' names in Python.
+    box : ipywidgets.HBox
+        All controls: prompt and pictures beside the others.
     on_change : callable
         Called after each change, when `request` and `problems` are up to date.
-    request : VideoRequest or None
+    request : Request or None
         What the controls make together, None while something is missing or wrong.
     problems : tuple of (str, str)
         Parameter and sentence for each thing that is missing or wrong.
     """
 
-    def __init__(self, values: Mapping[str, Any], *, model: type[VideoRequest] = VideoRequest) -> None:
-        self._model = model
+    def __init__(self, values: Mapping[str, Any], *, model: Model) -> None:
         self.on_change: Callable[[], object] = lambda: None
         self._is_filling = False
-        self.request: VideoRequest | None = None
+        self._keeps_seed = True
+        self._left: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self.request: Request | None = None
         self.problems: tuple[tuple[str, str], ...] = ()
-        self._lock = widgets.ToggleButton(
-            value=True, icon="lock", description="Keep", tooltip="Keep the seed after a run"
-        )
-        self._dice = widgets.Button(icon="random", description="Dice", tooltip="Another random seed")
-        self.fields = {name: self._field(name, info) for name, info in model.model_fields.items()}
+        self.box = widgets.HBox()
+        self.box.add_class("vidu-columns")
+        self._show(model)
         self.fill(values)
-        for field in self.fields.values():
-            field.control.observe(self._changed, field.trait)
-        self._lock.observe(self._lock_changed, "value")
-        self._dice.on_click(lambda _: self.roll())
 
-    @property
-    def box(self) -> Any:
-        """All controls: prompt and pictures beside the others."""
-        boxes = {name: field.box for name, field in self.fields.items()}
-        content = widgets.VBox([boxes.pop("prompt"), boxes.pop("references")])
-        content.add_class("vidu-content")
-        dials = widgets.VBox(list(boxes.values()))
-        dials.add_class("vidu-dials")
-        columns = widgets.HBox([content, dials])
-        columns.add_class("vidu-columns")
-        return columns
+    def by_role(self, role: Role) -> Control | None:
+        """Return the control of the parameter with a role, None where the model has none."""
+        field = self.model.by_role(role)
+        return self.controls[field.parameter] if field else None
 
     def values(self) -> dict[str, Any]:
-        """Return what the controls hold, right or wrong."""
-        return {name: field.value for name, field in self.fields.items()}
+        """Return what the controls hold, right or wrong; what is empty or can't be read is left out."""
+        return self._read()[0]
 
     def fill(self, values: Mapping[str, Any]) -> None:
-        """Put values into the controls, in one change.
+        """Put values into the controls, in one change; ``references`` stands for the pictures of any model.
 
         Raises
         ------
         InvalidRequest
             A value that its control can't show, such as a ratio that is not offered; nothing was changed.
         """
-        wanted = {name: whole(value) for name, value in values.items()}  # a widget takes Python's own numbers alone
-        if "references" in wanted:
-            wanted["references"] = as_references(wanted["references"])
-        _, problems, _ = _checked(self._model, {**self.values(), **wanted})
-        unshown = tuple(
-            (name, sentence)
-            for name, sentence in problems
-            if name not in self.fields or (name in wanted and not self.fields[name].can_show(wanted[name]))
-        )
+        wanted = self._wanted(values)
+        _, problems, _ = _checked(self.model, {**self.values(), **wanted})
+        unshown = tuple((name, text) for name, text in problems if name in wanted and not self._can_show(name, wanted))
+        named = {name for name, _ in unshown}
+        unshown += tuple(
+            (name, f"{name}: {str(value)[:80]!r} can't be shown in this panel" if name in self.controls else
+             f"{name}: this panel has no such control")
+            for name, value in wanted.items()
+            if name not in named and not self._can_show(name, wanted)
+        )  # fmt: skip
         if unshown:
             raise InvalidRequest("; ".join(text for _, text in unshown), field=unshown[0][0], problems=unshown)
-        self._is_filling = True
-        try:
-            for name, value in wanted.items():
-                self.fields[name].value = value
-        finally:
-            self._is_filling = False
+        self._put(wanted)
         self._check()
 
+    def use(self, model: Model, values: Mapping[str, Any] | None = None) -> list[str]:
+        """Show another model's controls, and return the titles of what it has no place for.
+
+        Parameters
+        ----------
+        model
+            Whose.
+        values
+            What they are to show; by default what both models have, by role, and what this one was left with before.
+        """
+        old, before, boxes = self.model, self.values(), self.box.children
+        self._show(model)
+        for box in boxes:
+            close(box)
+        carried, dropped = carry(before, old, model) if values is None else (self._wanted(values), [])
+        earlier, brought = self._left.get(model.slug, ({}, {})) if values is None else ({}, {})
+        fitting = {name: value for name, value in carried.items() if self._can_show(name, carried)}
+        dropped += [model.by_parameter[name].title for name in carried if name not in fitting]
+        changed = {name: value for name, value in fitting.items() if name not in brought or brought[name] != value}
+        self._put({**earlier, **changed} if earlier else fitting)
+        self._left[old.slug] = before, carry(self.values(), model, old)[0]
+        self._check()
+        return dropped
+
     def roll(self) -> None:
-        """Draw another random seed."""
-        self.fields["seed"].value = random.randint(1, MAX_SEED)
+        """Draw another random seed, where the model has one."""
+        if (seed := self.by_role("seed")) is not None:
+            seed.value = draw_seed(seed.field)
 
     def after_a_run(self) -> None:
         """Draw another seed for the next run, unless it is to stay."""
-        if not self._lock.value:
+        if not self._keeps_seed:
             self.roll()
 
-    # From parameters to controls.
+    def labels(self) -> list[str]:
+        """Return what the controls say of shape, length and seed as texts."""
+        values = self.values()
+        held = {role: self._held(role, values) for role in ("aspect_ratio", "resolution", "duration", "seed")}
+        shape = held["aspect_ratio"] or held["resolution"]
+        parts = [str(shape)] if shape else []
+        parts += [f"{held['duration']} s"] if held["duration"] is not None else []
+        return parts + ([f"seed {held['seed']}"] if held["seed"] is not None else [])
 
-    def _field(self, name: str, info: Any) -> Field:
-        label, help_text = info.title or name.replace("_", " ").capitalize(), info.description or ""
-        default = None if info.is_required() else info.default
-        if name == "references":
-            return Field(name, ReferenceTray(), "")  # the tray explains itself
-        if name == "prompt":
-            area = widgets.Textarea(
-                description=label, placeholder="Who or what is seen, what happens, how the camera moves"
-            )
-            return Field(name, area, help_text, widgets.VBox([area, widgets.HTML(_TIPS_HTML)]))
-        if options := choices(name, self._model):
-            shown = [(f"{option} s" if name == "duration" else str(option), option) for option in options]
-            radio = widgets.RadioButtons(description=label, options=shown, value=default, orientation="horizontal")
-            return Field(name, radio, help_text)
-        if isinstance(default, bool):
-            return Field(name, widgets.Checkbox(description=label, value=default, indent=False), help_text)
-        if isinstance(default, int):
-            number = widgets.IntText(description=label, value=default)
-            row = widgets.HBox([number, self._lock, self._dice]) if name == "seed" else None
-            return Field(name, number, help_text, row)
-        return Field(name, widgets.Text(description=label, value=default or ""), help_text)
+    def _held(self, role: Role, values: Mapping[str, Any]) -> Any:
+        field = self.model.by_role(role)
+        return values.get(field.parameter) if field else None
 
-    def _lock_changed(self, change: dict[str, Any]) -> None:
-        self._lock.icon = "lock" if change["new"] else "unlock"
-        self._lock.description = "Keep" if change["new"] else "Vary"
-        self._lock.tooltip = "Keep the seed after a run" if change["new"] else "Draw another seed after each run"
+    # Values in and out.
 
-    def _changed(self, change: dict[str, Any]) -> None:
-        for field in self.fields.values():
-            if field.control is change["owner"]:
-                field.is_touched = True
+    def _read(self) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+        values: dict[str, Any] = {}
+        problems = []
+        for name, control in self.controls.items():
+            try:
+                value = control.value
+            except ValueError as error:
+                problems.append((name, f"{name}: {error}"))
+            else:
+                values |= {} if value is None else {name: value}
+        return values, tuple(problems)
+
+    def _wanted(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values from code by the controls that take them, each as its control does."""
+        values = dict(values)
+        if "references" in values and "references" not in self.controls and self._trays():
+            pictures = as_references(values.pop("references"), most=len(self._trays()))
+            values = lay_out(pictures, self.model) | values
+        names = {field.name: field.parameter for field in self.model.fields.values() if field.role != "references"}
+        named = {names.get(name, name) if name not in self.controls else name: value for name, value in values.items()}
+        return {name: self.controls[name].taken(one) if name in self.controls else one for name, one in named.items()}
+
+    def _trays(self) -> list[Field]:
+        return [field for field in self.model.media if field.type == "picture"]
+
+    def _can_show(self, name: str, wanted: Mapping[str, Any]) -> bool:
+        return name in self.controls and self.controls[name].can_show(wanted[name])
+
+    def _put(self, values: Mapping[str, Any]) -> None:
+        self._is_filling = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self._is_filling = False
+
+    def _changed(self, change: Mapping[str, Any]) -> None:
+        for control in self.controls.values():
+            if control.widget is change["owner"]:
+                control.is_touched = True
         if not self._is_filling:
             self._check()
 
     def _check(self) -> None:
         """Make the request anew, and show beside each control what is wrong with it."""
-        self.request, self.problems, notes = _checked(self._model, self.values())
+        values, unread = self._read()
+        request, problems, notes = _checked(self.model, values)
+        self.problems = (*unread, *(one for one in problems if one[0] not in dict(unread)))
+        self.request = None if self.problems else request
         wrong: dict[str, str] = {}
         for name, sentence in self.problems:
             wrong.setdefault(name, sentence)
-        for name, field in self.fields.items():
-            problem = wrong.get(name, "") if field.is_touched and (field.value or name == "prompt") else ""
-            field.say(problem, note=notes.get(name, ""), extra=_counter(field.value) if name == "prompt" else "")
+        for name, control in self.controls.items():
+            is_prompt, limit = control.field.role == "prompt", control.field.max_length
+            problem = wrong.get(name, "") if control.is_touched and (control.raw or is_prompt) else ""
+            extra = counter(control.raw, limit) if is_prompt and limit else ""
+            control.say(problem, note=notes.get(name, ""), extra=extra)
         self.on_change()
 
+    # What is seen.
 
-def _counter(prompt: str) -> str:
-    """Format a prompt's length and its limit."""
-    length = len(prompt.strip())  # as it is sent
-    over = " vidu-over" if length > MAX_PROMPT else ""
-    return f'<span class="vidu-counter{over}">{length:,} / {MAX_PROMPT:,}</span>'
+    def _show(self, model: Model) -> None:
+        """Put a model's controls in the place of those before."""
+        self.model = model
+        self.controls = {name: self._control(field) for name, field in model.by_parameter.items()}
+        for control in self.controls.values():
+            control.widget.observe(self._changed, control.trait)
+        self.box.children = self._columns()
+
+    def _columns(self) -> tuple[Any, ...]:
+        told = [one for one in self.controls.values() if self._is_content(one.field)]
+        dials = [one for one in self.controls.values() if one not in told]
+        folded = [one for one in dials if one.field.role in _UNUSUAL and not one.field.required]
+        folded = folded if len(dials) > _FEW else []
+        content = widgets.VBox(_in_pairs(told))
+        column = widgets.VBox([one.box for one in dials if one not in folded])
+        content.add_class("vidu-content")
+        column.add_class("vidu-dials")
+        if folded:
+            label, inside = f"More ({len(folded)})", [one.box for one in folded]
+            more = Fold(label, inside, tooltip="Parameters that are seldom needed").box
+            more.add_class("vidu-more")
+            column.children = (*column.children, more)
+        ratio = self.by_role("aspect_ratio")
+        if ratio is not None and (style := shapes_style(ratio.field)):
+            content.children = (*content.children, widgets.HTML(f"<style>{style}</style>", layout={"display": "none"}))
+            ratio.box.add_class("vidu-shapes")
+        return (content, column) if column.children else (content,)
+
+    def _is_content(self, field: Field) -> bool:
+        """Return whether a control stands in the wide column: what is told and shown, as far as that fits a screen."""
+        has_tray = any(one.type.startswith("picture") for one in self.model.media)
+        is_told = field.role == "prompt" or (field.role == "negative_prompt" and not has_tray)
+        return is_told or field.type.startswith("picture")
+
+    def _control(self, field: Field) -> Control:
+        noun = noun_of(self.model)
+        if field.role == "prompt":
+            control = Control(field, noun=noun, below=(widgets.HTML(_tips(self.model)),))
+            control.widget.placeholder = _IDEAS[self.model.returns]
+            return control
+        return Control(field, noun=noun, beside=self._seed_tools() if field.role == "seed" else ())
+
+    def _seed_tools(self) -> tuple[Any, ...]:
+        """Make the button that keeps the seed or lets it vary, and the one that draws another."""
+        lock = widgets.ToggleButton(value=self._keeps_seed)
+        dice = widgets.Button(icon="random", description="Dice", tooltip="Another random seed")
+
+        def look(keeps: bool) -> None:
+            self._keeps_seed = keeps
+            lock.icon, lock.description = ("lock", "Keep") if keeps else ("unlock", "Vary")
+            lock.tooltip = "Keep the seed after a run" if keeps else "Draw another seed after each run"
+
+        look(self._keeps_seed)
+        lock.observe(lambda change: look(change["new"]), "value")
+        dice.on_click(lambda _: self.roll())
+        return lock, dice
+
+
+def _in_pairs(controls: list[Control]) -> list[Any]:
+    """Return the boxes of controls, the prompt first; the trays for one picture each stand beside each other."""
+    ordered = sorted(controls, key=lambda one: one.field.role != "prompt")
+    single = [one for one in ordered if one.field.type == "picture"]
+    if len(single) < 2:
+        return [one.box for one in ordered]
+    row = widgets.HBox([one.box for one in single])
+    row.add_class("vidu-pair")
+    place = ordered.index(single[0])
+    boxes = [one.box for one in ordered if one not in single]
+    return [*boxes[:place], row, *boxes[place:]]
+
+
+def noun_of(model: Model) -> str:
+    """Return what a model makes, in a word."""
+    return "clip" if model.returns == "video" else "picture"
+
+
+def _tips(model: Model) -> str:
+    fitting = [
+        tip.format(noun=noun_of(model))
+        for role, returns, tip in _TIPS
+        if model.by_role(role) and returns in ("", model.returns)
+    ]
+    items = "".join(f"<li>{escape(tip)}</li>" for tip in fitting)
+    return f'<details class="vidu-tips"><summary>Prompt tips</summary><ul>{items}</ul></details>'
 
 
 def _checked(
-    model: type[VideoRequest], values: Mapping[str, Any]
-) -> tuple[VideoRequest | None, tuple[tuple[str, str], ...], dict[str, str]]:
+    model: Model, values: Mapping[str, Any]
+) -> tuple[Request | None, tuple[tuple[str, str], ...], dict[str, str]]:
     """Return the request, what is wrong, and notes on what is allowed and yet unusual."""
     try:
         with quietly():
-            request = model(**values)
+            request = model.request(**values)
     except InvalidRequest as error:
         return None, error.problems, {}
     return request, (), dict(request.remarks())

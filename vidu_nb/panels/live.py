@@ -13,10 +13,12 @@ import ipywidgets as widgets
 
 from .. import media
 from ..animatic.cancellation import Question
-from ..animatic.engine import make_clip
+from ..animatic.engine import make_outputs
+from ..catalogue.request import PREVIEW, Request
+from ..pictures import Picture
 from ..player import Player
 from ..receipt import Receipt
-from ..request import DRAFT, MAX_SEED, PREVIEW, VideoRequest
+from ..request import DRAFT_ENDING, MAX_SEED
 from ..video import Video
 from .form import Form
 from .result import ResultView
@@ -42,7 +44,7 @@ class LiveDraft:
     def __init__(self, form: Form, result: ResultView, say: Callable[[str], object]) -> None:
         self._form, self._result, self._say = form, result, say
         self._lock = threading.RLock()  # observers of what is shown may change the controls
-        self._request: VideoRequest | None = None  # what was drawn last, or is about to be
+        self._request: Request | None = None  # what was drawn last, or is about to be
         self._turn = 0  # counts the changes: a draft of an earlier turn is not wanted any more
         self._timer: threading.Timer | None = None
         self.box = widgets.Checkbox(
@@ -50,6 +52,7 @@ class LiveDraft:
         )
         self.box.add_class("vidu-live")
         self.box.observe(self._switched, "value")
+        self.follow()
 
     def follow(self) -> None:
         """Draw what the controls say, once they have been left alone for a moment."""
@@ -78,7 +81,7 @@ class LiveDraft:
         self._request = None
         self.follow()
 
-    def _next_turn(self, request: VideoRequest | None) -> int:
+    def _next_turn(self, request: Request | None) -> int:
         """Give up the draft that is being made, and the one that waits."""
         self._request = request
         self._turn += 1
@@ -86,7 +89,7 @@ class LiveDraft:
             self._timer.cancel()
         return self._turn
 
-    def _draw(self, request: VideoRequest, turn: int) -> None:
+    def _draw(self, request: Request, turn: int) -> None:
         def is_given_up() -> bool:
             return self._turn != turn
 
@@ -100,7 +103,7 @@ class LiveDraft:
                 self._say(f"No draft: {error}")
 
 
-def make_draft(request: VideoRequest, *, cancelled: Question) -> dict[str, str]:
+def make_draft(request: Request, *, cancelled: Question) -> dict[str, str]:
     """Render a draft, and return the MIME bundle of a player that holds it; no file remains.
 
     Parameters
@@ -110,10 +113,17 @@ def make_draft(request: VideoRequest, *, cancelled: Question) -> dict[str, str]:
     cancelled
         Asked between frames; True ends the work with `Cancelled`.
     """
-    seed = request.seed or random.randint(1, MAX_SEED)
+    seed = random.randint(1, MAX_SEED) if request.is_random else request.seed_value
+    returns = request.model.returns
+    receipt = Receipt(
+        PREVIEW, f"{request.model.slug}{DRAFT_ENDING if returns == 'video' else ''}", cost_usd=0.0, seed=seed
+    )
+    made: list[Video | Picture] = []
     with tempfile.TemporaryDirectory(prefix="vidu-nb-draft-") as folder:
-        path = Path(folder) / "draft.mp4"
-        path.write_bytes(make_clip(request, seed=seed, draft=True, cancelled=cancelled))
-        path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
-        video = Video(path, request, Receipt(PREVIEW, DRAFT, cost_usd=0.0, seed=seed))
-        return Player([video], embed=True, loops=True).bundle() | {"text/plain": video.caption}
+        for number, output in enumerate(make_outputs(request, seed=seed, draft=True, cancelled=cancelled), 1):
+            path = Path(folder) / f"draft{number}.{output.suffix}"
+            path.write_bytes(output.data)
+            if returns == "video":
+                path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
+            made.append(Video(path, request, receipt) if returns == "video" else Picture(path, request, receipt))
+        return Player(made, embed=True, loops=True).bundle() | {"text/plain": made[0].caption}

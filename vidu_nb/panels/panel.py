@@ -1,4 +1,4 @@
-"""`panel`: every parameter as a widget, previews for free, clips for money, and a history."""
+"""`panel`: every parameter of a model as a widget, previews for free, results for money, and a history."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ import ipywidgets as widgets
 import traitlets
 from IPython.display import display
 
+from ..catalogue.model import Model
+from ..catalogue.models import DEFAULT, models
+from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
+from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
-from ..references.reference import Source
-from ..request import PREVIEW, AspectRatio, MovementAmplitude, VideoRequest
+from ..references.reference import Reference, Source
+from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from ..video import Video
 from ..widgets.roundtrip import Roundtrip
 from .actions import ActionBar, Progress, cancelled
 from .background import BackgroundCall
-from .form import Form
+from .carry import room_for
+from .form import Form, noun_of
 from .header import Header
 from .history import ArchiveList, HistoryStrip
 from .live import LiveDraft
-from .result import ClipTools, ResultView
+from .made import Made, each
+from .result import ResultTools, ResultView
 from .running import Running
 from .service import Service
 
@@ -34,20 +40,23 @@ _CSS = Path(__file__).with_name("panel.css")
 
 
 class Panel(widgets.VBox):
-    """Controls for every parameter of a request, with previews and clips; shows itself as a cell's last value.
+    """Controls for every parameter of a model, with previews and results; shows itself as a cell's last value.
 
     Made by `panel`. From code it does what it does by hand: `preview`, `generate`, `await run()`.
 
     Attributes
     ----------
-    request : VideoRequest or None
-        What the controls say, None while something is missing or wrong. Assigning one fills the controls.
+    model : Model
+        What is asked. Assigning another, or its slug, changes the controls; what both have stays as it is.
+    request : Request or None
+        What the controls say, None while something is missing or wrong. Assigning one fills the controls, and chooses
+        its model.
     problems : tuple of (str, str)
         Parameter and sentence for each thing that is missing or wrong.
-    video : Video or None
-        The clip that is shown.
-    history : tuple of Video
-        This panel's clips, oldest first.
+    video : Video, Picture, tuple of Picture or None
+        What is shown.
+    history : tuple of Video and Picture
+        What this panel made, oldest first.
     state : str
         ``"ready"``, ``"running"``, ``"done"`` or ``"failed"``; observable, as are the others, and when a call ends the
         last to change.
@@ -72,6 +81,7 @@ class Panel(widgets.VBox):
     (True, 'done', 'Here it is: 1:1 · 5 s · seed 7 · preview, free')
     """
 
+    model = traitlets.Any()
     request = traitlets.Any(None, allow_none=True)
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
@@ -87,7 +97,7 @@ class Panel(widgets.VBox):
         values: Mapping[str, Any] | None = None,
         *,
         client: Client | None = None,
-        model: type[VideoRequest] = VideoRequest,
+        model: Model | str | None = None,
     ) -> None:
         super().__init__()
         self._guard = threading.Lock()
@@ -102,12 +112,14 @@ class Panel(widgets.VBox):
             again=lambda: self._click("generate", again=True),
             cancel=self.cancel,
         )
-        self._form = Form(values or {}, model=model)
+        self._form = Form(values or {}, model=models.find(model))
+        self.model = self._form.model
+        self._header = Header(self._form, lambda slug: self.set_trait("model", slug))
         self._result = ResultView()
         self._live = LiveDraft(self._form, self._result, self._say)
-        self._tools = ClipTools(self._service.archive, lambda seed: self.fill(seed=seed))
-        self._strip = HistoryStrip(self._open, self._try_to_show)
-        self._kept = ArchiveList(self._service.archive, self._open, self._try_to_show)
+        self._tools = ResultTools(self._service.archive, self._use_seed, self._use_picture)
+        self._strip = HistoryStrip(self._open, self._try_to_compare)
+        self._kept = ArchiveList(self._service.archive, self._open, self._try_to_compare)
         self.children = self._parts()
         self.add_class("vidu-panel")
         self._form.on_change = self._changed
@@ -116,7 +128,7 @@ class Panel(widgets.VBox):
     # From code.
 
     def fill(self, **parameters: Any) -> None:
-        """Put parameters into the controls.
+        """Put parameters into the controls, those of the model that is chosen.
 
         Raises
         ------
@@ -126,7 +138,7 @@ class Panel(widgets.VBox):
         self._form.fill(parameters)
 
     def preview(self) -> Video:
-        """Make a free preview of what the controls say, and return it.
+        """Make a free preview of what the controls say, and return it; of a model of pictures, what that returns.
 
         Raises
         ------
@@ -136,7 +148,7 @@ class Panel(widgets.VBox):
         return self._wait_for(self._start("preview"))
 
     def generate(self, *, fresh: bool = False, again: bool = False) -> Video:
-        """Make the clip that the controls ask for, and return it; without a key, a preview, as `vidu_nb.generate` does.
+        """Make what the controls ask for, and return it; without a key, a preview, as `vidu_nb.generate` does.
 
         Parameters
         ----------
@@ -161,7 +173,8 @@ class Panel(widgets.VBox):
         except BaseException:
             self.cancel()
             raise
-        return call.result()
+        made: Video = call.result()  # of a model of pictures, what that returns
+        return made
 
     def cancel(self) -> None:
         """End the call in flight, at once; one that was sent may still be billed."""
@@ -179,7 +192,8 @@ class Panel(widgets.VBox):
         except BaseException:  # an interrupt
             self.cancel()
             raise
-        return call.result()
+        made: Video = call.result()  # of a model of pictures, what that returns
+        return made
 
     # A call.
 
@@ -209,8 +223,8 @@ class Panel(widgets.VBox):
                 self._say(service.problem)
                 return
             if not named_a_price:  # somebody pressed a button that said something else
-                price = service.estimate.price_usd(service.engine)
-                self._say(f"No clip is kept for this: press Generate again to pay for it, about ${price:.2f}.")
+                price, noun = dollars(service.price_usd(self._form.model, self.request)), noun_of(self._form.model)
+                self._say(f"No {noun} is kept for this: press Generate again to pay for it, about {price}.")
                 return
         try:
             self._start(kind, again=again, shows=True)
@@ -263,34 +277,37 @@ class Panel(widgets.VBox):
 
     def _ended(self, call: BackgroundCall, running: Running) -> None:
         """Show what came of a call; on the clock's thread."""
-        if call.video:
-            message, problem = f"Here it is: {call.video.caption}", False
+        if call.made is not None:
+            first = each(call.made)[0]
+            message, problem = _arrival(call.made), False
             try:
-                self._arrived(call.video, shows=running.shows)
-            except Exception as error:  # the clip is kept, whatever the poster or the front end says
-                message, problem = f"Kept as {call.video.path}, but it could not be shown: {error}", True
+                self._arrived(call.made, running)
+            except Exception as error:  # it is kept, whatever the poster or the front end says
+                message, problem = f"Kept as {first.path}, but it could not be shown: {error}", True
             self._finish("done", message, problem=problem)
             return
         failure = call.error
         message = f"{type(failure).__name__}: {failure}"
         if isinstance(failure, ViduError):
-            price = self._service.estimate.price_usd(running.engine)
+            price = self._service.price_usd(running.request.model, running.request)
             message = cancelled(failure, price) if running.is_cancelled else str(failure)
         is_unknown = isinstance(failure, OutcomeUnknown) and not failure.fetchable
         pay_again = running.engine != PREVIEW and is_unknown
         self._finish("failed", message, problem=not running.is_cancelled, error=failure, pay_again=pay_again)
 
-    def _arrived(self, video: Video, *, shows: bool) -> None:
-        self.video = video
-        if shows:
-            self._result.show([video])
-        if video.path not in [one.path for one in self.history]:
-            self._strip.add(video)
-            self.history = (*self.history, video)
-        self._service.learn(video)
-        if video.receipt and not video.receipt.replayed:
+    def _arrived(self, made: Any, running: Running) -> None:
+        first = each(made)[0]
+        self.video = made
+        if running.shows:
+            self._result.show(made)
+        for one in each(made):
+            if one.path not in [earlier.path for earlier in self.history]:
+                self._strip.add(one)
+                self.history = (*self.history, one)
+        self._service.learn(first, running.request.model)
+        if first.receipt and not first.receipt.replayed:
             self._form.after_a_run()
-        self._tools.show(video)
+        self._tools.show(made)
         self._changed()
 
     def _finish(
@@ -307,52 +324,102 @@ class Panel(widgets.VBox):
         """Follow the form, which says something else, or of which something else is known."""
         if self._form.request != self.request:
             self._actions.withdraw_pay_again()  # it was for the request before
-        self._actions.offer(self._service.offer(self._form.request, self._form.problems))
+        self._actions.offer(self._service.offer(self._form.model, self._form.request, self._form.problems))
         self.request, self.problems = self._form.request, self._form.problems
         (self._live.rest if self._is_busy else self._live.follow)()
 
+    @traitlets.validate("model")
+    def _model_is_known(self, proposal: Mapping[str, Any]) -> Model:
+        found = models.find(proposal["value"])
+        return self._form.model if found == self._form.model else found
+
+    @traitlets.observe("model")
+    def _model_assigned(self, change: Mapping[str, Any]) -> None:
+        model, old = change["new"], self._form.model
+        if model is old:
+            return
+        dropped = self._form.use(model)
+        self._header.follow()
+        left = f" Not for it: {', '.join(dropped)}; that comes back with {old.title}." if dropped else ""
+        self._say(f"{model.title}: {dollars(self._service.price_usd(model, self.request))} a {noun_of(model)}.{left}")
+
     @traitlets.validate("request")
-    def _request_is_one(self, proposal: Mapping[str, Any]) -> VideoRequest | None:
+    def _request_is_one(self, proposal: Mapping[str, Any]) -> Request | None:
         value = proposal["value"]
         if value is None or value is self._form.request:
             return self._form.request
-        if not isinstance(value, VideoRequest) or not all(hasattr(value, name) for name in self._form.fields):
-            raise InvalidRequest(f"request: {type(value).__name__} is not a whole VideoRequest", field="request")
-        return value.replace()  # checked anew
+        try:
+            if isinstance(value, Request):
+                return value.replace()  # checked anew
+        except AttributeError:  # made without being checked, and not whole
+            pass
+        raise InvalidRequest(f"request: {type(value).__name__} is not a whole request", field="request")
 
     @traitlets.observe("request")
     def _request_assigned(self, change: Mapping[str, Any]) -> None:
         request = change["new"]
-        if request is not None and request is not self._form.request:
-            self._form.fill({name: getattr(request, name) for name in self._form.fields})
+        if request is None or request is self._form.request:
+            return
+        if request.model == self._form.model:
+            self._form.fill(request.values())
+            return
+        self._form.use(request.model, {name: one for name, one in request.values().items() if one is not None})
+        self.model = self._form.model
+        self._header.follow()
 
     # What is seen.
 
-    def _open(self, video: Video) -> None:
-        """Bring a clip back: its player and its parameters."""
-        if not self._try_to_show([video]):
-            return
-        self._tools.show(video)
-        self.video = video
-        if video.request:
-            self.request = video.request
-            self._say(f"Brought back: {video.caption}")
+    def _use_seed(self, seed: int) -> None:
+        """Put a result's seed into the form, where its model takes one."""
+        if (control := self._form.by_role("seed")) is None:
+            self._say(f"{self._form.model.title} has no seed.")
         else:
-            self._say(f"Shown: {video.caption}. Its pictures are gone, so the controls stay as they are.")
+            self.fill(**{control.field.parameter: seed})
 
-    def _try_to_show(self, videos: Sequence[Video]) -> bool:
+    def _use_picture(self, picture: Made) -> None:
+        """Put a picture among the references of a clip, with the model of clips that is chosen or else the default."""
+        model = self._form.model
+        self.model = model if model.returns == "video" and model.by_role("references") else models[DEFAULT]
+        tray = self._form.by_role("references")
+        if tray is None:
+            return
+        own, new = tray.value or (), Reference(picture.path)
+        if new in own or len(own) < room_for(tray.field):
+            self.fill(references=own if new in own else (*own, new))
+            self._say(f"{new.label} is among the reference pictures of {self._form.model.title}.")
+        else:
+            self._say(f"There are {len(own)} reference pictures already: remove one first.", problem=True)
+
+    def _open(self, made: Made) -> None:
+        """Bring a result back: itself and its parameters."""
+        if not self._try_to_show(made):
+            return
+        self._tools.show(made)
+        self.video = made
+        if made.request:
+            self.request = made.request
+            self._say(f"Brought back: {made.caption}")
+        else:
+            self._say(f"Shown: {made.caption}. Its pictures are gone, so the controls stay as they are.")
+
+    def _try_to_show(self, made: Made) -> bool:
         try:
-            self._result.show(videos)
-        except (ViduError, OSError, ValueError) as error:  # the file has gone, or is no video any more
-            names = ", ".join(video.path.name for video in videos)
-            self._say(f"{names} can't be shown: {error}", problem=True)
+            self._result.show(made)
+        except (ViduError, OSError, ValueError) as error:  # the file has gone, or is no clip or picture any more
+            self._say(f"{made.path.name} can't be shown: {error}", problem=True)
             return False
         return True
+
+    def _try_to_compare(self, made: Sequence[Made]) -> None:
+        try:
+            self._result.compare(made)
+        except (ViduError, OSError, ValueError) as error:
+            self._say(f"{', '.join(one.path.name for one in made)} can't be shown: {error}", problem=True)
 
     def _parts(self) -> tuple[Any, ...]:
         """Return what the panel is made of, from top to bottom."""
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
-        parts = (Header(self._form), self._form, self._live, self._actions, self._tools, self._strip, self._kept)
+        parts = (self._header, self._form, self._live, self._actions, self._tools, self._strip, self._kept)
         return (style, *(part.box for part in parts), self._result.bar, self._result.output)
 
     def _ipython_display_(self) -> None:
@@ -363,29 +430,36 @@ class Panel(widgets.VBox):
         return {**super()._repr_mimebundle_(**options), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        values = self._form.values()
-        return f"Panel({values['aspect_ratio']} · {values['duration']} s · seed {values['seed']} · {self.state})"
+        model = self._form.model
+        parts = [*([] if model == DEFAULT else [model.title]), *self._form.labels(), self.state]
+        return f"Panel({' · '.join(parts)})"
 
 
 def panel(
-    prompt: str = "",
-    references: Source = (),
+    prompt: str = DEFAULTS.prompt,
+    references: Source = DEFAULTS.references,
     *,
-    aspect_ratio: AspectRatio = "16:9",
-    duration: int = 5,
-    seed: int = 42,
-    bgm: bool = True,
-    movement_amplitude: MovementAmplitude = "auto",
+    aspect_ratio: AspectRatio = DEFAULTS.aspect_ratio,
+    duration: int = DEFAULTS.duration,
+    seed: int = DEFAULTS.seed,
+    bgm: bool = DEFAULTS.bgm,
+    movement_amplitude: MovementAmplitude = DEFAULTS.movement_amplitude,
+    model: Model | str | None = None,
     client: Client | None = None,
+    **parameters: Any,
 ) -> Panel:
-    """Every parameter as a widget, with free previews, paid clips, and a history.
+    """Every parameter of a model as a widget, with free previews, paid clips or pictures, and a history.
 
     Parameters
     ----------
     prompt, references, aspect_ratio, duration, seed, bgm, movement_amplitude
         What the controls say at first; see `vidu_nb.generate`.
+    model
+        A `Model` or its slug from `models`; the panel has a list to choose another from.
     client
         Who makes the clips; defaults to the hosted service once a key is set.
+    **parameters
+        Another model's own, as ``models[slug].fields`` names them.
 
     Returns
     -------
@@ -395,18 +469,21 @@ def panel(
     Raises
     ------
     InvalidRequest
-        A value that no control can show.
+        A value that no control can show, or no such model.
 
     >>> panel("A cat naps.", seed=7)
     Panel(16:9 · 5 s · seed 7 · ready)
+    >>> panel("A cat naps.", model="sdxl1.0-txt2img", seed=7, samples=2).model.title
+    'SDXL 1.0 text to image'
     """
-    values = {
-        "prompt": prompt,
-        "references": references,
-        "aspect_ratio": aspect_ratio,
-        "duration": duration,
-        "seed": seed,
-        "bgm": bgm,
-        "movement_amplitude": movement_amplitude,
-    }
-    return Panel(values, client=client)
+    values = given({
+        "prompt": prompt, "references": references, "aspect_ratio": aspect_ratio, "duration": duration, "seed": seed,
+        "bgm": bgm, "movement_amplitude": movement_amplitude,
+    })  # fmt: skip
+    return Panel(values | parameters, client=client, model=model)
+
+
+def _arrival(made: Any) -> str:
+    """Say that a result is there."""
+    first, *others = each(made)
+    return f"Here {f'they are, {len(others) + 1} pictures' if others else 'it is'}: {first.caption}"

@@ -1,28 +1,29 @@
-"""The result: where a clip is shown, and what can be done with it."""
+"""The result: where a clip or a picture is shown, and what can be done with it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 from IPython.display import display, update_display
 
+from ..catalogue.request import Medium, Request
 from ..errors import ViduError
 from ..files import expanded, shown_path
-from ..player import Player
-from ..references.reference import Reference
-from ..request import MAX_SEED, VideoRequest
+from ..references.attachment import Attachment
 from ..storage.archive import Archive
 from ..video import COPIES, Video
 from ..widgets.synchroniser import Synchroniser
-from .history import short_label
+from .made import Made, each, player_of
+from .seeds import next_seed
 from .snippets import PicturePath, as_curl, as_python, as_requests
 
-_EMPTY = '<div class="vidu-slot" style="color:var(--jp-ui-font-color2,#616161)">The clip appears here.</div>'
-_SNIPPETS: dict[str, Callable[[VideoRequest, PicturePath], str]] = {
+_EMPTY = '<div class="vidu-slot" style="color:var(--jp-ui-font-color2,#616161)">What is made appears here.</div>'
+_SNIPPETS: dict[str, Callable[[Request, PicturePath], str]] = {
     "Python": as_python,
     "curl": as_curl,
     "requests": as_requests,
@@ -30,7 +31,7 @@ _SNIPPETS: dict[str, Callable[[VideoRequest, PicturePath], str]] = {
 
 
 class ResultView:
-    """Shows clips in a cell's ordinary output, so that the saved notebook shows them without a kernel.
+    """Shows clips and pictures in a cell's ordinary output, so that the saved notebook shows them without a kernel.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class ResultView:
         self.output = widgets.Output()
         self.output.layout.display = "none"
         self._display_ids: list[str] = []
-        self._bundle: Mapping[str, str] = {"text/plain": "", "text/html": _EMPTY}
+        self._bundle: Mapping[str, Any] = {"text/plain": "", "text/html": _EMPTY}
 
     def display(self) -> None:
         """Open a place below the cell that runs."""
@@ -56,17 +57,21 @@ class ResultView:
         display(self._bundle, raw=True, display_id=name)
         self._display_ids.append(name)
 
-    def show(self, videos: Sequence[Video]) -> None:
-        """Show clips in place of those before: one, or several with a bar of controls."""
-        many = len(videos) > 1
-        player = Player(videos, labels=[short_label(video) for video in videos] if many else None)
-        self._put(player.bundle(), bar=[Synchroniser.from_player(player)] if many else [])
+    def show(self, made: Any) -> None:
+        """Show what a call returned in place of what was shown before."""
+        self._put(made._repr_mimebundle_(), bar=[])
 
-    def show_bundle(self, bundle: Mapping[str, str]) -> None:
-        """Show a MIME bundle in place of the clips before."""
+    def compare(self, made: Sequence[Made]) -> None:
+        """Show results side by side; several clips get a bar of controls."""
+        clips = [one for one in made if isinstance(one, Video)]
+        bar = [Synchroniser.from_player(player_of(clips))] if len(clips) == len(made) > 1 else []
+        self._put(player_of(made).bundle(), bar=bar)
+
+    def show_bundle(self, bundle: Mapping[str, Any]) -> None:
+        """Show a MIME bundle in place of what was shown before."""
         self._put(bundle, bar=[])
 
-    def _put(self, bundle: Mapping[str, str], *, bar: Sequence[Any]) -> None:
+    def _put(self, bundle: Mapping[str, Any], *, bar: Sequence[Any]) -> None:
         before, self.bar.children = self.bar.children, tuple(bar)
         for one in before:
             one.close()
@@ -78,46 +83,56 @@ class ResultView:
             self.output.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},)
 
 
-class ClipTools:
-    """Offers what can be done with a clip: take over its seed, copy its request as code, save a copy.
+class ResultTools:
+    """Offers what can be done with a result: take over its seed, copy its request as code, save a copy.
 
     Parameters
     ----------
     archive
-        Where the clip's pictures are kept; the code names them.
+        Where the request's pictures are kept; the code names them.
     use_seed
         Gets a seed for the form.
+    use_picture
+        Gets a picture that is to be a reference of a clip.
     """
 
-    def __init__(self, archive: Archive, use_seed: Callable[[int], object]) -> None:
+    def __init__(
+        self, archive: Archive, use_seed: Callable[[int], object], use_picture: Callable[[Made], object]
+    ) -> None:
         self._archive = archive
-        self._use_seed = use_seed
-        self._video: Video | None = None
-        self._same = _button("Use this seed", "lock", "Put this clip's seed into the form", self._same_seed)
-        self._next = _button("Next seed", "forward", "Put the seed after this clip's into the form", self._next_seed)
+        self._use_seed, self._use_picture = use_seed, use_picture
+        self._made: Made | None = None
+        self._same = _button("Use this seed", "lock", "Put this result's seed into the form", self._same_seed)
+        self._next = _button("Next seed", "forward", "Put the seed after this one into the form", self._next_seed)
+        self._reference = _button(
+            "Use as reference", "picture-o", "Put this picture among the references of a clip", self._as_reference
+        )
         self._copies = [self._copy_button(language) for language in _SNIPPETS]
         self._snippet = widgets.Textarea(rows=12)
         self._snippet.add_class("vidu-snippet")
-        self._save = _button("Save a copy", "save", "Save the MP4 with its recipe inside", self._save_copy)
-        self._name = widgets.Text(description="Save as", placeholder="clip.mp4")
+        self._save = _button("Save a copy", "save", "Save the file with its recipe inside", self._save_copy)
+        self._name = widgets.Text(description="Save as")
         self._name.add_class("vidu-save-name")
         self._saved = widgets.HTML()
-        seeds = widgets.HBox([self._same, self._next, *self._copies])
+        uses = widgets.HBox([self._reference, self._same, self._next, *self._copies])
         saving = widgets.HBox([self._name, self._save, self._saved])
-        for row in (seeds, saving):
+        for row in (uses, saving):
             row.add_class("vidu-row")
-        self.box = widgets.VBox([seeds, self._snippet, saving])
+        self.box = widgets.VBox([uses, self._snippet, saving])
         self.box.add_class("vidu-tools")
         self.box.layout.display = "none"
 
-    def show(self, video: Video) -> None:
-        """Offer what can be done with this clip."""
-        self._video = video
-        self._same.disabled = self._next.disabled = video.seed is None
-        self._name.value = video.path.name
+    def show(self, made: Any) -> None:
+        """Offer what can be done with a result; with the first of several pictures."""
+        self._made = first = each(made)[0]
+        has_seed = first.request is None or first.request.model.by_role("seed") is not None
+        for button in (self._same, self._next):
+            button.disabled, button.layout.display = first.seed is None, "" if has_seed else "none"
+        self._reference.layout.display = "none" if isinstance(first, Video) else ""
+        self._name.value = self._name.placeholder = first.path.name
         self._saved.value = ""
         for button in self._copies:
-            button.disabled = video.request is None
+            button.disabled = first.request is None
         self._snippet.value, self._snippet.layout.display = "", "none"
         self.box.layout.display = ""
 
@@ -127,40 +142,53 @@ class ClipTools:
 
     def _show_snippet(self, language: str) -> None:
         """Write the code, now that it is asked for: it takes a look at every picture."""
-        if self._video and self._video.request:
-            self._snippet.value = _SNIPPETS[language](self._video.request, self._picture_path)
+        if self._made and self._made.request:
+            self._snippet.value = _SNIPPETS[language](self._made.request, self._picture_path)
             self._snippet.description = f"As {language}: select all and copy"
             self._snippet.layout.display = ""
             self._snippet.focus()
 
-    def _picture_path(self, reference: Reference) -> str:
-        kind = "png" if reference.bytes.startswith(b"\x89PNG") else "jpg"
-        return shown_path(self._archive.folder / "references" / f"{reference.sha256}.{kind}")
+    def _picture_path(self, medium: Medium) -> str:
+        kind = "png" if medium.bytes.startswith(b"\x89PNG") else "jpg"
+        if isinstance(medium, Attachment):
+            kind = medium.name.rpartition(".")[2] or "bin"
+        return shown_path(self._archive.folder / "references" / f"{medium.sha256}.{kind}")
 
     def _same_seed(self) -> None:
-        if self._video and (seed := self._video.seed) is not None:
+        if self._made and (seed := self._made.seed) is not None:
             self._use_seed(seed)
 
     def _next_seed(self) -> None:
-        if self._video and (seed := self._video.seed) is not None:
-            self._use_seed(seed % MAX_SEED + 1)
+        request = self._made.request if self._made else None
+        field = request.model.by_role("seed") if request else None
+        if self._made and field and (seed := self._made.seed) is not None:
+            self._use_seed(next_seed(field, seed))
+
+    def _as_reference(self) -> None:
+        if self._made:
+            self._use_picture(self._made)
 
     def _save_copy(self) -> None:
         name = self._name.value.strip()
-        if not self._video or not name:
+        if not self._made or not name:
             self._say("Name a file first.", "problem")
             return
         try:
-            target = expanded(name)
-            target = target if target.suffix.lower() in COPIES else target.with_name(f"{target.name}.mp4")
+            target = self._target(self._made, expanded(name))
             if target.exists():
                 self._say(f"{target.name} is there already: choose another name.", "problem")
                 return
-            saved = self._video.save(target)
+            saved = self._made.save(target)
         except (ViduError, OSError, ValueError) as error:
             self._say(getattr(error, "strerror", None) or str(error), "problem")
         else:
             self._say(f"Saved as {shown_path(saved)}, with its recipe inside.", "help")
+
+    def _target(self, made: Made, target: Path) -> Path:
+        """Return a copy's path, with the ending that says what is in it."""
+        endings = COPIES if isinstance(made, Video) else (made.path.suffix.lower(), ".png", ".jpg", ".jpeg")
+        ending = ".mp4" if isinstance(made, Video) else made.path.suffix
+        return target if target.suffix.lower() in endings else target.with_name(f"{target.name}{ending}")
 
     def _say(self, text: str, kind: str) -> None:
         sign = "⚠ " if kind == "problem" else "✓ "

@@ -1,13 +1,13 @@
-"""A panel's call in flight: what makes its clip, how far it is, and how it is cancelled."""
+"""A panel's call in flight: what makes its result, how far it is, and how it is cancelled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
 from ..errors import Unreachable
-from ..request import PREVIEW, VideoRequest
-from ..video import Video
 from .actions import Progress
 from .service import Service
 
@@ -27,7 +27,7 @@ class Running:
     fresh, again
         As for `Client.generate`.
     shows
-        Whether the clip goes to the place below the panel.
+        Whether what comes goes to the place below the panel.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Running:
     """
 
     service: Service
-    request: VideoRequest
+    request: Request
     engine: str
     fresh: bool = False
     again: bool = False
@@ -50,10 +50,10 @@ class Running:
     _reported: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self.expected_s = self.service.estimate.seconds(self.engine)
+        self.expected_s = self.service.seconds(self.request.model, self.engine)
 
-    def work(self) -> Video:
-        """Make the clip; see `Client.generate` for what is raised."""
+    def work(self) -> Any:
+        """Make the clip or the picture; see `Client.generate` for what is raised."""
         offline = self.engine != PREVIEW and not self.service.can_pay and not self.fresh
         client = self.service.client(self.engine).sibling(notify=self._note, progress=self._report)
         self._client = client

@@ -1,18 +1,20 @@
-"""Choose who makes a panel's previews and clips, find what is kept already, and price the next click."""
+"""Choose who makes a panel's previews and results, find what is kept already, and price the next click."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
 
+from ..catalogue.model import Model
+from ..catalogue.models import DEFAULT
+from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client, client_of
 from ..client.engines import BASE_URL, Engine, named_engine
 from ..client.estimates import Estimate, recent_receipts
 from ..errors import ArchiveError, InvalidRequest
-from ..request import MODEL, PREVIEW, VideoRequest
 from ..storage.archive import Archive
-from ..video import Video
 from .actions import Offer, missing
+from .made import Made
 
 _NO_KEY = (
     "Generate needs a Segmind API key, and none is set. Run vidu.login() in a cell: it asks for the key in a hidden "
@@ -44,8 +46,6 @@ class Service:
         Whether somebody can be asked to make a clip for money.
     problem : str
         Why nobody can be asked, as a sentence.
-    estimate : Estimate
-        What a clip takes and costs.
     """
 
     def __init__(self, client: Client | None = None) -> None:
@@ -67,9 +67,9 @@ class Service:
             self._use(engine)
         return self.can_pay
 
-    def is_kept(self, request: VideoRequest | None, engine: str) -> bool:
+    def is_kept(self, request: Request | None, engine: str) -> bool:
         """Return whether the archive would answer."""
-        if request is None or not request.seed:
+        if request is None or request.is_random:
             return False
         with contextlib.suppress(ArchiveError, OSError):  # asking for it says what is wrong
             return self.archive.find(self._key(request, engine), engine=engine) is not None
@@ -83,7 +83,7 @@ class Service:
             return self._given
         return Client.preview(archive=self.archive, mode="queue")  # a queue reports progress
 
-    def stage(self, request: VideoRequest, engine: str) -> str:
+    def stage(self, request: Request, engine: str) -> str:
         """Return how far a call is by its journal; empty while that says nothing."""
         with contextlib.suppress(ArchiveError, OSError):
             attempts = self.archive.journal.attempts_for(self._key(request, engine))
@@ -93,30 +93,59 @@ class Service:
             return _STAGES.get(state, "")
         return ""
 
-    def learn(self, video: Video) -> None:
-        """Take a fresh clip's receipt into account."""
-        if video.receipt and not video.receipt.replayed:
-            self.estimate.learn([video.receipt])
-            if video.receipt.engine == self.engine and video.receipt.credits_remaining is not None:
-                self._credits = video.receipt.credits_remaining
+    def learn(self, made: Made, model: Model) -> None:
+        """Take a fresh result's receipt into account."""
+        if made.receipt and not made.receipt.replayed:
+            self._estimate(model).learn([made.receipt])
+            if made.receipt.engine == self.engine and made.receipt.credits_remaining is not None:
+                self._credits = made.receipt.credits_remaining
 
-    def offer(self, request: VideoRequest | None, problems: Sequence[tuple[str, str]]) -> Offer:
+    def price_usd(self, model: Model, request: Request | None) -> float:
+        """Return the US dollars that a click on the paying button is expected to cost.
+
+        Where a model's price depends on what is asked for, its file tells; else what the last calls cost.
+        """
+        if request is not None and model.price_factors:
+            return self._payee.price_of(request)
+        return self._estimate(model).price_usd(self.engine)
+
+    def seconds(self, model: Model, engine: str) -> float:
+        """Return how long a call is expected to take."""
+        return self._estimate(model).seconds(engine)
+
+    def offer(self, model: Model, request: Request | None, problems: Sequence[tuple[str, str]]) -> Offer:
         """Return what a click on either button would do."""
         return Offer(
-            missing=missing(problems),
+            returns=model.returns,
+            missing=missing(model, problems),
             preview_kept=self.is_kept(request, PREVIEW),
             clip_kept=self.is_kept(request, self.engine),
-            price_usd=self.estimate.price_usd(self.engine),
-            preview_s=self.estimate.seconds(PREVIEW),
-            clip_s=self.estimate.seconds(self.engine),
+            price_usd=self.price_usd(model, request),
+            preview_s=self.seconds(model, PREVIEW),
+            clip_s=self.seconds(model, self.engine),
             has_key=self.can_pay,
             credits=self._credits,
         )
 
-    def _key(self, request: VideoRequest, engine: str) -> str:
+    def _key(self, request: Request, engine: str) -> str:
         request = self.archive.recognise(request)
-        model = MODEL if engine == PREVIEW else self._payee.model
-        return self.archive.key_of(request, engine=engine, model=model)
+        return self.archive.key_of(request, engine=engine, model=self._name_of(request.model, engine))
+
+    def _name_of(self, model: Model, engine: str) -> str:
+        """Return a model's name in an engine's URL; the preview engine is not started for that."""
+        if engine != PREVIEW:
+            return self._payee.name_of(model)
+        return self._given.name_of(model) if self._given and self._given.is_free else model.slug
+
+    def _estimate(self, model: Model) -> Estimate:
+        """Return what is known of a model's calls: its setting, corrected by what the archive keeps of them."""
+        known = self._estimates.get(model.slug)
+        if known is None:
+            price = self._payee.price_usd if model == DEFAULT else model.price_usd
+            known = self._estimates[model.slug] = Estimate(price, model.seconds)
+            if self.can_pay:
+                known.learn(recent_receipts(self.archive, self.engine, self._payee.name_of(model)))
+        return known
 
     def _find_engine(self) -> tuple[Engine | None, str]:
         """Return the service that the environment names, and why there would be none."""
@@ -134,6 +163,4 @@ class Service:
         nobody = Engine("segmind", BASE_URL, None)
         self._payee = given or client_of(engine or nobody, archive=self.archive)
         self.can_pay = given is not None or engine is not None
-        self.estimate: Estimate = Estimate(self._payee.price_usd)
-        if self.can_pay:
-            self.estimate.learn(recent_receipts(self.archive, self.engine))
+        self._estimates: dict[str, Estimate] = {}

@@ -13,16 +13,19 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
+from ..catalogue.field import MANY, Field
+from ..catalogue.models import DEFAULT
+from ..catalogue.request import Medium, Request
 from ..client.engines import BASE_URL
+from ..references.attachment import Attachment
 from ..references.reference import Reference
-from ..request import MODEL, VideoRequest
 
-PicturePath = Callable[[Reference], str]
+PicturePath = Callable[[Medium], str]
 """Where a local picture lies as it was sent: a path for the place where the code is to run."""
 
 
-def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str | None = None) -> str:
-    """Write the call of this package that asks the same, so that a kept clip is replayed and not paid for again.
+def as_python(request: Request, picture_path: PicturePath, *, base_url: str | None = None) -> str:
+    """Write the call of this package that asks the same, so that what is kept is replayed and not paid for again.
 
     Parameters
     ----------
@@ -33,45 +36,65 @@ def as_python(request: VideoRequest, picture_path: PicturePath, *, base_url: str
     base_url
         The service's root; None leaves the choice to the environment.
     """
-    pictures = [_reference(reference, picture_path, indent=8) for reference in request.references]
-    arguments = [_prompt(request.prompt, indent=4), _lines("[", [f"{one}," for one in pictures], "]", indent=4)]
-    for name, field in VideoRequest.model_fields.items():
-        value = getattr(request, name)
-        if not field.is_required() and value != field.default:
-            arguments.append(f"{name}={_literal(value)}")
+    model = request.model
+    function, name = ("generate", "video") if model.returns == "video" else ("picture", "picture")
+    positional = [one for one in (model.by_role("prompt"), model.by_role("references")) if one is not None]
+    positional = positional if name == "video" and len(positional) == 2 else positional[:1]
+    arguments = []
+    for field in (*positional, *(one for one in model.fields.values() if one not in positional)):
+        value = getattr(request, field.parameter)
+        if field not in positional and (value is None or value in ((), field.sent_default)):
+            continue
+        written = _argument(field, value, picture_path)
+        arguments.append(written if field in positional else f"{field.parameter}={written}")
+    if model != DEFAULT:
+        arguments.append(f"model={_literal(model.slug)}")
     if base_url:
         arguments.append(f"client=vidu.Client(base_url={_literal(base_url)})")
     call = "".join(f"    {argument},\n" for argument in arguments)
-    by_wire = any(picture.startswith(_FROM_WIRE) for picture in pictures)
-    more = "from vidu_nb.references.reference import image_file_to_base64\n" if by_wire else ""
-    return f"import vidu_nb as vidu\n{more}\nvideo = vidu.generate(\n{call})\nvideo\n"
+    more = "from vidu_nb.references.reference import image_file_to_base64\n" if _FROM_WIRE in call else ""
+    return f"import vidu_nb as vidu\n{more}\n{name} = vidu.{function}(\n{call})\n{name}\n"
 
 
-def as_requests(request: VideoRequest, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
-    """Write the same call in plain `requests`; it writes ``clip.mp4``. Parameters as for `as_python`."""
-    local = any(not reference.is_url for reference in request.references)
-    pictures = [_url_in_python(reference, picture_path) for reference in request.references]
-    body = {name: _literal(value) for name, value in request.payload().items()} | {
-        "prompt": _prompt(request.prompt, indent=8),
-        "image_urls": _lines("[", [f"{one}," for one in pictures], "]", indent=8),
-    }
+def as_requests(request: Request, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
+    """Write the same call in plain `requests`; it writes ``clip.mp4``, or ``picture`` with the ending of what comes.
+
+    Parameters as for `as_python`.
+    """
+    local = any(not one.is_url for one in request.media)
+    body = {}
+    for name, value in request.each_medium(lambda one: one).items():
+        field = request.model.fields[name]
+        if field.type in MANY:
+            body[name] = _lines("[", [f"{_url_in_python(one, picture_path)}," for one in value], "]", indent=8)
+        elif field.is_media:
+            body[name] = _url_in_python(value, picture_path)
+        else:
+            body[name] = _prompt(value, indent=8) if field.role == "prompt" else _literal(value)
+    is_video = request.model.returns == "video"
+    imports = "import base64\nimport os" if local or not is_video else "import os"
     return _REQUESTS.format(
-        imports="import base64\nimport os" if local else "import os",
+        imports=imports,
         helper=_BASE64_OF if local else "",
-        url=_literal(_url(base_url)),
+        url=_literal(_url(request, base_url)),
         body="".join(f'        "{name}": {value},\n' for name, value in body.items()),
+        save=_SAVE_CLIP if is_video else _SAVE_PICTURES,
     )
 
 
-def as_curl(request: VideoRequest, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
-    """Write the same call for a shell (bash or zsh); it writes ``clip.mp4``. Parameters as for `as_python`."""
-    pictures = [_url_in_shell(reference, picture_path) for reference in request.references]
-    body = {name: _in_heredoc(_json(value)) for name, value in request.payload().items() if name != "image_urls"}
-    body["image_urls"] = "[\n    " + ",\n    ".join(pictures) + "\n  ]"
-    files = [shlex.quote(picture_path(reference)) for reference in request.references if not reference.is_url]
-    return _CURL.format(
+def as_curl(request: Request, picture_path: PicturePath, *, base_url: str = BASE_URL) -> str:
+    """Write the same call for a shell (bash or zsh). What it writes and its parameters are as for `as_requests`."""
+    body = {}
+    for name, value in request.each_medium(lambda one: one).items():
+        field = request.model.fields[name]
+        if field.type in MANY:
+            body[name] = "[\n    " + ",\n    ".join(_url_in_shell(one, picture_path) for one in value) + "\n  ]"
+        else:
+            body[name] = _url_in_shell(value, picture_path) if field.is_media else _in_heredoc(_json(value))
+    files = [shlex.quote(picture_path(one)) for one in request.media if not one.is_url]
+    return (_CURL if request.model.returns == "video" else _CURL_PICTURES).format(
         check=f"ls -- {' '.join(files)} &&\n" if files else "",
-        url=shlex.quote(_url(base_url)),
+        url=shlex.quote(_url(request, base_url)),
         body=",\n".join(f'  "{name}": {value}' for name, value in body.items()),
     )
 
@@ -92,7 +115,22 @@ response = requests.post(
 )
 if response.status_code != 200:
     raise RuntimeError(f"{{response.status_code}}: {{response.text[:500]}}")
+{save}"""
+
+_SAVE_CLIP = """\
 Path("clip.mp4").write_bytes(response.content)
+"""
+
+# A picture comes as its bytes; with `base64`, or where there are several, as JSON with base64 text.
+_SAVE_PICTURES = """\
+pictures = {"picture": response.content}
+if "json" in response.headers.get("content-type", ""):
+    texts = response.json()["image"]
+    texts = [texts] if isinstance(texts, str) else texts
+    pictures = {f"picture-{i}": base64.b64decode(text.split(",")[-1]) for i, text in enumerate(texts, 1)}
+for name, data in pictures.items():
+    ending = {b"\\x89PN": "png", b"GIF": "gif"}.get(data[:3], "jpg")
+    Path(f"{name}.{ending}").write_bytes(data)
 """
 
 _BASE64_OF = """
@@ -116,9 +154,31 @@ _CURL = """\
 END
 """
 
+_CURL_PICTURES = """\
+{check}kind=$(curl --fail-with-body --silent --show-error --max-time 600 \\
+  --output picture.part --write-out '%{{content_type}}' \\
+  --header "x-api-key: $SEGMIND_API_KEY" \\
+  --header "Content-Type: application/json" \\
+  -d @- {url} <<END
+{{
+{body}
+}}
+END
+) && case "$kind" in
+  *png*) mv picture.part picture.png ;;
+  *gif*) mv picture.part picture.gif ;;
+  *json*) number=0; grep -o '[A-Za-z0-9+/=]\\{{64,\\}}' picture.part | while read -r text; do
+      number=$((number + 1))
+      case "$text" in iVBOR*) kind=png ;; R0lG*) kind=gif ;; *) kind=jpg ;; esac
+      printf %s "$text" | base64 -d > "picture-$number.$kind"
+    done ;;
+  *) mv picture.part picture.jpg ;;
+esac || {{ echo 'no picture came; picture.part holds the answer, if there was one'; false; }}
+"""
 
-def _url(base_url: str) -> str:
-    return f"{base_url}/v1/{MODEL}"
+
+def _url(request: Request, base_url: str) -> str:
+    return f"{base_url}/v1/{request.model.slug}"
 
 
 # In Python.
@@ -139,6 +199,15 @@ def _literal(value: Any) -> str:
     return f'"{inside}"'
 
 
+def _argument(field: Field, value: Any, picture_path: PicturePath) -> str:
+    """Write a parameter's value as an argument of a call."""
+    if field.type in MANY:
+        return _lines("[", [f"{_medium(one, picture_path, indent=8)}," for one in value], "]", indent=4)
+    if field.is_media:
+        return _medium(value, picture_path, indent=4)
+    return _prompt(value, indent=4) if field.role == "prompt" else _literal(value)
+
+
 def _prompt(prompt: str, *, indent: int) -> str:
     """Write a prompt's lines one below the other, as Python joins them."""
     pieces = [_literal(line) for line in prompt.splitlines(keepends=True)]
@@ -149,6 +218,12 @@ def _lines(opening: str, pieces: list[str], closing: str, *, indent: int) -> str
     """Put brackets around pieces, one on each line, where the line that opens them is indented by so many spaces."""
     margin = " " * indent
     return "\n".join([opening, *(f"{margin}    {piece}" for piece in pieces), f"{margin}{closing}"])
+
+
+def _medium(medium: Medium, picture_path: PicturePath, *, indent: int) -> str:
+    if isinstance(medium, Attachment):
+        return _literal(medium.url if medium.is_url else picture_path(medium))
+    return _reference(medium, picture_path, indent=indent)
 
 
 def _reference(reference: Reference, picture_path: PicturePath, *, indent: int) -> str:
@@ -176,10 +251,10 @@ def _is_known_by_its_pixels(reference: Reference) -> bool:
     return data.startswith(b"\x89PNG") and hashlib.sha256(data).hexdigest() != reference.sha256
 
 
-def _url_in_python(reference: Reference, picture_path: PicturePath) -> str:
-    if reference.is_url:
-        return _literal(reference.url)
-    return f"{_literal(_head(reference))} + base64_of({_literal(picture_path(reference))})"
+def _url_in_python(medium: Medium, picture_path: PicturePath) -> str:
+    if medium.is_url:
+        return _literal(medium.url)
+    return f"{_literal(_head(medium))} + base64_of({_literal(picture_path(medium))})"
 
 
 # In a shell.
@@ -196,14 +271,14 @@ def _in_heredoc(text: str) -> str:
     return text.replace("\\", "\\\\").replace("$", "\\$").replace("`", "\\`")
 
 
-def _url_in_shell(reference: Reference, picture_path: PicturePath) -> str:
-    if reference.is_url:
-        return _in_heredoc(_json(reference.url))
-    head = _in_heredoc(_json(_head(reference)))[:-1]  # without the closing quote: the content follows
-    return f"{head}$(base64 < {shlex.quote(picture_path(reference))} | tr -d '\\n')\""
+def _url_in_shell(medium: Medium, picture_path: PicturePath) -> str:
+    if medium.is_url:
+        return _in_heredoc(_json(medium.url))
+    head = _in_heredoc(_json(_head(medium)))[:-1]  # without the closing quote: the content follows
+    return f"{head}$(base64 < {shlex.quote(picture_path(medium))} | tr -d '\\n')\""
 
 
-def _head(reference: Reference) -> str:
+def _head(medium: Medium) -> str:
     """Return ``data:image/png;base64,`` as it was sent."""
-    head, comma, _ = reference.url.partition(",")
+    head, comma, _ = medium.url.partition(",")
     return head + comma

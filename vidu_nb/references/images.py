@@ -97,6 +97,14 @@ def encoded_size(data: bytes) -> tuple[int, int]:
         return (height, width) if orientation(opened.image.info.get("exif", b"")) in _TURNED else (width, height)
 
 
+def is_moving_gif(data: bytes) -> bool:
+    """Return whether these are the bytes of a GIF with more than one frame."""
+    if not data.startswith((b"GIF87a", b"GIF89a")):
+        return False
+    with _opened(data, API_FORMATS) as opened:
+        return bool(_frames_left_out(opened.image, 1))
+
+
 def encode(image: Image) -> tuple[bytes, tuple[int, int]]:
     """Encode an RGB image as PNG or JPEG of at most `SENT_BYTES`; returns the size in pixels that this left, too.
 
@@ -177,7 +185,7 @@ def _opened(data: bytes, formats: Collection[str]) -> Iterator[_Opened]:
     pixels = bare(data)
     with _explained():
         try:
-            image = _identified(pixels.data, formats)
+            image = identified(pixels.data, formats)
         except DecompressionBombError as error:
             raise InvalidRequest(f"more than {MAX_PIXELS // 1_000_000} megapixels: shrink it") from error
     if image is None:
@@ -191,7 +199,7 @@ def _opened(data: bytes, formats: Collection[str]) -> Iterator[_Opened]:
         yield _Opened(image, _frames_left_out(image, pixels.frames))
 
 
-def _identified(data: bytes, formats: Collection[str]) -> Any:
+def identified(data: bytes, formats: Collection[str]) -> Any:
     """Return an image by the first plugin of Pillow that takes the bytes, None where there is none."""
     for name in identify(data).formats:
         factory = _plugin(name) if name in formats else None

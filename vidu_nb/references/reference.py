@@ -27,10 +27,13 @@ from .images import (
     encoded_size,
     from_pixels,
     is_lossless,
+    is_moving_gif,
     media_type,
 )
+from .makers import bounded
 from .signatures import shareable, unsigned
 from .sources import (
+    Found,
     checked_url,
     data_uri,
     decode_text,
@@ -46,10 +49,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_REFERENCES = 7
+MAX_MOVING_BYTES = 6_000_000  # of a GIF that is sent as it is: two of them fit into one body
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 Source = Any
-"""A path, a URL, a ``data:`` URI, base64 text, bytes, an open file, a PIL image, an array; a `Reference`."""
+"""A path, a URL, a ``data:`` URI, base64, bytes, an open file, a PIL image, an array; a `Picture`, a `Reference`."""
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -62,10 +66,11 @@ class Reference:
 
     Taken are a path or ``file:`` URL, bytes, base64 text, a ``data:`` URI, whatever has ``read()`` or ``read_bytes()``
     (from its start, where it can seek), a file of an upload widget, an HTTP response, a picture of IPython or
-    ipywidgets, a PIL image, and an array: a file's bytes in a row, as OpenCV encodes them, or pixels (H, W), (H, W, 3),
-    (H, W, 4) or channels first. Their white is 1, 255 or 65535, the first that fits nine tenths of the values; what
-    lies outside is clipped, and where a tenth is far below 0, the array is refused. Besides PNG, JPEG, WebP and GIF
-    whatever Pillow opens by itself is opened: AVIF, TIFF, BMP, ...; HEIC where pillow-heif is installed.
+    ipywidgets, a `Picture` that a model made, a PIL image, and an array: a file's bytes in a row, as OpenCV encodes
+    them, or pixels (H, W), (H, W, 3), (H, W, 4) or channels first. Their white is 1, 255 or 65535, the first that fits
+    nine tenths of the values; what lies outside is clipped, and where a tenth is far below 0, the array is refused.
+    Besides PNG, JPEG, WebP and GIF whatever Pillow opens by itself is opened: AVIF, TIFF, BMP, ...; HEIC where
+    pillow-heif is installed.
 
     Two references are equal where they send the same.
 
@@ -92,6 +97,9 @@ class Reference:
         computed any more. `sha256` is then that of the bytes, until an archive knows better; empty for most.
     notes : tuple of str
         What was done to the picture that its owner might want to know.
+    made_by : dict or None
+        The recipe of a `Picture` that a model made, see `makers.bounded`; None for all others. It says nothing of what
+        is sent.
 
     Raises
     ------
@@ -110,6 +118,7 @@ class Reference:
     size: tuple[int, int] | None = field(compare=False)
     claim: str = field(compare=False)
     notes: tuple[str, ...] = field(compare=False)
+    made_by: dict[str, Any] | None = field(default=None, compare=False)
 
     def __init__(self, source: Source, *, name: str | None = None) -> None:
         vars(self).update(vars(source) if isinstance(source, Reference) else _read(source))
@@ -119,7 +128,7 @@ class Reference:
         vars(self).update(name=one_line(self.name))
 
     @classmethod
-    def from_wire(cls, text: str, *, name: str = "", sha256: str | None = None) -> Reference:
+    def from_wire(cls, text: str, *, name: str = "", sha256: str | None = None, made_by: object = None) -> Reference:
         """Make a reference of what stands in a request's ``image_urls``, kept as it is.
 
         Never reads a file: the text may come from a stranger. Data is checked by its header; the pixels are decoded by
@@ -134,6 +143,8 @@ class Reference:
         sha256
             The hash that somebody claims for it. It is never believed: where the pixels are sent as they are it is
             computed, else it stands in `claim`, for an archive to recognise.
+        made_by
+            How somebody says that it was made; it may be anything.
 
         Raises
         ------
@@ -148,9 +159,10 @@ class Reference:
         if sha256 is not None and not _SHA256.fullmatch(sha256):
             raise InvalidRequest("the picture's sha256 is not 64 hexadecimal digits")
         if is_web_url(text):
-            return cls._made(_for_url(text), name=name)
+            return cls._made({**_for_url(text), "made_by": bounded(made_by)}, name=name)
         data = decode_text(text)
         made: dict[str, Any] = {"url": text, "size": encoded_size(data), "claim": "", "notes": ()}
+        made["made_by"] = bounded(made_by)
         if not is_canonical(text):
             made["url"] = data_uri(data)
         elif not is_data_uri(text):
@@ -161,6 +173,29 @@ class Reference:
         elif not is_lossless(data):
             made |= {"sha256": of_bytes, "claim": sha256}
         return cls._made(made, name=name)
+
+    @classmethod
+    def moving(cls, source: Source) -> Reference:
+        """Make a reference for a place that takes animations: a GIF that moves stays as it is, all else is as ever.
+
+        Raises
+        ------
+        InvalidRequest
+            As for the class; also for a moving GIF that is larger than `MAX_MOVING_BYTES`.
+
+        >>> from PIL import Image
+        >>> Reference.moving(Image.new("RGB", (256, 128))).url[:15]
+        'data:image/png;'
+        """
+        found = Found() if isinstance(source, Reference) else find(source)
+        data = found.data or b""
+        if not is_moving_gif(data):
+            return cls(source)
+        if len(data) > MAX_MOVING_BYTES:
+            raise InvalidRequest(f"the GIF has {len(data) / 1e6:.1f} MB: at most {MAX_MOVING_BYTES / 1e6:.0f} are sent")
+        made = cls._made({"url": data_uri(data), "size": encoded_size(data), "claim": "", "notes": ()}, name=found.name)
+        vars(made).update(sha256=hashlib.sha256(data).hexdigest(), made_by=bounded(found.made_by))
+        return made
 
     @classmethod
     def _made(cls, parts: dict[str, Any], *, name: str) -> Reference:
@@ -230,6 +265,15 @@ def identify(reference: Reference, stored: str | None) -> Reference:
     return known
 
 
+def with_maker(reference: Reference, recipe: object) -> Reference:
+    """Return a reference that knows how it was made, where it doesn't yet."""
+    if reference.made_by or not (made_by := bounded(recipe)):
+        return reference
+    known = Reference(reference)
+    vars(known).update(made_by=made_by)
+    return known
+
+
 def with_signature(reference: Reference) -> Reference:
     """Return a reference under the hash that version 0.1 had for it: a URL's signature counted there."""
     if not reference.is_url:
@@ -239,7 +283,7 @@ def with_signature(reference: Reference) -> Reference:
     return earlier
 
 
-def as_references(value: Source) -> tuple[Reference, ...]:
+def as_references(value: Source, *, most: int = MAX_REFERENCES, name: str = "references") -> tuple[Reference, ...]:
     """Return one or many sources as a tuple of references.
 
     Parameters
@@ -247,6 +291,10 @@ def as_references(value: Source) -> tuple[Reference, ...]:
     value
         One source as for `Reference`; several in a list or other iterable, such as an upload widget's value; or a
         mapping of names to sources.
+    most
+        How many are taken.
+    name
+        What the parameter is called, for errors.
 
     Raises
     ------
@@ -260,16 +308,16 @@ def as_references(value: Source) -> tuple[Reference, ...]:
         return ()
     if isinstance(value, Reference) or is_single(value):
         value = [value]
-    sources = list(islice(value.items() if isinstance(value, Mapping) else value, MAX_REFERENCES + 1))
-    if len(sources) > MAX_REFERENCES:  # refused before any is read: it may be a folder of thousands
-        given = len(value) if isinstance(value, Sized) else f"more than {MAX_REFERENCES}"
-        raise InvalidRequest(f"references: {given} given: pass at most {MAX_REFERENCES}", field="references")
+    sources = list(islice(value.items() if isinstance(value, Mapping) else value, most + 1))
+    if len(sources) > most:  # refused before any is read: it may be a folder of thousands
+        given = len(value) if isinstance(value, Sized) else f"more than {most}"
+        raise InvalidRequest(f"{name}: {given} given: pass at most {most}", field=name)
     found = []
     for i, source in enumerate(sources):
         try:
             found.append(Reference(source[1], name=str(source[0])) if isinstance(value, Mapping) else Reference(source))
         except InvalidRequest as error:
-            where = f"references[{i}]"
+            where = f"{name}[{i}]"
             raise InvalidRequest(f"{where}: {error.message}", field=where) from None
     return tuple(found)
 
@@ -341,7 +389,8 @@ def _read(source: Source) -> dict[str, Any]:
     if size != image.size:
         before, after = (f"{width}x{height}" for width, height in (image.size, size))
         notes += (f"shrunk from {before} to {after} for the API's size limit",)
-    return {"url": data_uri(data), "sha256": digest, "name": found.name, "size": size, "claim": "", "notes": notes}
+    made = {"url": data_uri(data), "sha256": digest, "name": found.name, "size": size, "claim": "", "notes": notes}
+    return {**made, "made_by": bounded(found.made_by)}
 
 
 def _for_url(text: str) -> dict[str, Any]:

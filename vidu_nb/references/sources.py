@@ -38,12 +38,16 @@ _KEYS = ("content", "bytes")
 
 
 class Found(NamedTuple):
-    """What a source holds, one of three, and its name: a URL, an encoded picture, a PIL image or array."""
+    """What a source holds, one of three, and its name: a URL, an encoded picture, a PIL image or array.
+
+    And how it was made, where it is a `Picture`.
+    """
 
     name: str = ""
     url: str = ""
     data: bytes | None = None
     pixels: Any = None
+    made_by: object = None
 
     def named(self, path: object) -> Found:
         """Return the same under the last part of a path."""
@@ -99,10 +103,17 @@ def find(source: Any) -> Found:
         found = _from_text(source.strip())
     elif isinstance(source, os.PathLike):
         found = _from_path(Path(source))
+    elif _is_made(source):
+        found = _from_path(source.path)._replace(made_by=source.recipe())
     else:
         data = _bytes_in(source)
         found = Found(data=data, pixels=source if data is None else None).named(_name_of(source))
     return found if found.data is None else found._replace(data=_unwrapped(found.data))
+
+
+def _is_made(source: Any) -> bool:
+    """Return whether a source is one of our own pictures or clips, by the type alone: others compute attributes."""
+    return callable(getattr(type(source), "recipe", None)) and isinstance(getattr(source, "path", None), Path)
 
 
 def _name_of(source: Any) -> object:

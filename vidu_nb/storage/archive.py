@@ -4,6 +4,7 @@
       .gitignore                                 keeps git out; where the folder was made for the archive
       segmind/WORDS_16x9_seed42_1a2b3c4d.mp4     the clip's own bytes, untouched
       segmind/WORDS_16x9_seed42_1a2b3c4d.json    beside it: request, receipt, sha256
+      segmind/WORDS_768x512_seed7_2b3c4d5e.jpg   a picture: .png, .jpg, .gif, .webp; further ones of its call are _2, _3
       preview/...                                the same for each engine; previews with a CACHEDIR.TAG for backups
       references/HASH.png                        the pictures that were sent
       journal/1a/KEY.ATTEMPT.json                what happened to each call
@@ -22,11 +23,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..catalogue.request import PREVIEW, Request
 from ..environment import setting
 from ..errors import ArchiveError
 from ..files import (
@@ -52,18 +54,21 @@ from ..folders import (
     is_entry,
     parse_clip_name,
 )
+from ..image_file import ENDINGS, format_of, packed, unpacked
 from ..locks import hold, hold_once
+from ..pictures import Picture, Pictures, made_of
 from ..receipt import Receipt
-from ..recipe import request_from
-from ..references.reference import Reference, identify, with_signature
+from ..recipe import MODEL_FACT, name_parts, request_from
+from ..references.makers import MADE_BY
+from ..references.reference import Reference, identify, with_maker, with_signature
 from ..references.sources import data_uri, is_png
-from ..request import PREVIEW, VideoRequest
 from ..video import Video
 from .journal import Attempt, Journal
 
 ENV_FOLDER = "VIDU_NB_ARCHIVE"
 FOLDER = "vidu_archive"
-FORMAT = 1
+FORMAT = 2
+_CLIPS_FORMAT = 1  # of a clip's metadata, which versions before 0.3 read as well
 _GITIGNORE = """\
 # Made by vidu-nb: clips are large, and prompts and pictures may be private. git offers nothing of this folder.
 # To put the archive under version control, delete this file: it is not written again.
@@ -75,21 +80,33 @@ Signature: 8a477f597d28d172789f06886806bc55
 # Made by vidu-nb: free previews, which are made anew where they are missing. See https://bford.info/cachedir/
 """
 MIN_FREE_BYTES = 100_000_000  # a clip, its copy on the way and its metadata, several times over
+Made = Video | Picture | Pictures  # what one call brings
 _STORE_TIMEOUT = 60.0  # s; storing takes milliseconds
 _TAKE = re.compile(r"[0-9a-f]{64}-[0-9a-f]{8}")  # the lock of a take that nobody else asks for
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One clip of an archive: its JSON file and what that says."""
+    """One clip of an archive, or what one call brought of pictures: its JSON file and what that says."""
 
     path: Path
     facts: dict[str, Any]
 
     @property
     def clip(self) -> Path:
-        """The MP4 beside the JSON."""
-        return self.path.with_suffix(".mp4")
+        """The MP4 or the first picture beside the JSON."""
+        return self.files[0]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The MP4, or all pictures, beside the JSON."""
+        endings = [ENDINGS[one["format"]] for one in self.facts.get("pictures", ())]
+        return _files_beside(self.path, endings or ["mp4"])
+
+    @property
+    def hashes(self) -> list[str]:
+        """The SHA-256 that each file had when it was stored."""
+        return [one["sha256"] for one in self.facts.get("pictures", ())] or [self.facts["sha256"]]
 
     @property
     def request(self) -> dict[str, Any]:
@@ -210,15 +227,15 @@ class Archive:
     def reference_path(self, reference: Reference) -> Path:
         """Return the file in which a picture is stored once it was sent."""
         name = checked_hash(reference.sha256)
-        return self._picture_file(name) or self.references / f"{name}.{'png' if is_png(reference.url) else 'jpg'}"
+        return self._picture_file(name) or self.references / f"{name}.{_ending(reference.url)}"
 
-    def keep_references(self, request: VideoRequest) -> None:
+    def keep_references(self, request: Request) -> None:
         """Store the pictures that are about to be sent, once each."""
-        for reference in request.references:
+        for reference in request.pictures:
             if not reference.is_url and not is_regular(path := self.reference_path(reference)):
                 write_bytes(path, reference.bytes)
 
-    def recognise(self, request: VideoRequest) -> VideoRequest:
+    def recognise(self, request: Request) -> Request:
         """Return the request with its pictures under the hashes that this archive knows them by.
 
         A saved clip claims a hash for each picture in it. Where that can't be computed from the picture, since it was
@@ -230,18 +247,17 @@ class Archive:
         ArchiveError
             A picture is kept here and can't be read.
         """
-        if not any(one.claim for one in request.references):
+        if not any(one.claim for one in request.pictures):
             return request
         try:
-            known = tuple(identify(one, self._picture(one.claim)) for one in request.references)
+            return request.with_pictures(lambda one: identify(one, self._picture(one.claim)))
         except OSError as error:
             raise ArchiveError(
                 f"a picture in {self.references} can't be read ({reason(error)})",
                 remedy="It tells whether this request was paid for before: bring it back, or move it elsewhere.",
             ) from error
-        return request.model_copy(update={"references": known})
 
-    def key_of(self, request: VideoRequest, *, engine: str, model: str) -> str:
+    def key_of(self, request: Request, *, engine: str, model: str) -> str:
         """Return a request's key in this archive: that of version 0.1 where nothing else is known of it.
 
         Parameters
@@ -256,7 +272,7 @@ class Archive:
         ArchiveError
             The journal can't be read.
         """
-        signed = request.model_copy(update={"references": tuple(map(with_signature, request.references))})
+        signed = request.with_pictures(with_signature)
         now, earlier = (one.key(engine=engine, model=model) for one in (request, signed))
         return now if now == earlier else next((key for key in (now, earlier) if self._knows(key, engine)), now)
 
@@ -265,7 +281,7 @@ class Archive:
         return any(one.is_open or one.state == "stored" for one in attempts) or bool(self._named_like(key, engine))
 
     def _picture_file(self, sha256: str) -> Path | None:
-        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg"))
+        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg", "gif"))
         return next(filter(is_regular, paths), None)
 
     def _picture(self, sha256: str) -> str | None:
@@ -308,8 +324,8 @@ class Archive:
         if os.path.lexists(self._incoming(attempt)):
             return read_regular(self._incoming(attempt))
         entry = self._stored_by(attempt)
-        data = read_regular(entry.clip) if entry else b""
-        return data if entry and hashlib.sha256(data).hexdigest() == entry.facts["sha256"] else None
+        found = list(map(read_regular, entry.files)) if entry else []
+        return packed(found) if entry and list(map(_sha256, found)) == entry.hashes else None
 
     def drop_received(self, attempt: Attempt) -> None:
         """Remove an answer that was used up."""
@@ -317,46 +333,81 @@ class Archive:
 
     def quarantine(self, attempt: Attempt, data: bytes) -> Path:
         """Keep an answer that is no clip, for a person to look at."""
-        path = self.folder / "quarantine" / f"{attempt.id}.bin"
-        write_bytes(path, data)
+        path = self.put_aside(attempt, data)
         self.drop_received(attempt)
         return path
 
+    def put_aside(self, attempt: Attempt, data: bytes) -> Path:
+        """Keep an answer for a person to look at that brought less than it should; what came of it goes on."""
+        path = self.folder / "quarantine" / f"{attempt.id}.bin"
+        write_bytes(path, data)
+        return path
+
     def store(self, attempt: Attempt, data: bytes, receipt: Receipt) -> Entry:
-        """Give a received clip its place, with its metadata beside it; doing it twice changes nothing.
+        """Give what was received its place, with its metadata beside it; doing it twice changes nothing.
+
+        Parameters
+        ----------
+        attempt
+            The call.
+        data
+            A clip, a picture, or several as `image_file.packed` makes one of them.
+        receipt
+            Of the call, with the hash of the clip or of the first picture.
 
         Raises
         ------
         ArchiveError
             They could not be written; the bytes stay where `receive` put them, and in `.data`.
         """
+        asked, pictures = attempt.facts["request"], unpacked(data)
         facts = {
-            "format": FORMAT,
+            "format": FORMAT if pictures else _CLIPS_FORMAT,
             "key": attempt.facts["key"],
             "attempt": attempt.id,
             "sha256": receipt.sha256,
-            "request": attempt.facts["request"],
+            **(
+                {"pictures": [{"format": format_of(one), "sha256": _sha256(one)} for one in pictures]}
+                if pictures
+                else {}
+            ),
+            **{name: attempt.facts[name] for name in (MODEL_FACT,) if name in attempt.facts},
+            "request": asked,
             "receipt": receipt.to_dict(),
         }
-        stem = self.folder / folder_name(attempt.facts["engine"]) / entry_name(attempt.facts["request"], facts["key"])
+        name = entry_name(name_parts(asked, model=attempt.facts.get(MODEL_FACT)), facts["key"])
+        stem = self.folder / folder_name(attempt.facts["engine"]) / name
         lock = self.lock_path(f"store-{receipt.sha256[:2]}")  # equal bytes, equal names
         try:
             with hold(lock, timeout=_STORE_TIMEOUT):
                 if stem.parent.name == PREVIEW:
                     make_folder(stem.parent, "CACHEDIR.TAG", _CACHEDIR_TAG)
-                path = _free_name(stem, receipt.sha256)
-                write_bytes(path, json.dumps(facts, indent=1, ensure_ascii=False).encode(), sync_name=False)
-                incoming = self._incoming(attempt)
-                if not is_regular(incoming):
-                    write_bytes(incoming, data)
-                incoming.replace(path.with_suffix(".mp4"))
-                sync_folder(path.parent)
+                entry = Entry(_free_name(stem, facts), facts)
+                write_bytes(entry.path, json.dumps(facts, indent=1, ensure_ascii=False).encode(), sync_name=False)
+                if len(pictures) > 1:
+                    self._place_each(attempt, entry, pictures)
+                else:
+                    self._place(attempt, entry, data)
         except OSError as error:
             raise _rescued(attempt, data, f"{self.folder} can't be written ({reason(error)})") from error
-        entry = Entry(path, facts)
         with contextlib.suppress(OSError):  # the clip is kept, whatever the journal says: see `received`
             attempt.add("stored", entry=entry.name)
         return entry
+
+    def _place(self, attempt: Attempt, entry: Entry, data: bytes) -> None:
+        """Give one file its place: the very one that was received."""
+        incoming = self._incoming(attempt)
+        if not is_regular(incoming):
+            write_bytes(incoming, data)
+        incoming.replace(entry.clip)
+        sync_folder(entry.path.parent)
+
+    def _place_each(self, attempt: Attempt, entry: Entry, pictures: Sequence[bytes]) -> None:
+        """Give each picture its place; what was received stays until all of them have it."""
+        for path, picture in zip(entry.files, pictures, strict=True):
+            write_bytes(path, picture, sync_name=False)
+        sync_folder(entry.path.parent)
+        self.drop_received(attempt)
 
     def _incoming(self, attempt: Attempt) -> Path:
         return self.incoming / f"{attempt.id}.body"
@@ -366,7 +417,7 @@ class Archive:
         for path in self._named_like(attempt.facts["key"], attempt.facts["engine"]) if attempt.is_open else ():
             with contextlib.suppress(ArchiveError):
                 entry = self._read(path)
-                if entry.facts.get("attempt") == attempt.id and os.path.lexists(entry.clip):
+                if entry.facts.get("attempt") == attempt.id and all(map(os.path.lexists, entry.files)):
                     return entry
         return None
 
@@ -420,8 +471,8 @@ class Archive:
             except ArchiveError as error:
                 yield error
 
-    def open(self, entry: Entry, *, request: VideoRequest | None = None) -> Video:
-        """Return a kept clip as a `Video`, after its bytes were checked against their hash.
+    def open(self, entry: Entry, *, request: Request | None = None) -> Made:
+        """Return what is kept as a `Video`, a `Picture` or `Pictures`, after its bytes were checked against their hash.
 
         Parameters
         ----------
@@ -433,25 +484,35 @@ class Archive:
         Raises
         ------
         ArchiveError
-            The clip is missing or its bytes have changed.
+            A file is missing or its bytes have changed.
         """
-        try:
-            is_whole = hashlib.sha256(read_regular(entry.clip)).hexdigest() == entry.facts["sha256"]
-        except OSError as error:
-            raise _unusable_clip(entry, f"can't be read ({reason(error)})") from error
-        if not is_whole:
-            raise _unusable_clip(entry, "has changed since it was kept")
+        for path, sha256 in zip(entry.files, entry.hashes, strict=True):
+            try:
+                is_whole = _sha256(read_regular(path)) == sha256
+            except OSError as error:
+                raise _unusable_clip(path, f"can't be read ({reason(error)})") from error
+            if not is_whole:
+                raise _unusable_clip(path, "has changed since it was kept")
         made = Receipt.from_dict(entry.facts["receipt"])
-        receipt = replace(made, replayed=True, cost_usd=0.0, original=made)
-        return Video(entry.clip, request or self.request_of(entry), receipt)
+        return self.made(entry, request, replace(made, replayed=True, cost_usd=0.0, original=made))
 
-    def request_of(self, entry: Entry) -> VideoRequest | None:
+    def made(self, entry: Entry, request: Request | None, receipt: Receipt) -> Made:
+        """Return what an entry holds, without a look at its bytes; parameters as for `open`."""
+        asked = _with_makers(request, entry) if request else self.request_of(entry)
+        if "pictures" not in entry.facts:
+            return Video(entry.clip, asked, receipt)
+        return made_of(
+            Picture(path, asked, _of_one(receipt, sha256))
+            for path, sha256 in zip(entry.files, entry.hashes, strict=True)
+        )
+
+    def request_of(self, entry: Entry) -> Request | None:
         """Return the request that an entry answers, with its pictures; None where one of them is gone."""
         try:
-            pictures = [self._picture(note["sha256"]) for note in entry.request["image_urls"]]
+            pictures = [self._picture(note["sha256"]) for note in _notes(entry.request)]
         except (OSError, ArchiveError, TypeError, KeyError):
             return None
-        request = request_from(entry.request, pictures)
+        request = request_from(entry.request, pictures, model=entry.facts.get(MODEL_FACT))
         return self.recognise(request) if request else None
 
     def _find_by_name(self, key: str, engine: str) -> Entry | None:
@@ -470,11 +531,11 @@ class Archive:
 
     def _is_being_stored(self, entry: Entry, attempts: list[Attempt]) -> bool:
         """Return whether `store` is between its two steps: the metadata has its place, the clip is still incoming."""
-        if entry.clip.exists():
+        if all(path.exists() for path in entry.files):
             return False
         waiting = (self._incoming(attempt) for attempt in attempts if attempt.is_open)
-        hashes = (hashlib.sha256(read_regular(path)).hexdigest() for path in waiting if is_regular(path))
-        return entry.facts["sha256"] in hashes
+        answers = (read_regular(path) for path in waiting if is_regular(path))
+        return any(entry.hashes == list(map(_sha256, unpacked(one) or (one,))) for one in answers)
 
     def _read(self, path: Path) -> Entry:
         try:
@@ -492,10 +553,49 @@ class Archive:
         return f"Archive({str(self.folder)!r})"
 
 
+def _ending(uri: str) -> str:
+    return "gif" if uri.startswith("data:image/gif") else "png" if is_png(uri) else "jpg"
+
+
+def _notes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The notes of a described request's pictures, in their order."""
+    for value in request.values():
+        yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
+
+
+def _with_makers(request: Request, entry: Entry) -> Request:
+    """Return the request with what an entry remembers of how its pictures were made."""
+    makers = {note.get("sha256"): note[MADE_BY] for note in _notes(entry.request) if note.get(MADE_BY)}
+    return request.with_pictures(lambda one: with_maker(one, makers.get(one.sha256))) if makers else request
+
+
 def _check(facts: dict[str, Any]) -> None:
     """Raise one of the errors that `Archive._read` expects where this is not what `store` wrote."""
-    if not (facts["key"] and facts["sha256"] and isinstance(facts["receipt"], dict)):
+    pictures = facts.get("pictures", [])
+    if not (facts["key"] and facts["sha256"] and isinstance(facts["receipt"], dict) and isinstance(pictures, list)):
         raise ValueError
+    if not all(one["format"] in ENDINGS and isinstance(one["sha256"], str) for one in pictures):
+        raise ValueError
+    if "pictures" in facts and not pictures:
+        raise ValueError
+
+
+def _of_one(receipt: Receipt, sha256: str) -> Receipt:
+    """Return a call's receipt for one of its pictures."""
+    original = receipt.original and replace(receipt.original, sha256=sha256)
+    return replace(receipt, sha256=sha256, original=original)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _files_beside(path: Path, endings: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files of a JSON file: of its own name, further ones numbered."""
+    return tuple(
+        path.with_name(f"{path.stem}{f'_{number}' if number > 1 else ''}.{ending}")
+        for number, ending in enumerate(endings, 1)
+    )
 
 
 def _unusable_metadata(path: Path, problem: str) -> ArchiveError:
@@ -504,9 +604,9 @@ def _unusable_metadata(path: Path, problem: str) -> ArchiveError:
     )
 
 
-def _unusable_clip(entry: Entry, problem: str) -> ArchiveError:
+def _unusable_clip(path: Path, problem: str) -> ArchiveError:
     return ArchiveError(
-        f"{entry.clip} {problem}",
+        f"{path} {problem}",
         remedy="It is left as it is. Bring it back from a copy, or ask with fresh=True for another, paid take.",
     )
 
@@ -516,7 +616,7 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     where = "only in memory"
     for folder in (tempfile.gettempdir, Path.home):
         with contextlib.suppress(OSError, RuntimeError):  # there may be neither of them
-            path = Path(folder()) / f"vidu-nb-rescued-{attempt.id}.mp4"
+            path = Path(folder()) / f"vidu-nb-rescued-{attempt.id}.{_ending_of(data)}"
             write_bytes(path, data)
             where = str(path)
             break
@@ -526,6 +626,11 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
     )
     error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
     return error
+
+
+def _ending_of(data: bytes) -> str:
+    pictures = unpacked(data)
+    return "json" if len(pictures) > 1 else ENDINGS[format_of(data)] if pictures else "mp4"
 
 
 def _is_an_engines(folder: str) -> bool:
@@ -539,13 +644,21 @@ def _modified(path: Path) -> float:
         return 0.0  # removed meanwhile
 
 
-def _free_name(stem: Path, sha256: str) -> Path:
+def _free_name(stem: Path, facts: Mapping[str, Any]) -> Path:
     """Return the stem as a JSON path, numbered where another take has it; the same clip gets the same name again."""
+    names = {name for name in listed(stem.parent) if name.startswith(stem.name)}
     for take in range(1, 10_000):
         path = stem.with_name(f"{stem.name}{f'_take{take}' if take > 1 else ''}.json")
-        if not os.path.lexists(path) and not os.path.lexists(path.with_suffix(".mp4")):
+        if path.name not in names and not any(_is_beside(name, path.stem) for name in names):
             return path
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            if json.loads(read_regular(path))["sha256"] == sha256:
+            known = json.loads(read_regular(path))
+            if (known["sha256"], known.get("pictures")) == (facts["sha256"], facts.get("pictures")):
                 return path
     raise OSError(0, "it holds 9,999 takes of one request")
+
+
+def _is_beside(name: str, stem: str) -> bool:
+    """Return whether a file has the place of a clip or a picture under that stem."""
+    rest = name.removeprefix(stem) if name.startswith(stem) else ""
+    return re.fullmatch(r"(?:_\d+)?\.(?:mp4|png|jpg|gif|webp)", rest) is not None

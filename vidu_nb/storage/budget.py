@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..catalogue.field import plain
+from ..console import dollars
 from ..errors import ArchiveError, BudgetExceeded, InvalidRequest
 from ..files import read_regular, reason, write_bytes
 from ..locks import hold
-from ..request import plain
 
 _TIMEOUT = 30.0  # s; a reservation takes milliseconds
 _ROUNDING = 1e-9  # binary fractions: ten times 0.1 is not quite 1
@@ -128,7 +129,8 @@ class Budget:
         left = self.limit_usd - sum(amounts.values())
         if usd > left + _ROUNDING:
             raise BudgetExceeded(
-                f"the call would cost about ${usd:.2f}, and ${max(left, 0):.2f} of ${self.limit_usd:.2f} is left",
+                f"the call would cost about {dollars(usd)}, and {dollars(max(left, 0))} of "
+                f"{dollars(self.limit_usd)} is left",
                 remedy="Raise the budget if you want to go on.",
             )
 
@@ -145,7 +147,7 @@ class Budget:
         write_bytes(self.file, json.dumps({"limit_usd": self.limit_usd, "amounts": amounts}, indent=1).encode())
 
     def __repr__(self) -> str:
-        return f"Budget(${self.spent:.2f} of ${self.limit_usd:.2f} spent)"
+        return f"Budget({dollars(self.spent)} of {dollars(self.limit_usd)} spent)"
 
 
 def _checked_amount(usd: object) -> float:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..catalogue.request import Request
 from ..errors import ArchiveError, InvalidRequest
 from ..files import sync_folder
 from ..folders import check_outside
-from ..receipt import Receipt
+from ..pictures import Picture, Pictures
 from ..recipe import describe
-from ..request import VideoRequest
 from .archive import Archive, Entry
 
 Row = dict[str, Any]
@@ -37,7 +36,7 @@ def listing(archive: Archive) -> list[Row]:
     return rows
 
 
-def nearest(archive: Archive, request: VideoRequest, *, engine: str) -> str:
+def nearest(archive: Archive, request: Request, *, engine: str) -> str:
     """Say which of an engine's requests comes closest to one that is not in the archive, and in what it differs."""
     wanted = describe(request)
     best: tuple[int, str] | None = None
@@ -89,9 +88,11 @@ def export(archive: Archive, folder: Path, names: Sequence[str] = (), *, referen
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for entry in _named(archive, names):
-        video = replace(archive.open(entry), receipt=Receipt.from_dict(entry.facts["receipt"]))  # its own, no replay's
-        target = video.save(folder / f"{entry.path.parent.name}-{entry.clip.name}", references=references)
-        rows.append({"file": _name(entry), "copy": str(target)})
+        made = archive.open(entry)
+        for one in made if isinstance(made, Pictures) else (made,):
+            target = folder / f"{entry.path.parent.name}-{one.path.name}"
+            copy = one.save(target) if isinstance(one, Picture) else one.save(target, references=references)
+            rows.append({"file": f"{entry.path.parent.name}/{one.path.name}", "copy": str(copy)})
     return rows
 
 
@@ -109,7 +110,8 @@ def prune(archive: Archive, names: Sequence[str]) -> list[Row]:
         raise InvalidRequest("names: name each clip to remove, as the list prints them", field="names")
     rows = []
     for entry in list(_named(archive, names)):
-        entry.clip.unlink(missing_ok=True)
+        for path in entry.files:
+            path.unlink(missing_ok=True)
         entry.path.unlink()
         sync_folder(entry.path.parent)
         rows.append({"file": _name(entry), "state": "removed"})

@@ -5,44 +5,50 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..console import dollars
 from ..errors import one_line
 
 if TYPE_CHECKING:
+    from ..catalogue.field import Field
     from .plan import Plan
 
 _ROWS = 4  # requests of a plan that are shown
 _VALUES = 6  # values of a parameter that are shown
 _PROMPT = 60  # characters
+_TELLING = ("prompt", "references", "aspect_ratio", "duration")  # roles whose values say what they are
 _CELL = "text-align:left;padding:2px 12px 2px 0;background:none;overflow-wrap:anywhere"
 _MUTED = "color:var(--jp-ui-font-color2,#616161)"
 
 
-def format_value(name: str, value: Any) -> str:
+def format_value(field: Field, value: Any) -> str:
     """Format a parameter's value.
 
-    >>> format_value("seed", 7), format_value("duration", 5), format_value("bgm", False)
+    >>> from vidu_nb import models
+    >>> fields = models["vidu-q1-reference-to-video"].fields
+    >>> format_value(fields["seed"], 7), format_value(fields["duration"], 5), format_value(fields["bgm"], False)
     ('7', '5 s', 'off')
     """
-    if name == "references":
-        return one_line(", ".join(reference.label for reference in value), 2 * _PROMPT)
-    if name == "prompt":
-        return one_line(value, _PROMPT)
-    return {"bgm": "on" if value else "off", "duration": f"{value} s"}.get(name, str(value))
+    if value is None:
+        return "not set"
+    if field.is_media:
+        many = value if isinstance(value, tuple) else (value,)
+        return one_line(", ".join(one.label for one in many), 2 * _PROMPT)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value} s" if field.role == "duration" else one_line(str(value), _PROMPT)
 
 
-def label_value(name: str, value: Any) -> str:
+def label_value(field: Field, value: Any) -> str:
     """Format a parameter's value so that it tells which parameter it is.
 
-    >>> label_value("seed", 7), label_value("duration", 5), label_value("bgm", False)
+    >>> from vidu_nb import models
+    >>> fields = models["vidu-q1-reference-to-video"].fields
+    >>> label_value(fields["seed"], 7), label_value(fields["duration"], 5), label_value(fields["bgm"], False)
     ('seed 7', '5 s', 'bgm off')
     """
-    title = {"seed": "seed ", "bgm": "bgm ", "movement_amplitude": "movement "}.get(name, "")
-    return f"{title}{format_value(name, value)}"
-
-
-def format_usd(usd: float) -> str:
-    """Format US dollars."""
-    return f"${usd:,.2f}"
+    tells_itself = field.role in _TELLING and value is not None
+    title = {"movement": "movement"}.get(field.role, field.parameter.replace("_", " "))
+    return format_value(field, value) if tells_itself else f"{title} {format_value(field, value)}"
 
 
 def format_seconds(seconds: float) -> str:
@@ -65,14 +71,14 @@ def plan_headline(plan: Plan) -> str:
     left = len(plan) - cached_count
     parts = [many, *([f"{cached_count:,} cached"] if cached_count else [])]
     if left:
-        price = "free" if plan.quote.is_free else f"about {format_usd(plan.quote.price_usd)}"
+        price = "free" if plan.quote.is_free else f"about {dollars(plan.quote.price_usd)}"
         parts.append(f"{left:,} to make with {plan.quote.engine}: {price}, about {format_seconds(plan.quote.seconds)}")
     return " · ".join(parts)
 
 
 def plan_text(plan: Plan) -> str:
     """Format a plan as one page of plain text."""
-    axes = {name: (f"{len(values):,}", _listing(name, values)) for name, values in plan.axes.items()}
+    axes = {name: (f"{len(values):,}", _listing(plan.fields[name], values)) for name, values in plan.axes.items()}
     wide = max((len(name) for name in axes), default=0)
     wider = max((len(count) for count, _ in axes.values()), default=0)
     lines = [f"  {name:{wide}}  {count:>{wider}}  {values}" for name, (count, values) in axes.items()]
@@ -82,7 +88,7 @@ def plan_text(plan: Plan) -> str:
 
 def plan_html(plan: Plan) -> str:
     """Format a plan as HTML; every text in it is escaped."""
-    cells = [(name, f"{len(values):,}", _listing(name, values)) for name, values in plan.axes.items()]
+    cells = [(name, f"{len(values):,}", _listing(plan.fields[name], values)) for name, values in plan.axes.items()]
     axes = "".join(
         f'<tr style="background:none"><th scope="row" style="{_CELL}">{escape(name)}</th>'
         f'<td style="{_CELL}">{escape(count)}</td><td style="{_CELL}">{escape(values)}</td></tr>'
@@ -97,11 +103,12 @@ def plan_html(plan: Plan) -> str:
     )
 
 
-def _listing(name: str, values: tuple[Any, ...]) -> str:
-    between = " | " if name in ("prompt", "references") else ", "  # these hold commas of their own
-    shown = [format_value(name, value) for value in values[:_VALUES]]
+def _listing(field: Field, values: tuple[Any, ...]) -> str:
+    holds_commas = field.is_media or field.role in ("prompt", "negative_prompt")
+    between = " | " if holds_commas else ", "
+    shown = [format_value(field, value) for value in values[:_VALUES]]
     if len(values) > _VALUES:
-        shown[-1] = f"… {format_value(name, values[-1])}"
+        shown[-1] = f"… {format_value(field, values[-1])}"
     return between.join(shown)
 
 

@@ -1,16 +1,16 @@
-"""A sweep's clips as a labelled grid: rows and columns by the swept parameters."""
+"""A sweep's clips or pictures as a labelled grid: rows and columns by the swept parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from html import escape
+from typing import Any
 
 from ..errors import ViduError
 from ..player import figure, still
-from ..request import FRAME_SIZES
-from ..video import Video
 from .formatting import label_value
 from .plan import Plan
+from .runner import Outcome, made_by
 
 MAX_SHOWN = 24  # clips; each puts a poster of some 20 kB into the notebook
 _CLIP, _LEAST = 320, 130  # px, the widest and the narrowest that a clip is shown in a table
@@ -20,11 +20,11 @@ _BARE = "background:none;border:none;text-align:left;vertical-align:top;white-sp
 _CELL = f"{_BARE};padding:2px 12px 2px 0"
 _HEAD = f"{_BARE};font-weight:600;padding:6px 12px 2px 0;overflow-wrap:anywhere"
 
-Outcomes = Mapping[int, Video | ViduError]
+Outcomes = Mapping[int, Outcome]
 
 
 class Grid:
-    """A plan's clips and errors, as HTML and as text.
+    """A plan's clips or pictures and errors, as HTML and as text.
 
     Up to 24 requests with one or two swept parameters are a table, and those with more are several under headings; of
     longer plans the first 24 clips are shown, each under its label.
@@ -63,7 +63,7 @@ class Grid:
             if index in self._clips:
                 return self._clips[index]
             html = _cell_html(self.plan, index, outcome, is_in_flight=index in in_flight)
-            return self._clips.setdefault(index, html) if isinstance(outcome, Video) else html
+            return self._clips.setdefault(index, html) if made_by(outcome) else html
 
         body = self._tables(cell) if len(self.plan) <= MAX_SHOWN else self._selection(cell)
         head = f'<div style="font-weight:600;margin:4px 0">{escape(self.headline)}</div>' if self.headline else ""
@@ -71,22 +71,23 @@ class Grid:
 
     def _tables(self, cell: Callable[[int], str]) -> str:
         """All requests: the last swept parameter makes the columns, the one before it the rows, others headings."""
-        axes = self.plan.axes
+        axes, fields = self.plan.axes, self.plan.fields
         names = list(axes)
         if len(names) <= 1:
             return _flow_html(self.plan, range(len(self.plan)), cell)
         row, column = names[-2:]
         columns, size = len(axes[column]), len(axes[row]) * len(axes[column])
         head = "".join(
-            f'<th scope="col" style="{_HEAD}">{escape(label_value(column, value))}</th>' for value in axes[column]
+            f'<th scope="col" style="{_HEAD}">{escape(label_value(fields[column], value))}</th>'
+            for value in axes[column]
         )
         parts = []
         for start in range(0, len(self.plan), size):
             outer = self.plan.values(start)
-            title = " · ".join(label_value(name, outer[name]) for name in names[:-2])
+            title = " · ".join(label_value(fields[name], outer[name]) for name in names[:-2])
             lines = "".join(
                 f'<tr style="background:none"><th scope="row" style="{_HEAD};width:{_LABEL}px">'
-                f"{escape(label_value(row, value))}</th>"
+                f"{escape(label_value(fields[row], value))}</th>"
                 + "".join(f'<td style="{_CELL}">{cell(start + at * columns + step)}</td>' for step in range(columns))
                 + "</tr>"
                 for at, value in enumerate(axes[row])
@@ -101,20 +102,21 @@ class Grid:
 
     @property
     def shown(self) -> list[int]:
-        """The places of the clips that are shown."""
-        landed = [index for index, one in sorted(self.results.items()) if isinstance(one, Video)]
+        """The places of what has landed and is shown."""
+        landed = [index for index, one in sorted(self.results.items()) if made_by(one)]
         return landed[:MAX_SHOWN]
 
     def bundle(self) -> dict[str, str]:
         """Return the MIME bundle that Jupyter shows."""
-        clips = [one for index in self.shown if isinstance(one := self.results[index], Video) and one.path.exists()]
-        picture = {"image/jpeg": still(clips)} if clips else {}
+        made: Any = [one for index in self.shown for one in made_by(self.results[index]) if one.path.exists()]
+        picture = {"image/jpeg": still(made)} if made else {}
         return {"text/plain": repr(self), "text/html": self.html()} | picture
 
     def _selection(self, cell: Callable[[int], str]) -> str:
         shown = self.shown
-        more = sum(isinstance(one, Video) for one in self.results.values()) - len(shown)
-        rest = f'<div style="{_MUTED}">… and {more:,} more, in .videos and .table()</div>' if more else ""
+        more = sum(bool(made_by(one)) for one in self.results.values()) - len(shown)
+        place = ".videos" if self.plan.model.returns == "video" else ".pictures"
+        rest = f'<div style="{_MUTED}">… and {more:,} more, in {place} and .table()</div>' if more else ""
         return _flow_html(self.plan, shown, cell) + rest
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
@@ -137,13 +139,14 @@ def _flow_html(plan: Plan, indexes: Collection[int], cell: Callable[[int], str])
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start">{cells}</div>'
 
 
-def _cell_html(plan: Plan, index: int, outcome: Video | ViduError | None, *, is_in_flight: bool) -> str:
-    if isinstance(outcome, Video):
+def _cell_html(plan: Plan, index: int, outcome: Outcome | None, *, is_in_flight: bool) -> str:
+    made: Any = made_by(outcome)
+    if made:
         try:
-            return figure(outcome)
+            return "".join(map(figure, made))
         except (ViduError, OSError) as error:  # it was moved or removed meanwhile
             outcome = ViduError(str(error))
-    width, height = FRAME_SIZES[plan.values(index)["aspect_ratio"]]
+    width, height = plan[index].frame_size
     scale = min(_CLIP / width, 240 / height)  # as large as the clip will be
     text = f"⚠ {outcome}" if outcome else "being made …" if is_in_flight else ""
     size = f"width:{width * scale:.0f}px;max-width:100%;aspect-ratio:{width}/{height}"
@@ -151,5 +154,5 @@ def _cell_html(plan: Plan, index: int, outcome: Video | ViduError | None, *, is_
     return f'<div style="{size};{look};{_MUTED};overflow:auto;overflow-wrap:anywhere;margin:4px 0">{escape(text)}</div>'
 
 
-def _outcome_text(outcome: Video | ViduError) -> str:
-    return repr(outcome) if isinstance(outcome, Video) else str(outcome)
+def _outcome_text(outcome: Outcome) -> str:
+    return str(outcome) if isinstance(outcome, ViduError) else repr(outcome)

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from ..catalogue.field import MANY, Field
+from ..catalogue.model import Model
+from ..catalogue.models import DEFAULT, models
+from ..catalogue.request import Request, identifies, quietly, spread
 from ..client.client import Client
-from ..errors import InvalidRequest
-from ..references.reference import Reference, Source, as_references
-from ..request import AspectRatio, MovementAmplitude, VideoRequest, identifies, quietly
+from ..errors import InvalidRequest, one_line
+from ..references.reference import Source
+from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from .formatting import format_value, label_value, plan_html, plan_text
 from .pricing import Quote, quote_plan
 
@@ -25,15 +29,17 @@ MAX_REQUESTS = 1_000_000
 class Plan:
     """The requests of a sweep: a sequence that makes each one when it is asked for.
 
-    The order is that of a nested loop over the parameters as `VideoRequest` lists them, the rightmost swept one
-    changing fastest.
+    The order is that of a nested loop over the parameters as the model lists them, the rightmost swept one changing
+    fastest.
 
     Attributes
     ----------
     parameters : mapping of str to tuple
-        The values of each parameter, one or many; of ``references``, sets of pictures.
+        The values of each parameter, one or many; of ``references``, sets of pictures. None is what is not sent.
     quote : Quote or None
         Price, time and cached clips with one client, from `priced`.
+    model : Model
+        Which is asked.
 
     >>> plan = Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2, 3], aspect_ratio=["16:9", "9:16"])
     >>> len(plan), plan[1].seed, plan[1].aspect_ratio
@@ -42,22 +48,28 @@ class Plan:
     {'aspect_ratio': ('16:9', '9:16'), 'seed': (1, 2, 3)}
     >>> plan.values(4)["seed"], plan.label(4), plan.facts()["requests"]
     (2, '9:16 · seed 2', 6)
+    >>> plan.unit, plan.fields["seed"].maximum, plan.unchecked(4) == plan[4]
+    ('clip', 999999, True)
     """
 
     parameters: Mapping[str, tuple[Any, ...]]
     quote: Quote | None = field(default=None, compare=False)
+    model: Model = field(default_factory=lambda: models[DEFAULT])
 
     @classmethod
     def of(
         cls,
-        prompt: str | Iterable[str],
-        references: Source,
+        /,
+        prompt: str | Iterable[str] = DEFAULTS.prompt,
+        references: Source = DEFAULTS.references,
         *,
-        aspect_ratio: AspectRatio | Iterable[AspectRatio] = "16:9",
-        duration: int | Iterable[int] = 5,
-        seed: int | Iterable[int] = 42,
-        bgm: bool | Iterable[bool] = True,
-        movement_amplitude: MovementAmplitude | Iterable[MovementAmplitude] = "auto",
+        aspect_ratio: AspectRatio | Iterable[AspectRatio] = DEFAULTS.aspect_ratio,
+        duration: int | Iterable[int] = DEFAULTS.duration,
+        seed: int | Iterable[int] = DEFAULTS.seed,
+        bgm: bool | Iterable[bool] = DEFAULTS.bgm,
+        movement_amplitude: MovementAmplitude | Iterable[MovementAmplitude] = DEFAULTS.movement_amplitude,
+        model: Model | str | None = None,
+        **parameters: Any,
     ) -> Plan:
         """Make a plan over every parameter that is given as a list.
 
@@ -67,6 +79,11 @@ class Plan:
             A value as `VideoRequest` takes it, or a list, range or array of them, each named once.
         references
             One source or a flat list is one set of pictures; a list of lists sweeps over sets.
+        model
+            A `Model` or its slug from `models`; by default Vidu Q1.
+        **parameters
+            Another model's own, one value or a list; of a parameter that is itself a list of pictures or links, as of
+            ``references``, a list of lists.
 
         Raises
         ------
@@ -79,20 +96,19 @@ class Plan:
           seed        3  1, 2, 3
           ...
         """
-        listed = {
-            "prompt": _listed("prompt", prompt),
-            "references": _sets(references),
-            "aspect_ratio": _listed("aspect_ratio", aspect_ratio),
-            "duration": _listed("duration", duration),
-            "seed": _listed("seed", seed),
-            "bgm": _listed("bgm", bgm),
-            "movement_amplitude": _listed("movement_amplitude", movement_amplitude),
-        }
+        asked = models.find(model)
+        listed = _listed(asked, given({
+            "prompt": prompt, "references": references, "aspect_ratio": aspect_ratio, "duration": duration,
+            "seed": seed, "bgm": bgm, "movement_amplitude": movement_amplitude, **parameters,
+        }))  # fmt: skip
         many = math.prod(len(values) for values in listed.values())
         if many > MAX_REQUESTS:
             raise InvalidRequest(f"sweep: {many:,} requests: at most {MAX_REQUESTS:,} are taken", field="sweep")
         first = {name: values[0] for name, values in listed.items()}
-        return cls({name: tuple(_checked(name, values, first)) for name, values in listed.items()})
+        with quietly():
+            request = asked.request(**first)
+        checked = {name: tuple(_checked(asked, name, values, first)) for name, values in listed.items()}
+        return cls({name: checked.get(name, (value,)) for name, value in request.values().items()}, model=asked)
 
     def priced(self, client: Client | None = None, *, workers: int = 4) -> Plan:
         """Return the plan with a quote: how many clips are cached, US dollars and seconds for the others.
@@ -132,8 +148,18 @@ class Plan:
         """Expected seconds for the clips that are not cached; None for a plan that is not `priced`."""
         return None if self.quote is None else self.quote.seconds
 
+    @property
+    def unit(self) -> str:
+        """What a request brings, as a word: a clip, or a result of one picture or more."""
+        return "clip" if self.model.returns == "video" else "result"
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What the model's file says of each parameter."""
+        return self.model.by_parameter
+
     def values(self, index: int) -> dict[str, Any]:
-        """Return one request's parameters, as `VideoRequest` takes them.
+        """Return one request's parameters, as `Model.request` takes them.
 
         Raises
         ------
@@ -147,6 +173,10 @@ class Plan:
             found[name] = values[at]
         return found
 
+    def unchecked(self, index: int) -> Request:
+        """Return one request without checking its parameters again, for those who need many."""
+        return self.model.request_class.model_construct(**self.values(index))
+
     def label(self, index: int) -> str:
         """Return the values that tell one request from the others, as text; IndexError as for `values`.
 
@@ -154,7 +184,7 @@ class Plan:
         'seed 1 · bgm off'
         """
         values = self.values(index)
-        return " · ".join(label_value(name, values[name]) for name in self.axes)
+        return " · ".join(label_value(self.fields[name], values[name]) for name in self.axes)
 
     def position(self, **parameters: Any) -> int:
         """Return the place of the request with these parameters.
@@ -162,7 +192,7 @@ class Plan:
         Parameters
         ----------
         **parameters
-            A value for each swept parameter; of ``references``, the number of the set.
+            A value for each swept parameter; of ``references`` and other pictures, its number.
 
         Raises
         ------
@@ -180,7 +210,7 @@ class Plan:
             raise InvalidRequest(f"{strange[0]}: no such parameter", field=strange[0])
         place = 0
         for name, values in self.parameters.items():
-            choices: tuple[Any, ...] = tuple(range(len(values))) if name == "references" else values
+            choices: tuple[Any, ...] = tuple(range(len(values))) if self.fields[name].is_media else values
             wanted = parameters.get(name, choices[0])
             if wanted not in choices:
                 raise InvalidRequest(f"{name}: {wanted!r} is not in this plan", field=name)
@@ -190,12 +220,15 @@ class Plan:
     def facts(self) -> dict[str, Any]:
         """Return axes, counts, price and time as JSON-ready values."""
         axes: dict[str, Any] = {
-            name: [format_value(name, value) for value in values] if name == "references" else list(values)
+            name: [format_value(self.fields[name], value) for value in values]
+            if self.fields[name].is_media
+            else list(values)
             for name, values in self.axes.items()
         }
         quote = self.quote
         figures = {"engine": quote.engine, "kept": self.kept, "price_usd": self.price_usd} if quote else {}
-        return {"axes": axes, "requests": len(self), **figures, "seconds": self.seconds}
+        named = {} if self.model == DEFAULT else {"model": self.model.slug}
+        return {**named, "axes": axes, "requests": len(self), **figures, "seconds": self.seconds}
 
     def digest(self, client: Client) -> str:
         """Return a name for this plan with this client's engine, 16 hex digits: the same for the same requests.
@@ -204,21 +237,22 @@ class Plan:
         >>> len(Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2]).digest(Client.preview()))
         16
         """
-        pictures = [[(one.sha256, one.name) for one in references] for references in self.parameters["references"]]
         counted = {
-            name: values for name, values in self.parameters.items() if len(values) > 1 or identifies(name, *values)
+            name: [_identity(one) for one in values] if self.fields[name].is_media else values
+            for name, values in self.parameters.items()
+            if len(values) > 1 or (values[0] is not None and identifies(self.fields[name], *values))
         }
-        identity = [client.engine, client.model, {**counted, "references": pictures}]
+        identity = [client.engine, client.name_of(self.model), counted]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.parameters.values())
 
-    def __getitem__(self, index: int) -> VideoRequest:
+    def __getitem__(self, index: int) -> Request:
         with quietly():  # the plan has warned already
-            return VideoRequest(**self.values(index))
+            return self.model.request(**self.values(index))
 
-    def __iter__(self) -> Iterator[VideoRequest]:
+    def __iter__(self) -> Iterator[Request]:
         return (self[index] for index in range(len(self)))
 
     def __hash__(self) -> int:
@@ -231,8 +265,57 @@ class Plan:
         return {"text/plain": plan_text(self), "text/html": plan_html(self)}
 
 
-def _listed(name: str, given: Any) -> list[Any]:
-    """One value or many as a list."""
+def _identity(value: Any) -> Any:
+    """Return what tells a set of pictures, or one, from another."""
+    if isinstance(value, tuple):
+        return [_identity(one) for one in value]
+    return None if value is None else (value.sha256, value.name)
+
+
+def _listed(model: Model, parameters: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return each parameter that is given, under its name in Python and in the model's order, as a list of values."""
+    named = {model.fields[name].parameter if name in model.fields else name: one for name, one in parameters.items()}
+    named = _laid_out(model, named)
+    if strange := [name for name in named if name not in model.by_parameter]:
+        problem = f"{strange[0]}: unknown parameter; known are {', '.join(model.by_parameter)}"
+        raise InvalidRequest(problem, field=strange[0])
+    return {name: _values(one, named[name]) for name, one in model.by_parameter.items() if name in named}
+
+
+def _laid_out(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with one set of references laid out over a model's single pictures."""
+    pictures = parameters.get("references")
+    if "references" in model.by_parameter or not _is_many(pictures):
+        return spread(model, parameters)
+    names = [one.parameter for one in model.media if one.type == "picture"]
+    problem = f"references: {model.slug} takes single pictures: list them for each of {', '.join(names)}"
+    raise InvalidRequest(problem, field="references")
+
+
+def _values(field: Field, given: Any) -> list[Any]:
+    """Return one value or many as a list; pictures and links as a request holds them, so that they are read once."""
+    if not field.is_media:
+        return _one_or_many(field.parameter, given)
+    is_list = isinstance(given, list | tuple) if field.type not in MANY else _is_many(given)
+    return [_medium(field, one) for one in (given if is_list else [given])]
+
+
+def _is_many(given: Any) -> bool:
+    """Return whether these are sets of pictures: a list that holds lists."""
+    return isinstance(given, list | tuple) and any(isinstance(one, list | tuple) for one in given)
+
+
+def _medium(field: Field, given: Any) -> Any:
+    try:
+        return field.check(given)
+    except InvalidRequest:
+        raise
+    except ValueError as error:
+        problem = f"{field.parameter}: {error}"
+    raise InvalidRequest(problem, field=field.parameter)
+
+
+def _one_or_many(name: str, given: Any) -> list[Any]:
     if isinstance(given, set | frozenset | Mapping):
         raise InvalidRequest(f"{name}: a {type(given).__name__} has no order: pass a list", field=name)
     if hasattr(given, "tolist"):
@@ -245,32 +328,28 @@ def _listed(name: str, given: Any) -> list[Any]:
     return values
 
 
-def _sets(given: Source) -> list[tuple[Reference, ...]]:
-    """Sets of references: a list that holds lists is many, everything else is one."""
-    if isinstance(given, list | tuple) and any(isinstance(one, list | tuple) for one in given):
-        return [as_references(one) for one in given]
-    return [as_references(given)]
-
-
-def _checked(name: str, values: list[Any], first: dict[str, Any]) -> Iterator[Any]:
+def _checked(model: Model, name: str, values: list[Any], first: dict[str, Any]) -> Iterator[Any]:
     """The values of one parameter as a request holds them, each checked beside the others' first and named once."""
-    taken: Iterable[Any] = (_taken(name, value, first) for value in values)
-    if name == "seed" and all(type(value) is int for value in values):  # the one list that is ever long
+    field = model.by_parameter[name]
+    taken: Iterable[Any] = (_taken(model, field, value, first) for value in values)
+    if field.role == "seed" and all(type(value) is int for value in values):  # the one list that is ever long
         for end in (min(values), max(values)):  # a range of numbers is right where its ends are
-            _taken(name, end, first)
+            _taken(model, field, end, first)
         taken = values
     seen = set()
     for value in taken:
+        if isinstance(value, list | dict):
+            raise InvalidRequest(f"{name}: {one_line(repr(value), 80)}: a value is no list", field=name)
         if value in seen:
             raise InvalidRequest(
-                f"{name}: {format_value(name, value)} is given twice: name each value once", field=name
+                f"{name}: {format_value(field, value)} is given twice: name each value once", field=name
             )
         seen.add(value)
         yield value
 
 
-def _taken(name: str, value: Any, first: dict[str, Any]) -> Any:
+def _taken(model: Model, field: Field, value: Any, first: dict[str, Any]) -> Any:
     """A value as a request holds it."""
-    # Only a duration is ever warned of: once for each here, and not again with every other parameter's values.
-    with nullcontext() if name == "duration" else quietly():
-        return getattr(VideoRequest(**{**first, name: value}), name)
+    # Who warns is warned of once for each here, and not again with every other parameter's values.
+    with nullcontext() if field.remarks else quietly():
+        return getattr(model.request(**{**first, field.parameter: value}), field.parameter)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from ..client.engines import PREVIEW_SECONDS
 from ..client.estimates import Estimate, recent_receipts
 from ..folders import KEY_DIGITS
-from ..request import VideoRequest
+from ..request import MAX_SEED
 
 if TYPE_CHECKING:
+    from ..catalogue.model import Model
     from ..client.client import Client
     from .plan import Plan
 
@@ -46,42 +47,62 @@ def quote_plan(plan: Plan, client: Client, *, workers: int) -> Quote:
     cached = frozenset(_kept(plan, client))
     left = len(plan) - len(cached)
     workers = max(1, min(workers, left))
-    price = 0.0 if client.is_free else left * client.price_usd
-    seconds = left * _seconds_each(client, workers) / workers
+    price = 0.0 if client.is_free else _price(plan, client, cached)
+    seconds = left * _seconds_each(plan.model, client, workers) / workers
     return Quote(client.engine, client.is_free, cached, price, seconds)
+
+
+def _price(plan: Plan, client: Client, cached: frozenset[int]) -> float:
+    if not plan.model.price_factors:  # all cost the same
+        return (len(plan) - len(cached)) * client.price_of(plan[0])
+    return sum(client.price_of(plan.unchecked(index)) for index in range(len(plan)) if index not in cached)
 
 
 def _kept(plan: Plan, client: Client) -> Iterator[int]:
     """The places of the requests that the archive answers; one look at its folder, and a key for each likely one."""
-    known = defaultdict(set)
-    for one in client.archive.keys(client.engine):
-        known[one.aspect_ratio, one.seed].add(one.start)
+    known = client.archive.keys(client.engine)
     if not known:
         return
-    likely: dict[str, set[Any]] = {"aspect_ratio": {ratio for ratio, _ in known}}
-    likely["seed"] = {seed for _, seed in known} - {0}
+    starts = {one.start for one in known}
+    likely = _likely_seeds(plan, {one.seed for one in known})
     choices = [
         [(place, value) for place, value in enumerate(values) if name not in likely or value in likely[name]]
         for name, values in plan.parameters.items()
     ]
+    model = client.name_of(plan.model)
     for chosen in product(*choices):
-        index, said = 0, {}
-        for (name, values), (place, value) in zip(plan.parameters.items(), chosen, strict=True):
-            index, said[name] = index * len(values) + place, value
-        found = known.get((said["aspect_ratio"], said["seed"]))
-        if not found:
-            continue
-        request = client.archive.recognise(
-            VideoRequest.model_construct(**said)
-        )  # its values were checked with the plan
-        if client.archive.key_of(request, engine=client.engine, model=client.model)[:KEY_DIGITS] in found:
+        index = 0
+        for values, (place, _) in zip(plan.parameters.values(), chosen, strict=True):
+            index = index * len(values) + place
+        request = client.archive.recognise(plan.unchecked(index))
+        if client.archive.key_of(request, engine=client.engine, model=model)[:KEY_DIGITS] in starts:
             yield index
 
 
-def _seconds_each(client: Client, workers: int) -> float:
-    """Estimate what a clip of this model takes while others are made."""
-    seen = [receipt for receipt in recent_receipts(client.archive, client.engine) if receipt.model == client.model]
-    estimate = Estimate(client.price_usd)
+def _likely_seeds(plan: Plan, known: set[int]) -> dict[str, set[Any]]:
+    """Return the seeds in a plan that a kept clip may have, by its parameter: the one list that is ever long.
+
+    A clip's name holds its seed, and 0 in place of what is no such number. A random seed is never replayed.
+    """
+    field = plan.model.by_role("seed")
+    if field is None:
+        return {}
+
+    def is_likely(seed: Any) -> bool:
+        is_named = type(seed) is int and 0 < seed <= MAX_SEED and field.name == "seed"
+        return seed in known or (0 in known and not is_named)
+
+    seeds = plan.parameters[field.parameter]
+    replayed = (one for one in seeds if field.random is None or one != field.random)
+    return {field.parameter: set(filter(is_likely, replayed))}
+
+
+def _seconds_each(model: Model, client: Client, workers: int) -> float:
+    """Estimate what a request to this model takes while others are made."""
+    name = client.name_of(model)
+    seen = recent_receipts(client.archive, client.engine, name)
+    if not seen:  # one preview takes all of this machine
+        return PREVIEW_SECONDS * workers if client.is_free else model.seconds
+    estimate = Estimate(client.price_usd, model.seconds)
     estimate.learn(seen)
-    seconds = estimate.seconds(client.engine)
-    return seconds * workers if client.is_free and not seen else seconds  # one preview takes all of this machine
+    return estimate.seconds(client.engine)

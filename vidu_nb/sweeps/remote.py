@@ -1,6 +1,6 @@
 """Free previews on an executor: its workers render them; locks, journal and archive stay with the caller.
 
-    caller: lock ► journal "sent" ► parameters, pictures ──► worker: render ► clip ──► caller: journal ► archive
+    caller: lock ► journal "sent" ► model, parameters, files ──► worker: render ──► caller: journal ► archive
 
 No key travels and nothing is billed, so that a scheduler may repeat the preview of a lost worker as it likes.
 """
@@ -12,32 +12,82 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import fields
 from typing import Any
 from urllib.parse import unquote
 
-from ..animatic.engine import make_clip
+from ..animatic.engine import make_outputs
+from ..animatic.output import Output, body_of
+from ..animatic.parameters import usable_seed
+from ..catalogue.model import Model
+from ..catalogue.models import models
+from ..catalogue.request import PREVIEW, PREVIEW_VERSION
 from ..client.client import Client
 from ..errors import InvalidRequest, Unreachable, ViduError
 from ..net.credentials import KeyHeader
 from ..net.transport import Answer, Interrupted
-from ..request import DRAFT, MAX_SEED, NAMES_HEADER, PREVIEW, PREVIEW_VERSION, VideoRequest
+from ..request import DRAFT_ENDING, MAX_SEED, NAMES_HEADER
 
 WORKERS = 4  # of an executor that doesn't tell how many it has
 MAX_AT_A_TIME = 64
 
 
-def render(parameters: dict[str, Any], names: list[str], is_draft: bool, *pictures: str) -> bytes | ViduError:
-    """Render a preview: what a worker runs.
+def render(
+    model: dict[str, Any], body: dict[str, Any], names: list[str], seed: int | None, is_draft: bool, *files: str
+) -> Output | ViduError:
+    """Make a preview: what a worker runs.
 
     An error is returned, not raised: schedulers log what is raised, with the prompt and the pictures.
+
+    Parameters
+    ----------
+    model
+        The facts of a `Model`: a worker need not know the caller's own models.
+    body
+        The API's, with numbers of `files` in the place of pictures, videos and sounds.
+    names
+        What these are called.
+    seed
+        In the place of the request's own, where that is random.
+    is_draft
+        Whether frames are small.
+    *files
+        Each as the API has it.
+
+    Returns
+    -------
+    Output or ViduError
+        The body of the API's answer.
     """
     try:
-        request = VideoRequest.from_payload({**parameters, "image_urls": list(pictures)}, names=names)
-        return make_clip(request, draft=is_draft)
+        known = Model(**model)
+        whole = {name: _filled(known, name, value, files) for name, value in body.items()}
+        request = known.request_class.from_payload(whole, names=names)
+        return body_of(request, make_outputs(request, seed=seed, draft=is_draft))
     except ViduError as error:
         return error.with_traceback(None)
+
+
+def _filled(model: Model, name: str, value: Any, files: Sequence[str]) -> Any:
+    """Return a parameter's value with the files that its numbers stand for."""
+    if name not in model.fields or not model.fields[name].is_media or value is None:
+        return value
+    return [files[number] for number in value] if isinstance(value, list) else files[value]
+
+
+def _taken_apart(model: Model, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a body with numbers in the place of its files, and the files."""
+    files: list[str] = []
+    numbered = dict(body)
+    for name in (field.name for field in model.media if body.get(field.name) is not None):
+        value = body[name]
+        many = value if isinstance(value, list) else [value]
+        numbers = list(range(len(files), len(files) + len(many)))
+        files += many
+        numbered[name] = numbers if isinstance(value, list) else numbers[0]
+    return numbered, files
 
 
 class PreviewWorkers:
@@ -75,16 +125,21 @@ class PreviewWorkers:
                 field="executor",
             )
         self._dask: Any = executor if is_dask else None
-        self._is_draft = client.model == DRAFT
         self._shared: dict[bytes, Any] = {}
         self._lock = threading.Lock()
         count = sum(executor.nthreads().values()) if is_dask else getattr(executor, "_max_workers", None)
         self.at_a_time = min(2 * (count or WORKERS), MAX_AT_A_TIME)
 
-    def submit(self, parameters: dict[str, Any], names: list[str], pictures: list[str]) -> Future[bytes | ViduError]:
+    def submit(
+        self, model: Model, body: dict[str, Any], names: list[str], *, seed: int | None, is_draft: bool
+    ) -> Future[Output | ViduError]:
         """Hand a preview to a worker; RuntimeError where the executor takes no tasks any more."""
-        shared = [self._share(picture) for picture in pictures]
-        future: Future[bytes | ViduError] = self._executor.submit(render, parameters, names, self._is_draft, *shared)
+        facts = {one.name: getattr(model, one.name) for one in fields(model)}
+        numbered, files = _taken_apart(model, body)
+        shared = [self._share(one) for one in files]
+        future: Future[Output | ViduError] = self._executor.submit(
+            render, facts, numbered, names, seed, is_draft, *shared
+        )
         return future
 
     def _share(self, picture: str) -> Any:
@@ -117,14 +172,14 @@ class RemotePreview:
 
     def request(
         self,
-        method: str,  # noqa: ARG002  # a request for a clip is a POST
-        url: str,  # noqa: ARG002  # the workers know who renders
+        method: str,  # noqa: ARG002  # a request for a preview is a POST
+        url: str,
         *,
         key: KeyHeader | None = None,  # noqa: ARG002  # it stays here
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Hand the request over and wait for its clip.
+        """Hand the request over and wait for what it brings.
 
         Raises
         ------
@@ -133,32 +188,33 @@ class RemotePreview:
         Interrupted
             The call was aborted or took too long, or its worker failed.
         """
-        parameters = json.loads(body or b"{}")
-        pictures = parameters.pop("image_urls")
-        parameters["seed"] = parameters["seed"] or secrets.randbelow(MAX_SEED) + 1
+        model, is_draft = _named(url)
+        payload = json.loads(body or b"{}")
         names = [unquote(name) for name in (headers or {}).get(NAMES_HEADER, "").split("/")]
+        seed = _seed_for(model, payload)
         started = time.monotonic()
         if self._on_send:
             self._on_send()
         try:
-            future = self._workers.submit(parameters, names, pictures)
+            future = self._workers.submit(model, payload, names, seed=seed, is_draft=is_draft)
         except RuntimeError as error:
             problem = f"nothing was sent: the executor takes no tasks ({error})"
             raise Unreachable(problem, remedy="Make a new one.") from error
         self.sent = True
-        clip = self._await(future)
+        made = self._await(future)
         elapsed = time.monotonic() - started
-        if isinstance(clip, ViduError):
-            return Answer(400, {}, json.dumps({"error": clip.message}).encode(), elapsed)
-        headers = {
+        if isinstance(made, ViduError):
+            return Answer(400, {}, json.dumps({"error": made.message}).encode(), elapsed)
+        answered = {
+            "content-type": made.media_type,
             "x-vidu-engine": PREVIEW,
             "x-vidu-engine-version": str(PREVIEW_VERSION),
             "x-cost": "0",
-            "x-seed-value": str(parameters["seed"]),
+            **({} if seed is None else {"x-seed-value": str(seed)}),
         }
-        return Answer(200, headers, clip, elapsed)
+        return Answer(200, answered, made.data, elapsed)
 
-    def _await(self, future: Future[bytes | ViduError]) -> bytes | ViduError:
+    def _await(self, future: Future[Output | ViduError]) -> Output | ViduError:
         future.add_done_callback(lambda _: self._woken.set())
         self._woken.wait(self._timeout)
         if not future.done():
@@ -169,3 +225,22 @@ class RemotePreview:
         if error := future.exception():
             raise Interrupted(f"the worker failed: {error!r}")
         return future.result()
+
+
+def _named(url: str) -> tuple[Model, bool]:
+    """Return the model that an address of the API names, and whether it is a draft."""
+    name = unquote(url.rpartition("/")[2])
+    if name in models:
+        return models[name], False
+    return models.find(name.removesuffix(DRAFT_ENDING)), name.endswith(DRAFT_ENDING)
+
+
+def _seed_for(model: Model, payload: Mapping[str, Any]) -> int | None:
+    """Return the seed that a preview is made with: drawn where a random one is asked for; None for a model without."""
+    field = model.by_role("seed")
+    if field is None:
+        return None
+    seed = payload.get(field.name)
+    if field.random is not None and seed == field.random:
+        return secrets.randbelow(MAX_SEED) + 1
+    return usable_seed(seed)

@@ -1,4 +1,4 @@
-"""The result of a sweep: its clips and errors, by place or by parameters, as a table and side by side."""
+"""The result of a sweep: its clips, pictures and errors, by place or by parameters, as a table and side by side."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from ..console import printable
+from ..console import dollars, printable
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..files import shown_path
 from ..player import Player
 from ..storage.budget import Budget
 from ..video import Video
 from ..widgets.show import show
-from .formatting import format_usd, format_value
+from .formatting import format_value
 from .grid import Grid
 from .plan import Plan
-from .runner import Runner
+from .runner import Made, Outcome, Runner, made_by
 from .views import running_cell
 
 MAX_COMPARED = 9  # clips that one synchronised player takes
 
 
 class Sweep:
-    """The clips and errors of a plan; shows itself as a grid.
+    """The clips, or pictures, and errors of a plan; shows itself as a grid.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Sweep:
     >>> made = vidu.sweep("A wall.", wall, seed=[1, 2], aspect_ratio="1:1", quality="draft")
     >>> made.headline, made.stopped, made.spent_usd
     ('2 of 2 clips', '', 0.0)
-    >>> len(made.videos), made.failed, made.results[1] == made.at(seed=2)
-    (2, [], True)
+    >>> len(made.videos), made.pictures, made.failed, made.results[1] == made.at(seed=2)
+    (2, [], [], True)
     >>> made.rows("seed", "state")  # made.table() is a DataFrame, where pandas is installed
     seed  state
     1     landed
@@ -62,8 +62,8 @@ class Sweep:
         self._cell = running_cell()
 
     @property
-    def results(self) -> list[Video | ViduError | None]:
-        """For each request of the plan its clip, its error, or None where it was not asked for."""
+    def results(self) -> list[Any]:
+        """For each request of the plan what it brought, its error, or None where it was not asked for."""
         found = self._runner.results
         return [found.get(index) for index in range(len(self.plan))]
 
@@ -71,6 +71,12 @@ class Sweep:
     def videos(self) -> list[Video]:
         """The clips that landed, in the plan's order."""
         return [one for _, one in sorted(self._runner.results.items()) if isinstance(one, Video)]
+
+    @property
+    def pictures(self) -> list[Any]:
+        """The pictures that landed, in the plan's order, of a model that returns pictures."""
+        outcomes = [one for _, one in sorted(self._runner.results.items())]
+        return [one for outcome in outcomes for one in made_by(outcome) if not isinstance(one, Video)]
 
     @property
     def failed(self) -> list[ViduError]:
@@ -87,8 +93,8 @@ class Sweep:
         """Why the rest was not asked for; empty where all was."""
         return self._runner.progress.reason
 
-    def at(self, **parameters: Any) -> Video:
-        """Return the clip with these parameters, one value for each swept one; of ``references``, the set's number.
+    def at(self, **parameters: Any) -> Any:
+        """Return the clip or the picture with these parameters, one value for each swept one; of pictures, the number.
 
         Raises
         ------
@@ -151,26 +157,30 @@ class Sweep:
         InvalidRequest
             No clip landed, or more than nine did.
         """
+        if self.plan.model.returns != "video":
+            raise InvalidRequest("compare: it plays clips in step; show() has pictures side by side", field="videos")
         found = [(index, one) for index, one in sorted(self._runner.results.items()) if isinstance(one, Video)]
         if len(found) > MAX_COMPARED:
             problem = f"compare: {len(found)} clips, and {MAX_COMPARED} fit: choose, as in vidu.show(sweep.videos[:4])"
             raise InvalidRequest(problem, field="videos")
         return show([one for _, one in found], labels=[self.plan.label(index) for index, _ in found])
 
-    def _row(self, index: int, outcome: Video | ViduError | None) -> dict[str, Any]:
-        values = self.plan.values(index)
-        swept = {
-            name: format_value(name, values[name]) if name == "references" else values[name] for name in self.plan.axes
+    def _row(self, index: int, outcome: Outcome | None) -> dict[str, Any]:
+        values, fields = self.plan.values(index), self.plan.fields
+        seed = self.plan.model.by_role("seed")
+        shown = {
+            name: format_value(fields[name], values[name]) if fields[name].is_media else values[name]
+            for name in [*self.plan.axes, *([seed.parameter] if seed else [])]
         }
-        row = {**swept, "seed": values["seed"], "state": "not asked", "file": "", "cost_usd": None, "elapsed_s": None}
-        if isinstance(outcome, Video) and outcome.receipt:
-            made = outcome.receipt.original or outcome.receipt
+        row = {**shown, "state": "not asked", "file": "", "cost_usd": None, "elapsed_s": None}
+        made = made_by(outcome)
+        if made and (receipt := made[0].receipt):
             row |= {
-                "seed": outcome.seed,
-                "state": "replayed" if outcome.receipt.replayed else "landed",
-                "file": shown_path(outcome.path),
-                "cost_usd": outcome.receipt.cost_usd,
-                "elapsed_s": made.elapsed_s,
+                **({seed.parameter: _seed_of(made[0])} if seed else {}),
+                "state": "replayed" if receipt.replayed else "landed",
+                "file": ", ".join(shown_path(one.path) for one in made),
+                "cost_usd": receipt.cost_usd,
+                "elapsed_s": (receipt.original or receipt).elapsed_s,
             }
         if isinstance(outcome, ViduError):
             row["state"] = "failed"
@@ -183,25 +193,29 @@ class Sweep:
         """Counts, money and why it stopped, in one line."""
         progress, in_flight = self._runner.progress, len(self._runner.in_flight)
         rest = len(self.plan) - progress.done - in_flight
-        parts = [f"{progress.landed:,} of {len(self.plan):,} clips"]
+        parts = [f"{progress.landed:,} of {len(self.plan):,} {self.plan.unit}s"]
         parts += [f"{progress.failed:,} failed"] if progress.failed else []
         parts += [f"{in_flight:,} in flight"] if in_flight else []
         parts += [f"{rest:,} not asked for"] if rest else []
-        parts += [] if self._runner.is_free else [f"{format_usd(progress.spent_usd)} spent"]
+        parts += [] if self._runner.is_free else [f"{dollars(progress.spent_usd)} spent"]
         return " · ".join(parts) + (f". Stopped: {progress.reason}" if progress.reason else "")
 
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __getitem__(self, index: int) -> Video:
+    def __getitem__(self, index: int) -> Any:
         index = range(len(self.plan))[index]
         outcome = self._runner.results.get(index)
-        if isinstance(outcome, Video):
+        if made_by(outcome):
             return outcome
-        raise outcome or NotKept(f"{self.plan.label(index)} was not asked for", remedy="Run the same sweep again.")
+        raise (
+            outcome
+            if isinstance(outcome, ViduError)
+            else NotKept(f"{self.plan.label(index)} was not asked for", remedy="Run the same sweep again.")
+        )
 
-    def __iter__(self) -> Iterator[Video]:
-        return iter(self.videos)
+    def __iter__(self) -> Iterator[Any]:
+        return (one for _, one in sorted(self._runner.results.items()) if made_by(one))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         if self._cell is not None and self._cell == running_cell():
@@ -223,6 +237,11 @@ class Rows(list[dict[str, Any]]):
         return "\n".join(
             "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
         )
+
+
+def _seed_of(made: Made) -> int | None:
+    requested = made.request.seed_value if made.request else None
+    return requested or (made.receipt.seed if made.receipt else None) or None
 
 
 def _shown(value: object) -> str:

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from ..catalogue.request import Request
 from ..client.client import Client
 from ..errors import (
     BudgetExceeded,
@@ -23,8 +25,7 @@ from ..errors import (
     Unreachable,
     ViduError,
 )
-from ..request import VideoRequest
-from ..video import Video
+from ..receipt import Receipt
 
 MAX_TROUBLES = 3  # in a row; a service that is broken is not paid to prove it
 
@@ -34,12 +35,39 @@ _FINAL = (InsufficientCredits, Unauthorized, Forbidden, NotFound, Retired)
 _TROUBLE = (ServerError, OutcomeUnknown, Unreachable, RateLimited)
 
 
+class Made(Protocol):
+    """What a clip and a picture have in common."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def request(self) -> Request | None:
+        """What was asked."""
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What the service reported."""
+
+
+#: What came of a request: a clip, a picture or several of one call, or the error.
+Outcome = Made | tuple[Made, ...] | ViduError
+
+
+def made_by(outcome: Outcome | None) -> tuple[Made, ...]:
+    """Return the clip or the pictures that a request brought."""
+    if outcome is None or isinstance(outcome, ViduError):
+        return ()
+    return outcome if isinstance(outcome, tuple) else (outcome,)
+
+
 class Requests(Protocol):
     """A sequence of requests; each may be made when it is asked for."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> VideoRequest: ...
+    def __getitem__(self, index: int, /) -> Request: ...
 
 
 def is_from_this_run(error: ViduError) -> bool:
@@ -57,14 +85,13 @@ class Progress:
     Attributes
     ----------
     landed, replayed, failed : int
-        Clips, those of them that were cached and cost nothing, and errors.
+        Requests that brought something, those of them that were cached and cost nothing, and errors.
     spent_usd : float
         US dollars; calls of unknown outcome and those that named no cost count with their price.
     reason : str
         Why no more are asked for; empty while more are.
     """
 
-    price_usd: float
     landed: int = 0
     replayed: int = 0
     failed: int = 0
@@ -77,26 +104,26 @@ class Progress:
         """Requests that have a clip or an error."""
         return self.landed + self.failed
 
-    def count(self, outcome: Video | ViduError) -> None:
-        """Take one more outcome into account."""
-        if isinstance(outcome, Video):
-            self._count_clip(outcome)
+    def count(self, outcome: Outcome, price_usd: float) -> None:
+        """Take one more outcome into account, of a request that was expected to cost so much."""
+        if isinstance(outcome, ViduError):
+            self._count_error(outcome, price_usd)
         else:
-            self._count_error(outcome)
+            self._count_made(made_by(outcome)[0].receipt, price_usd)
 
-    def _count_clip(self, video: Video) -> None:
+    def _count_made(self, receipt: Receipt | None, price_usd: float) -> None:
         self.landed += 1
-        if video.receipt and video.receipt.replayed:
+        if receipt and receipt.replayed:
             self.replayed += 1
             return
-        cost = video.receipt.cost_usd if video.receipt else None
-        self.spent_usd += self.price_usd if cost is None else cost
+        cost = receipt.cost_usd if receipt else None
+        self.spent_usd += price_usd if cost is None else cost
         self._troubles = 0
 
-    def _count_error(self, error: ViduError) -> None:
+    def _count_error(self, error: ViduError, price_usd: float) -> None:
         self.failed += 1
         if is_from_this_run(error):
-            self.spent_usd += self.price_usd if error.billed != "no" else 0.0
+            self.spent_usd += price_usd if error.billed != "no" else 0.0
             self._troubles = self._troubles + 1 if isinstance(error, _TROUBLE) else 0
         if isinstance(error, _FINAL):
             self.reason = self.reason or error.message
@@ -120,7 +147,7 @@ class Runner:
 
     Attributes
     ----------
-    results : dict of int to Video or ViduError
+    results : dict of int to Video, Picture, tuple of Picture, or ViduError
         What came, by the request's place.
     progress : Progress
     started : float
@@ -132,8 +159,8 @@ class Runner:
     ) -> None:
         self.requests = requests
         self.is_free = client.is_free
-        self.results: dict[int, Video | ViduError] = {}
-        self.progress = Progress(0.0 if client.is_free else client.price_usd)
+        self.results: dict[int, Outcome] = {}
+        self.progress = Progress()
         self.started = time.monotonic()
         self._client = client
         self._workers = max(1, min(workers, len(requests)))
@@ -180,7 +207,9 @@ class Runner:
     def _work(self) -> None:
         try:
             while (index := self._take()) is not None:
-                self._land(index, self._outcome(index))
+                request = self.requests[index]
+                price = 0.0 if self.is_free else self._client.price_of(request)
+                self._land(index, self._outcome(request), price)
         except BaseException as error:  # a mistake of ours: raised where the run is waited for
             self._bug = error
             self.stop("something unexpected happened")
@@ -190,9 +219,9 @@ class Runner:
                 if not self._working:
                     self._ended.set()
 
-    def _outcome(self, index: int) -> Video | ViduError:
+    def _outcome(self, request: Request) -> Outcome:
         try:
-            return self._client.generate(self.requests[index])
+            return self._client.generate(request)
         except ViduError as error:
             return error.with_traceback(None)  # frames hold pictures
         except OSError as error:
@@ -205,7 +234,7 @@ class Runner:
                 self._in_flight.add(index)
             return index
 
-    def _land(self, index: int, outcome: Video | ViduError) -> None:
+    def _land(self, index: int, outcome: Outcome, price_usd: float) -> None:
         with self._lock:
             self._in_flight.discard(index)
             if self._cancelled and isinstance(outcome, ViduError) and outcome.billed == "no":
@@ -214,4 +243,4 @@ class Runner:
                 self.progress.reason = self.progress.reason or outcome.message
                 return
             self.results[index] = outcome
-            self.progress.count(outcome)
+            self.progress.count(outcome, price_usd)

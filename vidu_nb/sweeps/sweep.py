@@ -6,16 +6,18 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
+from ..catalogue.field import whole
+from ..catalogue.model import Model
 from ..client.client import Client
 from ..client.session import uninterrupted
+from ..console import dollars
 from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
 from ..net.transport import NewTransport
 from ..references.reference import Source
-from ..request import AspectRatio, MovementAmplitude, Quality, whole
+from ..request import DEFAULTS, AspectRatio, MovementAmplitude, Quality
 from ..storage.budget import Budget
-from .formatting import format_usd
 from .plan import Plan
 from .remote import PreviewWorkers, RemotePreview
 from .result import Sweep
@@ -27,22 +29,24 @@ WORKERS = 4
 
 
 def sweep(
-    prompt: str | Iterable[str],
-    references: Source,
+    prompt: str | Iterable[str] = DEFAULTS.prompt,
+    references: Source = DEFAULTS.references,
     *,
-    aspect_ratio: AspectRatio | Iterable[AspectRatio] = "16:9",
-    duration: int | Iterable[int] = 5,
-    seed: int | Iterable[int] = 42,
-    bgm: bool | Iterable[bool] = True,
-    movement_amplitude: MovementAmplitude | Iterable[MovementAmplitude] = "auto",
+    aspect_ratio: AspectRatio | Iterable[AspectRatio] = DEFAULTS.aspect_ratio,
+    duration: int | Iterable[int] = DEFAULTS.duration,
+    seed: int | Iterable[int] = DEFAULTS.seed,
+    bgm: bool | Iterable[bool] = DEFAULTS.bgm,
+    movement_amplitude: MovementAmplitude | Iterable[MovementAmplitude] = DEFAULTS.movement_amplitude,
+    model: Model | str | None = None,
     budget_usd: float | Budget | None = None,
     confirm: bool = False,
     quality: Quality = "full",
     executor: Executor | None = None,
     max_workers: int | None = None,
     client: Client | None = None,
+    **parameters: Any,
 ) -> Sweep:
-    """Make a clip for every combination of what is listed, several at a time, within a budget.
+    """Make a clip, or a picture, for every combination of what is listed, several at a time, within a budget.
 
     In a notebook the plan with its price comes first, then each clip as it lands. What the archive holds costs nothing,
     so a sweep that was interrupted goes on where it stood. Interrupting asks for no more and keeps what has landed;
@@ -52,6 +56,8 @@ def sweep(
     ----------
     prompt, references, aspect_ratio, duration, seed, bgm, movement_amplitude
         As for `Plan.of`: any may be a list; of ``references``, a list of lists.
+    model
+        A `Model` or its slug from `models`; by default Vidu Q1.
     budget_usd
         US dollars that this sweep may cost in all, however often it is run again; or a `Budget` that is shared with
         others. A call of unknown outcome counts in full.
@@ -66,11 +72,13 @@ def sweep(
         Calls at a time; by default 4, or what the executor has workers for.
     client
         Who to ask; defaults to `Client.from_env()`.
+    **parameters
+        Another model's own, as for `Plan.of`.
 
     Returns
     -------
     Sweep
-        With an error in place of each clip that could not be made.
+        With an error in place of each clip that could not be made; of a model that returns pictures, with pictures.
 
     Raises
     ------
@@ -89,7 +97,6 @@ def sweep(
     2
     """
     client = _client(client, quality)
-    remote = None if executor is None else PreviewWorkers(executor, client)
     plan = Plan.of(
         prompt,
         references,
@@ -98,7 +105,23 @@ def sweep(
         seed=seed,
         bgm=bgm,
         movement_amplitude=movement_amplitude,
+        model=model,
+        **parameters,
     )
+    return run_plan(plan, client, budget_usd=budget_usd, confirm=confirm, executor=executor, max_workers=max_workers)
+
+
+def run_plan(
+    plan: Plan,
+    client: Client,
+    *,
+    budget_usd: float | Budget | None = None,
+    confirm: bool = False,
+    executor: Executor | None = None,
+    max_workers: int | None = None,
+) -> Sweep:
+    """Make what a plan asks for; parameters, result and errors are those of `sweep`."""
+    remote = None if executor is None else PreviewWorkers(executor, client)
     workers = _workers(max_workers, default=remote.at_a_time if remote else WORKERS)
     plan = plan.priced(client, workers=workers)
     budget = _budget(budget_usd, plan, client)
@@ -142,10 +165,10 @@ def _ask_first(plan: Plan, budget: Budget | None, view: SweepView) -> None:
     at_most = min(price, budget.left) if budget else price
     if price and (budget is None or at_most > UNCONFIRMED_USD):
         view.ask()
-        limit = "" if budget is None else f" (the budget has {format_usd(budget.left)} left)"
+        limit = "" if budget is None else f" (the budget has {dollars(budget.left)} left)"
         cure = "Pass confirm=True" + (", best with budget_usd=..." if budget is None else "") + " to go on."
         error = ConfirmationNeeded(
-            f"this sweep would cost about {format_usd(price)}{limit}; nothing was sent", remedy=cure
+            f"this sweep would cost about {dollars(price)}{limit}; nothing was sent", remedy=cure
         )
         error.plan = plan
         raise error

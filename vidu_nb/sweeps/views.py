@@ -10,9 +10,9 @@ from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
-from ..console import running_shell
+from ..console import dollars, running_shell
 from ..storage.budget import Budget
-from .formatting import format_seconds, format_usd, plan_html
+from .formatting import format_seconds, plan_html
 from .grid import Grid
 from .plan import Plan
 from .runner import Runner
@@ -68,12 +68,14 @@ class TerminalView:
         """Show an empty bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(total=len(self._plan), desc="sweep", unit="clip", file=sys.stderr, disable=None, leave=False)
+        self._bar = tqdm(
+            total=len(self._plan), desc="sweep", unit=self._plan.unit, file=sys.stderr, disable=None, leave=False
+        )
 
     def update(self, runner: Runner) -> None:
         """Fill the bar."""
         progress, bar = runner.progress, self._bar
-        figures = [format_usd(progress.spent_usd)] if progress.spent_usd else []
+        figures = [dollars(progress.spent_usd)] if progress.spent_usd else []
         figures += [f"{progress.failed} failed"] if progress.failed else []
         bar.set_postfix_str(", ".join(figures), refresh=False)
         bar.update(progress.done - bar.n)
@@ -173,10 +175,10 @@ def _figures(runner: Runner, budget: Budget | None) -> Iterator[str]:
     yield f"{len(runner.in_flight)} being made"
     if progress.failed:
         yield f"{progress.failed:,} failed"
-    if progress.price_usd:
-        yield f"{format_usd(progress.spent_usd)} spent"
+    if not runner.is_free:
+        yield f"{dollars(progress.spent_usd)} spent"
         if budget:
-            yield f"{format_usd(budget.left)} left of the budget"
+            yield f"{dollars(budget.left)} left of the budget"
     yield f"{format_seconds(elapsed)} so far"
     if progress.reason:
         yield f"stopping: {progress.reason}"

@@ -1,10 +1,11 @@
-"""`show`: one clip as a player, several as a grid with one bar of controls for all."""
+"""`show`: one clip or picture, or several as a grid; several clips with one bar of controls for all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..errors import InvalidRequest
+from ..pictures import Picture, Pictures
 from ..player import Player
 from ..video import Video
 
@@ -25,16 +26,18 @@ class PlayersInStep(Player):
         display(Synchroniser.from_player(self))
 
 
-def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *, embed: bool = False) -> Player:
-    """Show one clip as a player; several side by side, each under its label, with one timeline for all.
+def show(
+    videos: Video | Picture | Sequence[Video | Picture], labels: Sequence[str] | None = None, *, embed: bool = False
+) -> Player:
+    """Show one clip or picture; several side by side, each under its label, clips with one timeline for all.
 
     The bar under several clips plays, pauses and steps them together, frame by frame if you like, and lays one over
-    another with a wipe. Where there are no widgets, each player keeps controls of its own.
+    another with a wipe. Where there are no widgets, or pictures among them, each player keeps controls of its own.
 
     Parameters
     ----------
     videos
-        One to nine `Video`.
+        One to nine `Video` or `Picture`, in any order; `Pictures` count as their pictures.
     labels
         One text for each.
     embed
@@ -56,7 +59,11 @@ def show(videos: Video | Sequence[Video], labels: Sequence[str] | None = None, *
     seed 1: Video(first.mp4, 'first.mp4')
     seed 2: Video(second.mp4, 'second.mp4')
     """
-    chosen = [videos] if isinstance(videos, Video) else list(videos)
-    if strange := [one for one in chosen if not isinstance(one, Video)]:
-        raise InvalidRequest(f"videos: {strange[0]!r} is no Video; vidu.load(path) makes one of a file", field="videos")
-    return (Player if len(chosen) == 1 else PlayersInStep)(chosen, labels=labels, embed=embed)
+    given = [videos] if isinstance(videos, Video | Picture) else list(videos)
+    chosen = [part for one in given for part in (one if isinstance(one, Pictures) else [one])]
+    if strange := [one for one in chosen if not isinstance(one, Video | Picture)]:
+        message = f"videos: {strange[0]!r} is no Video or Picture; vidu.load(path) makes one of a file"
+        raise InvalidRequest(message, field="videos")
+    clips = [one for one in chosen if isinstance(one, Video)]
+    in_step = len(clips) == len(chosen) > 1
+    return (PlayersInStep if in_step else Player)(chosen, labels=labels, embed=embed)

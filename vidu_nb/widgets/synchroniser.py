@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import anywidget
 import traitlets as t
 
+from ..media import probe
+
 if TYPE_CHECKING:
     from ..player import Player
 
@@ -40,7 +42,7 @@ class Synchroniser(anywidget.AnyWidget):
     @classmethod
     def from_player(cls, player: Player) -> Synchroniser:
         """Make the bar for a grid of players, which is to be shown beside it."""
-        infos = [video.info for video in player.videos]
+        infos = [probe(video.path) for video in player.videos]
         fps = infos[0].fps or 24.0
         longest = max(info.frames / (info.fps or fps) for info in infos)
         return cls(

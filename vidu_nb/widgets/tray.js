@@ -31,6 +31,7 @@ function icon(shape) {
 }
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+const pictures = (count) => `${count} picture${count === 1 ? "" : "s"}`;
 const JUPYTER_FILES = "application/x-jupyter-icontents"; // paths below the server's root
 const IN_PYTHON = "give its path in Python: references=[path]";
 
@@ -95,6 +96,7 @@ class Tray {
   constructor(model, el) {
     this.model = model;
     this.limits = model.get("limits");
+    this.words = model.get("words");
     this.cards = new Map(); // id of an item -> its card
     this.pending = new Set(); // cards of files that are being read or travel
     this.turn = 0;
@@ -111,20 +113,22 @@ class Tray {
     const button = { type: "button", class: "vidu-tray-button" };
     this.count = make("span", { class: "vidu-tray-count" });
     this.list = make("ol", { class: "vidu-tray-list", "aria-labelledby": id });
+    const one = this.limits.pictures === 1;
     this.empty = make("div", { class: "vidu-tray-empty" }, icon("picture"),
-      `Drop, paste or browse: 1 to ${this.limits.pictures} pictures of what the clip shows`);
-    this.browse = make("button", button, icon("plus"), "Add pictures...");
-    this.chooser = make("input", { type: "file", multiple: "", accept: "image/*", hidden: "" });
+      `Drop, paste or browse: ${this.words.about}`);
+    this.browse = make("button", button, icon("plus"), one ? "Add picture..." : "Add pictures...");
+    this.chooser = make("input", { type: "file", accept: "image/*", hidden: "", ...(one ? {} : { multiple: "" }) });
     this.url = make("input", { type: "url", class: "vidu-tray-url", id: `${id}-url`, placeholder: "https://",
       autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-notice` });
     this.addUrl = make("button", { ...button, "aria-label": "Add picture URL" }, "Add");
     this.notice = make("div", { class: "vidu-tray-notice", id: `${id}-notice`, role: "alert" });
     this.status = make("div", { class: "vidu-tray-status", role: "status", "aria-live": "polite" });
     this.hint = make("div", { class: "vidu-tray-hint", id: `${id}-hint` },
-      "Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.");
+      one ? "Delete removes the picture."
+        : "Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.");
     const label = make("label", { for: `${id}-url` }, "Picture URL");
-    this.root = make("div", { class: "vidu-tray", role: "group", tabindex: "-1", "aria-labelledby": id },
-      make("div", { class: "vidu-tray-head" }, make("b", { id }, "Reference pictures"), this.count),
+    this.root = make("div", { class: `vidu-tray${one ? " vidu-tray-one" : ""}`, role: "group", tabindex: "-1", "aria-labelledby": id },
+      make("div", { class: "vidu-tray-head" }, make("b", { id }, this.words.title), this.count),
       make("div", { class: "vidu-tray-area" }, this.empty, this.list),
       make("div", { class: "vidu-tray-foot" }, this.browse, this.chooser,
         make("div", { class: "vidu-tray-typed" }, label, this.url, this.addUrl)),
@@ -196,7 +200,7 @@ class Tray {
     const good = this.model.get("items").filter((item) => !item.problem).length;
     const free = Math.max(0, this.limits.pictures - good - this.pending.size);
     const left = things.slice(free).map((thing) => thing.name ?? thing);
-    const refusal = `at most ${this.limits.pictures} pictures: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
+    const refusal = `at most ${pictures(this.limits.pictures)}: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
     if (left.length) this.complain(refusal);
     return things.slice(0, free);
   }

@@ -29,7 +29,6 @@ _QUALITIES = (75, 60, 45, 30, 15)  # JPEG; only noise needs more than the second
 #: What the browser must know. A notebook's websocket refuses messages over 10 MiB by dropping the connection, and
 #: Python then sees nothing at all: so a picture travels in one message of well below that.
 _LIMITS = {
-    "pictures": MAX_REFERENCES,
     "message_bytes": 3_000_000,
     "file_bytes": 100_000_000,  # more than this is no picture, and could take the browser's memory
     "side": 4096,  # px, of a picture that was shrunk
@@ -75,7 +74,7 @@ class _References(traitlets.Tuple):
     """
 
     def set(self, obj: Any, value: Source) -> None:
-        obj._lay_out(as_references(value))  # noqa: SLF001
+        obj._lay_out(as_references(value, most=obj.most, name=obj.parameter))  # noqa: SLF001
 
     def store(self, obj: Any, value: tuple[Reference, ...]) -> None:
         """Keep the value and tell observers, without touching the cards."""
@@ -83,15 +82,25 @@ class _References(traitlets.Tuple):
 
 
 class ReferenceTray(anywidget.AnyWidget):
-    """Takes one to seven reference pictures: drop, paste, browse or give URLs; reorder; remove.
+    """Takes reference pictures: drop, paste, browse or give URLs; reorder; remove.
 
     Parameters
     ----------
     references
         The pictures to begin with: whatever `as_references` takes.
+    most
+        How many it takes.
+    title
+        What stands above it.
+    about
+        What the pictures are for, as the end of a sentence.
+    parameter
+        What the pictures are called in Python, for errors.
 
     Attributes
     ----------
+    most : int
+    parameter : str
     references : tuple of Reference
         The good pictures in their order. Observable; assigning replaces what is in the tray.
     problems : tuple of str
@@ -100,7 +109,7 @@ class ReferenceTray(anywidget.AnyWidget):
     Raises
     ------
     InvalidRequest
-        More than seven, or one of `references` is no reference picture.
+        More than `most`, or one of `references` is no reference picture.
 
     >>> from PIL import Image
     >>> tray = ReferenceTray(Image.new("RGB", (256, 128), "navy"))
@@ -112,16 +121,26 @@ class ReferenceTray(anywidget.AnyWidget):
     _css = Path(__file__).with_name("tray.css")
 
     items = traitlets.List(traitlets.Dict()).tag(sync=True)
-    limits = traitlets.Dict(_LIMITS).tag(sync=True)
+    limits = traitlets.Dict().tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
     references = _References()
     problems = traitlets.Tuple()
 
-    def __init__(self, references: Source = (), **options: Any) -> None:
+    def __init__(
+        self,
+        references: Source = (),
+        *,
+        most: int = MAX_REFERENCES,
+        title: str = "Reference pictures",
+        about: str = f"1 to {MAX_REFERENCES} pictures of what the clip shows",
+        parameter: str = "references",
+    ) -> None:
+        self.most, self.parameter = most, parameter
         self._pictures: tuple[_Picture, ...] = ()
         self._ids = count(1)
         self._lock = threading.RLock()  # some kernels handle messages in a thread beside the running cell
         self._actions = {"file": self._add_file, "url": self._add_url, "move": self._move, "remove": self._remove}
-        super().__init__(**options)
+        super().__init__(limits={**_LIMITS, "pictures": most}, words={"title": title, "about": about})
         self.on_msg(self._receive)
         self.references = references
 
@@ -139,7 +158,7 @@ class ReferenceTray(anywidget.AnyWidget):
     def _show(self, pictures: Sequence[_Picture]) -> None:
         good = [picture for picture in pictures if picture.reference]
         # Those with problems stand behind the others: a card's number is then the picture's place in the request.
-        bad = [picture for picture in pictures if not picture.reference][-MAX_REFERENCES:]
+        bad = [picture for picture in pictures if not picture.reference][-self.most :]
         self._pictures = (*good, *bad)
         self.items = [picture.item for picture in self._pictures]
         self.problems = tuple(f"{picture.label}: {picture.problem}" for picture in bad)
@@ -234,7 +253,7 @@ class ReferenceTray(anywidget.AnyWidget):
         with self._lock:
             picture = self._find(content)
             self._show([one for one in self._pictures if one is not picture])
-            return f"{picture.label} removed, {len(self.references)} of {MAX_REFERENCES} pictures left"
+            return f"{picture.label} removed, {len(self.references)} of {_pictures(self.most)} left"
 
     def _find(self, content: Mapping[str, Any]) -> _Picture:
         found = next((one for one in self._pictures if one.id == content.get("id")), None)
@@ -243,8 +262,12 @@ class ReferenceTray(anywidget.AnyWidget):
         return found
 
     def _check_count(self, label: str) -> None:
-        if len(self.references) >= MAX_REFERENCES:
-            raise InvalidRequest(f"at most {MAX_REFERENCES} pictures: remove one to add {label}")
+        if len(self.references) >= self.most:
+            raise InvalidRequest(f"at most {_pictures(self.most)}: remove one to add {label}")
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}"
 
 
 def _line(value: object) -> str:

@@ -21,8 +21,9 @@ from vidu_nb.animatic.film.stage import Stage
 from vidu_nb.animatic.film.subject import find_subject, frame_subject
 from vidu_nb.animatic.story.moves import AMPLITUDES, MOVES
 from vidu_nb.animatic.story.storyboard import FPS, MIN_SHOT, Shot, Storyboard, plan, plan_of
+from vidu_nb.catalogue.field import VISIBLE
 from vidu_nb.references.reference import Reference
-from vidu_nb.request import FRAME_SIZES, VISIBLE, VideoRequest
+from vidu_nb.request import FRAME_SIZES, VideoRequest
 
 SIZES = [(320, 180), (180, 180), (180, 320)]
 ASTRONAUT = data.astronaut()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import subprocess
 import sys
 import urllib.request
@@ -10,12 +11,14 @@ import urllib.request
 import pytest
 import requests
 from common import ROOT
+from PIL import Image
 from segmind import SegmindClient
 from segmind.exceptions import SegmindError
 from segmind.files import Files
 from segmind.v2 import InferenceFailed
+from skimage import data
 
-from vidu_nb import media
+from vidu_nb import media, models
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.request import DRAFT, MODEL
 
@@ -82,6 +85,47 @@ def test_a_submitted_job_can_be_asked_and_waited_for(client, body):
     made = job.wait(timeout=300, interval=0.1)
     assert made["output"] == made["video"]["url"]
     assert job.status()["status"] == "COMPLETED"
+
+
+def calls_of(face):
+    """A cheap call of each model: its name in the URL, and its body."""
+    picture = base64.b64encode(face).decode()
+    swap = {"source_img": picture, "target_img": picture}
+    card = {"prompt": "A red boat", "img_width": 512, "img_height": 512}
+    return {
+        DRAFT: GOOD | {"image_urls": [picture]},
+        "wan2.7-r2v-draft": {"prompt": "Image1 sails", "duration": 2, "resolution": "720P"},
+        "sdxl1.0-txt2img": card,
+        "sdxl-img2img": {"prompt": "A red boat", "image": picture, "strength": 0.5},
+        "faceswap-v2": swap,
+        "sd2.1-faceswapper": {"input_face_image": picture, "target_face_image": picture},
+    }
+
+
+@pytest.fixture(scope="module")
+def face():
+    """A picture of a face as JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(data.astronaut()[20:212, 120:332]).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def test_every_model_is_called_in_both_versions(client, face):
+    """What the SDK waits for and what it queues are the same files, of the kind that the model returns."""
+    for name, asked in calls_of(face).items():
+        kind = models[name.removesuffix("-draft")].returns
+        waited = client.run_sync(name, **asked)
+        assert waited.headers["content-type"].startswith(f"{kind}/")
+        queued = client.run(name, **asked)
+        assert queued["status"] == "COMPLETED"
+        assert requests.get(queued["output"], timeout=60).content == waited.content
+
+
+def test_a_picture_that_was_made_becomes_a_clip(client):
+    """The URL of a card is a reference picture of the next call."""
+    card = client.run("sdxl1.0-txt2img", prompt="A red boat", img_width=512, img_height=512)
+    made = client.run("wan2.7-r2v-draft", prompt="Image1 sails", duration=2, reference_images=[card["output"]])
+    assert media.what_is_wrong(requests.get(made["output"], timeout=60).content) == ""
 
 
 def test_the_documented_example_runs(url, encoded, tmp_path):

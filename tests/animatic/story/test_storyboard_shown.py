@@ -15,9 +15,10 @@ from vidu_nb.animatic.film.render import render
 from vidu_nb.animatic.story.moves import MOVES
 from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.animatic.story.strip import arrowed, strip_html
+from vidu_nb.catalogue.request import PREVIEW_VERSION
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
-from vidu_nb.request import PREVIEW_VERSION, VideoRequest
+from vidu_nb.request import VideoRequest
 from vidu_nb.samples import sample_references
 from vidu_nb.video import Video
 

@@ -1,10 +1,10 @@
-"""What is written on a preview: the word PREVIEW, and each shot's number and words."""
+"""What is written on a preview: the word PREVIEW, each shot's number and words, and small print."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -63,19 +63,56 @@ def _three(planes: Sequence[NDArray[Any]]) -> Planes:
     return y, u, v
 
 
+class Chip(NamedTuple):
+    """Words on a rounded ground, an RGBA image of even size, and where its corner lies on the frame."""
+
+    image: Image.Image
+    x: int
+    y: int
+
+    def overlay(self) -> Overlay:
+        """Return it for a frame of a clip."""
+        return _overlay(*self)
+
+    def onto(self, picture: Image.Image) -> None:
+        """Lay it over an RGB image."""
+        picture.paste(self.image, (self.x, self.y), self.image)
+
+
 def badge(width: int, height: int) -> Overlay:
     """Draw the badge that keeps a preview from being taken for the model's work, for the top right corner."""
+    return badge_chip(width, height).overlay()
+
+
+def badge_chip(width: int, height: int) -> Chip:
+    """Draw the same for a picture."""
     letters = Letters(max(7, round(0.027 * width)), 560)  # at 480 pixels across, still 13 pixels high
-    return _chip(width, height, [("PREVIEW", (255, 255, 255))], letters, (200, 62, 28, 255), top_right=True)
+    return _chip(width, height, [("PREVIEW", (255, 255, 255))], letters, (200, 62, 28, 255), corner="top right")
 
 
 def caption(width: int, height: int, number: str, text: str) -> Overlay:
     """Draw a shot's number and its words, shortened to one line, for the bottom left corner."""
+    return caption_chip(width, height, number, text).overlay()
+
+
+def caption_chip(width: int, height: int, number: str, text: str) -> Chip:
+    """Draw the same for a picture; either may be empty."""
     letters = Letters(max(7, round(0.03 * min(width, height))), 420)
     room = min(0.86 * width - 2 * _margin(width, height), 0.62 * width + 0.2 * height)
-    words = elide(drawable(text[:_ENOUGH]), letters, room - letters.width(number) - letters.gap)
-    parts = [(number, (255, 190, 110)), (words, (255, 255, 255))] if words else [(number, (255, 190, 110))]
-    return _chip(width, height, parts, letters, (12, 14, 18, 170), top_right=False)
+    numbered = letters.width(number) + letters.gap if number else 0
+    words = elide(drawable(text[:_ENOUGH]), letters, room - numbered)
+    parts = [(number, (255, 190, 110)), (words, (255, 255, 255))]
+    return _chip(width, height, [part for part in parts if part[0]], letters, (12, 14, 18, 170), corner="bottom left")
+
+
+def small_print(width: int, height: int, text: str) -> Chip:
+    """Draw parameters that can't be seen otherwise, shortened to one line, for the top left corner."""
+    letters = Letters(max(7, round(0.024 * min(width, height))), 400)
+    taken = badge_chip(width, height).image.width + 4 * _margin(width, height)
+    words = elide(drawable(text[:_ENOUGH]), letters, width - taken)
+    return _chip(
+        width, height, [(words, (225, 228, 235))] if words else [], letters, (12, 14, 18, 140), corner="top left"
+    )
 
 
 _ENOUGH = 500  # characters: far more than a line holds
@@ -88,8 +125,8 @@ def _chip(
     letters: Letters,
     ground: tuple[int, int, int, int],
     *,
-    top_right: bool,
-) -> Overlay:
+    corner: str,
+) -> Chip:
     """Draw words on a rounded ground with smooth corners."""
     pad = 0.42 * letters.size
     words = sum(letters.width(text) for text, _ in parts) + letters.gap * (len(parts) - 1)
@@ -108,8 +145,9 @@ def _chip(
         image.alpha_composite(layer)
         x += letters.width(text) + letters.gap
     margin = _margin(width, height)
-    corner = (width - chip_width - margin, margin) if top_right else (margin, height - chip_height - margin)
-    return _overlay(image, max(0, corner[0] // 2 * 2), max(0, corner[1] // 2 * 2))
+    x = width - chip_width - margin if corner.endswith("right") else margin
+    y = margin if corner.startswith("top") else height - chip_height - margin
+    return Chip(image, max(0, x // 2 * 2), max(0, y // 2 * 2))
 
 
 def _margin(width: int, height: int) -> int:

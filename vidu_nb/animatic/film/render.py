@@ -25,12 +25,14 @@ from ..cancellation import Question, check
 from ..sound.music import RATE, compose
 from ..story.storyboard import DISSOLVE, FPS, Storyboard
 from .layout import lay_out
-from .lettering import Overlay, badge, caption
+from .lettering import Overlay, badge, caption, small_print
 from .stage import Picture, Planes, Stage, make_lenses
 from .subject import find_subject, frame_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from .camera import Scene
 
@@ -51,6 +53,8 @@ def render(
     path: str | os.PathLike[str],
     *,
     captions: bool = True,
+    details: str = "",
+    voice: NDArray[np.int16] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Question | None = None,
 ) -> None:
@@ -66,6 +70,10 @@ def render(
         Where to write. When anything goes wrong no file is left there.
     captions
         Whether each shot's number and words are written on it. The word PREVIEW always is.
+    details
+        Small print for all of it, such as parameters that can't be seen otherwise.
+    voice
+        Samples as `compose` gives them, which are heard over the music or in its place.
     progress
         Called in this thread with (frames done, frames in all) after each frame.
     cancelled
@@ -81,13 +89,13 @@ def render(
     highest = max(shot.picture for shot in storyboard.shots)
     if highest >= len(pictures) or min(shot.picture for shot in storyboard.shots) < 0:
         raise ValueError(f"the storyboard shows picture {highest + 1} of {len(pictures)}: pass every reference")
-    film = Film(storyboard, pictures, captions=captions)
+    film = Film(storyboard, pictures, captions=captions, details=details)
     done = False
     try:
         # The pool's exit waits for both threads, so that none outlives this call, whatever happens in it.
         with ThreadPoolExecutor(2, thread_name_prefix="animatic") as pool, _Belt(storyboard) as belt:
             pool.submit(belt.fill, film.draw)
-            _encode(storyboard, belt, pool, os.fspath(path), progress=progress, cancelled=cancelled)
+            _encode(storyboard, belt, pool, os.fspath(path), progress=progress, cancelled=cancelled, voice=voice)
         done = True
     finally:
         if not done:
@@ -171,6 +179,7 @@ def _encode(
     *,
     progress: Callable[[int, int], None] | None,
     cancelled: Question | None,
+    voice: NDArray[np.int16] | None,
 ) -> None:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(path, "w", format="mp4", options=options) as container:
@@ -178,19 +187,28 @@ def _encode(
         # A stream is opened before the header is written, so the other threads find it ready.
         audio = (
             container.add_stream("aac", rate=RATE, options=_AAC, layout="stereo", bit_rate=160_000)
-            if board.bgm
+            if board.bgm or voice is not None
             else None
         )
         container.start_encoding()
-        music = pool.submit(_play, board, audio) if board.bgm else None
+        sound = pool.submit(_play, board, voice, audio) if audio is not None else None
         for done, frame in enumerate(belt.frames(), 1):
             check(cancelled)
             container.mux(video.encode(frame))
             if progress is not None:
                 progress(done, board.frames)
         container.mux(video.encode(None))
-        if music is not None:
-            container.mux(music.result())
+        if sound is not None:
+            container.mux(sound.result())
+
+
+def _heard(music: NDArray[np.int16] | None, voice: NDArray[np.int16] | None) -> NDArray[np.int16]:
+    """Return music, a voice, or the voice over softer music."""
+    if music is None or voice is None:
+        found = voice if music is None else music
+        return np.zeros((0, 2), np.int16) if found is None else found
+    mixed = np.clip(voice.astype(np.int32) + music // 3, -32768, 32767)
+    return np.ascontiguousarray(mixed.astype(np.int16))
 
 
 def open_video(container: Any, width: int, height: int) -> Any:
@@ -205,9 +223,9 @@ def open_video(container: Any, width: int, height: int) -> Any:
     return stream
 
 
-def _play(board: Storyboard, stream: Any) -> list[Any]:
-    """Runs aside: the whole of the music, encoded."""
-    samples = compose(board.seed, board.frames / FPS, board.prompt)
+def _play(board: Storyboard, voice: NDArray[np.int16] | None, stream: Any) -> list[Any]:
+    """Runs aside: the whole of the sound, encoded."""
+    samples = _heard(compose(board.seed, board.frames / FPS, board.prompt) if board.bgm else None, voice)
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
     return [*stream.encode(frame), *stream.encode(None)]
@@ -219,14 +237,16 @@ def _play(board: Storyboard, stream: Any) -> list[Any]:
 class Film:
     """Draws any frame of a storyboard; frames have to be asked for in order, in one thread."""
 
-    def __init__(self, board: Storyboard, pictures: Sequence[Picture], *, captions: bool = True) -> None:
+    def __init__(
+        self, board: Storyboard, pictures: Sequence[Picture], *, captions: bool = True, details: str = ""
+    ) -> None:
         self._board, self._captioned = board, captions
         self._pictures = pictures
         self._out = (board.width, board.height)
         self._scenes: dict[int, tuple[Picture, Scene]] = {}
         self._stages: dict[int, Stage] = {}
         self._captions: dict[int, Overlay] = {}
-        self._badge = badge(*self._out)
+        self._always = [badge(*self._out), *([small_print(*self._out, details).overlay()] if details else [])]
         self._lenses = make_lenses(*self._out)
         self._spare = planes_of(new_frame(*self._out))
 
@@ -248,7 +268,8 @@ class Film:
         else:
             self._stages.pop(number - 1, None)
             self._write(number, 1, planes)
-        self._badge.onto(planes)
+        for chip in self._always:
+            chip.onto(planes)
 
     def _write(self, number: int, opacity: float, planes: Planes) -> None:
         """A shot's caption onto a frame."""

@@ -49,7 +49,7 @@ class Composition:
 def find_subject(picture: Picture) -> Scene:
     """Find the subject of a picture of shape (height, width, 3), RGB, as a scene in its pixels."""
     height, width = picture.shape[:2]
-    faces = _faces(picture)
+    faces = find_faces(picture)
     if not faces:
         return _salient(picture)
     main = faces[0]
@@ -119,20 +119,31 @@ def _cascade() -> Any:
     return Cascade(lbp_frontal_face_cascade_filename())  # type: ignore[no-untyped-call]
 
 
-def _faces(picture: Picture) -> list[Box]:
-    """Find faces, the largest first. Much smaller ones are left out: most of them are no faces."""
+def find_faces(picture: Picture, *, side: int = _FACE_SIDE, smallest: float = 0.6) -> list[Box]:
+    """Find faces, the largest first.
+
+    Parameters
+    ----------
+    picture
+        uint8 RGB of shape (height, width, 3).
+    side
+        The longer side in pixels that they are looked for on: on a larger one smaller faces are found.
+    smallest
+        Of the largest face's width: smaller ones are left out, since most of them are no faces.
+    """
     height, width = picture.shape[:2]
-    scale = min(1.0, _FACE_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
-    side = min(small.shape[:2])
-    if side < 2 * _FACE:
+    shorter = min(small.shape[:2])
+    if shorter < 2 * _FACE:
         return []
     found = _cascade().detect_multi_scale(
-        img=np.ascontiguousarray(small), scale_factor=1.2, step_ratio=1, min_size=(_FACE, _FACE), max_size=(side, side)
-    )
+        img=np.ascontiguousarray(small), scale_factor=1.2, step_ratio=1, min_size=(_FACE, _FACE),
+        max_size=(shorter, shorter),
+    )  # fmt: skip
     boxes = [Box(f["c"], f["r"], f["c"] + f["width"], f["r"] + f["height"]) for f in found]
     boxes.sort(key=lambda box: (-box.width, box.left, box.top))
-    large = [box for box in boxes if box.width >= 0.6 * boxes[0].width]
+    large = [box for box in boxes if box.width >= smallest * boxes[0].width]
     return [Box(b.left / scale, b.top / scale, b.right / scale, b.bottom / scale) for b in large]
 
 

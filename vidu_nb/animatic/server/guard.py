@@ -23,10 +23,10 @@ from starlette.exceptions import HTTPException as AnyHTTPException  # the router
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ...catalogue.request import PREVIEW_VERSION
 from ...errors import InvalidRequest, ViduError
 from ...net.connection import is_this_machine
 from ...references.images import MAX_BODY_BYTES
-from ...request import PREVIEW_VERSION
 from ..cancellation import Cancelled
 from .limits import PlayMoney, Reservation, TooBusy
 
@@ -142,7 +142,7 @@ def _no_constant(name: str) -> None:
 
 
 def wants_json(form: str | None, accept: str) -> bool:
-    """Return True for ?format=json; without it, for an Accept header that takes JSON and neither MP4 nor anything.
+    """Return True for ?format=json; without it, for an Accept header that takes JSON and no clip, picture or anything.
 
     >>> wants_json(None, "application/json"), wants_json(None, "application/json, */*"), wants_json("json", "*/*")
     (True, False, True)
@@ -150,7 +150,8 @@ def wants_json(form: str | None, accept: str) -> bool:
     if form is not None:
         return form == "json"
     accepted = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-    return "application/json" in accepted and not accepted & {"*/*", "video/*", "video/mp4"}
+    files = any(kind == "*/*" or kind.startswith(("video/", "image/")) for kind in accepted)
+    return "application/json" in accepted and not files
 
 
 # Errors.

@@ -9,9 +9,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from ...catalogue.request import Request
 from ...errors import ViduError
-
-PRICE = 0.5  # play money a clip, where the server was given credits to run down
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class TooBusy(ViduError):
 
 
 class PlayMoney:
-    """A balance that clips are charged to; without a limit every clip is free.
+    """A balance that calls are charged to; without a limit everything is free.
 
     Parameters
     ----------
@@ -57,12 +56,12 @@ class PlayMoney:
         Credits to begin with, None for no limit.
 
     >>> money = PlayMoney(0.5)
-    >>> money.charge(), money.charge(), money.balance
+    >>> money.charge(0.5), money.charge(0.5), money.balance
     (True, False, 0.0)
     """
 
     def __init__(self, amount: float | None) -> None:
-        self.price = 0.0 if amount is None else PRICE
+        self._is_limited = amount is not None
         self._balance = 100.0 if amount is None else float(amount)
         self._lock = threading.Lock()
 
@@ -71,18 +70,22 @@ class PlayMoney:
         """Credits left."""
         return round(self._balance, 6)
 
-    def charge(self) -> bool:
-        """Take one clip's price; False where the balance is too small."""
+    def price_of(self, request: Request) -> float:
+        """Return what a request costs here: the price in its model's file, 0 without a limit."""
+        return request.model.price_of(request) if self._is_limited else 0.0
+
+    def charge(self, price: float) -> bool:
+        """Take a price; False where the balance is too small."""
         with self._lock:
-            if self._balance < self.price:
+            if self._balance < price:
                 return False
-            self._balance -= self.price
+            self._balance -= price
             return True
 
-    def refund(self) -> None:
-        """Return the price of a clip that was not made."""
+    def refund(self, price: float) -> None:
+        """Return the price of what was not made."""
         with self._lock:
-            self._balance += self.price
+            self._balance += price
 
 
 class FileStore:

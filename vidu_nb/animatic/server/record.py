@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from ...errors import InvalidRequest
 from .queue import RenderJob
@@ -23,32 +23,49 @@ _DEFAULTS = {
 NO_QUERY: Mapping[str, str] = {}
 _SORTED_BY = ("model_created", "model_name", "credits_deduction")
 Row = dict[str, Any]
+T = TypeVar("T")
+
+
+class StoredFile(NamedTuple):
+    """A file that a call brought, and what it is called on this server."""
+
+    name: str
+    media_type: str
+    size: int
+
+
+def one_or_many(values: list[T]) -> T | list[T]:
+    """Return the only one of a list, or the list."""
+    return values[0] if len(values) == 1 else values
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One call for a clip.
+    """One call for a clip, or for pictures.
 
     Attributes
     ----------
     request_id, model : str
     inputs : dict
         The request's body; of a picture in it, its first characters.
-    seed : int
-        The one that was used.
+    seed : int or None
+        The one that was used; None for a model without.
     job : RenderJob
-        Its result is the clip's name and size.
+        Its result is the files that it brought.
     price : float
         Credits that it costs where it succeeds.
+    is_base64 : bool
+        Whether the answer holds the files themselves.
     created : datetime.datetime
     """
 
     request_id: str
     model: str
     inputs: dict[str, Any]
-    seed: int
-    job: RenderJob[tuple[str, int]]
+    seed: int | None
+    job: RenderJob[tuple[StoredFile, ...]]
     price: float
+    is_base64: bool = False
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -57,16 +74,17 @@ class Call:
         return (datetime.now(UTC) - self.created).total_seconds()
 
     def row(self, message_of: Callable[[BaseException], str]) -> Row:
-        """Return the call as the record shows it now, its clip by name; `message_of` words an error."""
+        """Return the call as the record shows it now, its files by name; `message_of` words an error."""
         status = _STATUSES.get(self.job.status, self.job.status)
         problem = self.job.done.exception() if status == "FAILED" else None
+        files = self.job.done.result() if status == "COMPLETED" else ()
         return {
             "request_id": self.request_id,
             "model_name": self.model,
             "model_status": status,
             "credits_deduction": self.price if status == "COMPLETED" else 0.0,
             "request_body": self.inputs,
-            "generation_url": self.job.done.result()[0] if status == "COMPLETED" else None,
+            "generation_url": one_or_many([one.name for one in files]) if files else None,
             "latency_ms": round(1000 * self.job.times["total_time"]),
             "model_created": self.created.isoformat(timespec="milliseconds"),
             "error": message_of(problem) if problem else None,
@@ -138,18 +156,30 @@ class CallRecord:
         return {"page": number, "per_page": count, "total": len(rows), "data": rows[start : start + count]}
 
 
-def inputs_of(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return a body as the record keeps it: the beginning of each picture says enough, and megabytes are spared.
+def inputs_of(payload: dict[str, Any], media: Collection[str]) -> dict[str, Any]:
+    """Return a body as the record keeps it: the beginning of each file says enough, and megabytes are spared.
 
-    >>> inputs_of({"prompt": "A", "image_urls": ["https://example.com/a.png", "data:image/png;base64," + 99 * "A"]})
-    {'prompt': 'A', 'image_urls': ['https://example.com/a.png', 'data:image/png;base64,AAAAAAAAAA...']}
+    Parameters
+    ----------
+    payload
+        What was sent.
+    media
+        Which of its values are pictures, videos and sounds.
+
+    >>> inputs_of({"prompt": "A", "image": "data:image/png;base64," + 99 * "A"}, ["image"])
+    {'prompt': 'A', 'image': 'data:image/png;base64,AAAAAAAAAA...'}
     """
-    return {**payload, "image_urls": list(map(_shortened, payload.get("image_urls") or ()))}
+    return {
+        name: (list(map(_shortened, value)) if isinstance(value, list) else _shortened(value))
+        if name in media and value is not None
+        else value
+        for name, value in payload.items()
+    }
 
 
-def _shortened(picture: str) -> str:
-    head, _, data = picture.rpartition(",")
-    return picture if picture.startswith("http") or not head else f"{head},{data[:10]}..."
+def _shortened(text: str) -> str:
+    head, _, data = text.rpartition(",")
+    return text if text.startswith("http") or not head else f"{head},{data[:10]}..."
 
 
 def _day(name: str, text: str) -> date | None:

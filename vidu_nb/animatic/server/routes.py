@@ -19,26 +19,34 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from ..._version import __version__
+from ...catalogue.model import Model
+from ...catalogue.models import models
+from ...catalogue.request import Request as Wanted
 from ...errors import InvalidRequest
 from ...net.connection import is_this_machine
+from ...references.attachment import Attachment
 from ...references.images import media_type
 from ...references.reference import MAX_REFERENCES, Reference
-from ...request import DRAFT, MAX_SEED, MODEL, NAMES_HEADER, VideoRequest
+from ...request import DRAFT, DRAFT_ENDING, MAX_SEED, MODEL, NAMES_HEADER
 from ..cancellation import Question
+from ..engine import make_outputs
 from ..fetching import AddressRule
+from ..output import MP4_TYPE, Output, in_base64
+from ..parameters import seed_of
 from .guard import HANDLERS, check_key, parse_json, read_body, status_and_message, wants_json
 from .limits import FileStore, Limits, MemoryLimit, PlayMoney, Reservation
 from .queue import Progress, RenderJob, RenderQueue
 from .ranges import range_response
-from .record import Call, CallRecord, Row, inputs_of
+from .record import Call, CallRecord, Row, StoredFile, inputs_of, one_or_many
 from .schemas import (
     ANY_ERROR,
+    ASSET,
     BODY_ERRORS,
     CLIP_ERRORS,
+    FILE,
     JOB_FAILED,
     MP4,
     PART,
-    PICTURE,
     UNFINISHED,
     UPLOAD_BODY,
     VIDEO_BODY,
@@ -47,17 +55,31 @@ from .schemas import (
     ClipFile,
     Health,
     Metrics,
+    Pictures,
     QueuedResponse,
     Result,
     Status,
     Uploaded,
+    described,
     errors,
 )
 
 T = TypeVar("T")
 
-#: The models that are served, each with whether it is a draft.
-MODELS = {MODEL: False, DRAFT: True}
+#: What the URL's pattern stands for in the document; further models have paths of their own there.
+DEFAULTS = (MODEL, DRAFT)
+_TYPES = {
+    "mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm", "mkv": "video/x-matroska",
+    "mp3": "audio/mpeg", "m4a": "audio/mp4", "wav": "audio/wav", "ogg": "audio/ogg", "flac": "audio/flac",
+    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp",
+}  # fmt: skip
+
+
+def served() -> dict[str, tuple[Model, bool]]:
+    """Return the models that are served, by their names in the URL, each with whether it is a draft."""
+    known = [(model.slug, (model, False)) for model in models.values()]
+    drafts = {f"{model.slug}{DRAFT_ENDING}": (model, True) for model in models.values() if model.returns == "video"}
+    return dict(known[:1]) | drafts | dict(known)
 
 
 @dataclass(eq=False)
@@ -73,7 +95,7 @@ class ServerState:
 
     def __post_init__(self) -> None:
         self.memory = MemoryLimit(self.limits.memory_bytes)
-        self.clips = FileStore(count=self.limits.files, size=self.limits.file_bytes)
+        self.files = FileStore(count=self.limits.files, size=self.limits.file_bytes)
         self.uploads = FileStore(count=self.limits.files, size=self.limits.file_bytes)
         self.parsers = anyio.CapacityLimiter(2)
         self.record = CallRecord(count=self.limits.calls, message_of=lambda error: status_and_message(error)[1])
@@ -93,11 +115,11 @@ async def _state_of(request: Request) -> ServerState:
 
 State = Annotated[ServerState, Depends(_state_of)]
 ModelName = Annotated[
-    str, Path(description="The model; the draft is quicker and smaller.", json_schema_extra={"enum": list(MODELS)})
+    str, Path(description="The model; the draft is quicker and smaller.", json_schema_extra={"enum": list(DEFAULTS)})
 ]
 RequestId = Annotated[str, Path(description="What the queue answered as `request_id`.")]
 FileName = Annotated[str, Path(description="The last part of a URL that a response named.")]
-Format = Annotated[str | None, Query(description="`json` for a URL in place of the clip.")]
+Format = Annotated[str | None, Query(description="`json` for a URL in place of the clip, base64 for a picture.")]
 
 keyed = APIRouter(dependencies=[Depends(check_key)], responses=errors(401) | ANY_ERROR)
 public = APIRouter(responses=ANY_ERROR)
@@ -118,96 +140,132 @@ async def no_model() -> None:
     raise HTTPException(405, headers={"allow": "GET"})
 
 
-# Clips.
+# Clips and pictures.
 
 
 @keyed.post("/v1/{model}", response_model=Clip, responses=MP4 | CLIP_ERRORS, openapi_extra=VIDEO_BODY)
 async def generate(request: Request, model: ModelName, state: State, format: Format = None) -> Response:
-    """Make a clip and wait for it: its bytes, or its URL where JSON is asked for."""
-    made: list[bytes] = []
+    """Make a clip or pictures and wait for them: a file's bytes, or JSON where that or base64 is asked for."""
+    made: list[tuple[Output, ...]] = []
     call = await _submit(request, model, state, made.append)
-    name, size = await _until_done(call.job, request, state.queue)
+    files = await _until_done(call.job, request, state.queue)
     headers = {
         "x-request-id": call.request_id,
-        "x-cost": f"{state.money.price:g}",
+        "x-cost": f"{call.price:g}",
         "x-generation-time": f"{call.job.times['total_time']:.3f}",
-        "x-seed-value": str(call.seed),
+        **({} if call.seed is None else {"x-seed-value": str(call.seed)}),
     }
-    if not wants_json(format, request.headers.get("accept", "*/*")):
-        return Response(made[0], media_type="video/mp4", headers=headers)
-    return _json(Clip(video=_clip_file(request, name, size)), headers=headers)
+    is_json = wants_json(format, request.headers.get("accept", "*/*"))
+    [outputs] = made
+    if is_json and files[0].media_type == MP4_TYPE:
+        return _json(Clip(video=_clip_file(request, files[0])), headers=headers)
+    if is_json or call.is_base64 or len(outputs) > 1:
+        return _json(Pictures(image=in_base64(outputs)), headers=headers)
+    return Response(outputs[0].data, media_type=outputs[0].media_type, headers=headers)
 
 
 @keyed.post("/v2/{model}", response_model=QueuedResponse, responses=CLIP_ERRORS, openapi_extra=VIDEO_BODY)
 async def enqueue(request: Request, model: ModelName, state: State) -> Response:
-    """Make a clip in the queue: the URLs of its status and of its result, at once."""
+    """Make a clip or pictures in the queue: the URLs of its status and of its result, at once."""
     name = (await _submit(request, model, state)).request_id
     status_url, response_url = (str(request.url_for(route, request_id=name)) for route in ("status", "result"))
     ticket = QueuedResponse(request_id=name, poll_url=status_url, status_url=status_url, response_url=response_url)
     return _json(ticket, headers={"x-request-id": name})
 
 
-async def _submit(request: Request, model: str, state: ServerState, keep: Callable[[bytes], object] = bool) -> Call:
-    """Check a request, queue its render and note it in the record; `keep` gets the clip as well."""
-    if model not in MODELS:
-        raise HTTPException(404, f"no model {model[:80]!r} here; there is {' and '.join(map(repr, MODELS))}")
+async def _submit(
+    request: Request, name: str, state: ServerState, keep: Callable[[tuple[Output, ...]], object] = bool
+) -> Call:
+    """Check a request, queue its preview and note it in the record; `keep` gets the files as well."""
+    known = served()
+    if name not in known:
+        *others, last = map(repr, known)
+        raise HTTPException(404, f"no model {name[:80]!r} here; there is {', '.join(others)} and {last}")
+    model, draft = known[name]
     with ExitStack() as undo:
         reservation = Reservation(state.memory)
         undo.callback(reservation.release)
         body = await read_body(request, reservation, seconds=state.limits.body_seconds)
         # Twenty megabytes of JSON and base64 take a while: others are answered meanwhile.
         inputs, wanted = await anyio.to_thread.run_sync(
-            _parse, request, body, state, reservation, limiter=state.parsers
+            _parse, request, model, body, state, reservation, limiter=state.parsers
         )
-        seed = wanted.seed or secrets.randbelow(MAX_SEED) + 1
-        if not state.money.charge():
-            balance, price = state.money.balance, state.money.price
-            raise HTTPException(406, f"Insufficient credits: {balance:g} left, a clip costs {price:g}")
-        undo.callback(state.money.refund)
+        seed = secrets.randbelow(MAX_SEED) + 1 if wanted.is_random else seed_of(wanted)
+        price = state.money.price_of(wanted)
+        if not state.money.charge(price):
+            balance, what = state.money.balance, "a clip" if model.returns == "video" else "this"
+            raise HTTPException(406, f"Insufficient credits: {balance:g} left, {what} costs {price:g}")
+        undo.callback(state.money.refund, price)
 
-        def work(progress: Progress, cancelled: Question) -> tuple[str, int]:
-            draft, allow = MODELS[model], state.allow
-            clip = state.render(wanted, seed=seed, draft=draft, allow=allow, progress=progress, cancelled=cancelled)
-            keep(clip)
-            return state.clips.add(clip, "mp4"), len(clip)
+        def work(progress: Progress, cancelled: Question) -> tuple[StoredFile, ...]:
+            outputs = make_outputs(
+                wanted, seed=seed, draft=draft, allow=state.allow, progress=progress, cancelled=cancelled,
+                clip=state.render,
+            )  # fmt: skip
+            keep(outputs)
+            stored = [(state.files.add(one.data, one.suffix), one) for one in outputs]
+            return tuple(StoredFile(name, one.media_type, len(one.data)) for name, one in stored)
 
         def settle(succeeded: bool) -> None:
             reservation.release()
             if not succeeded:
-                state.money.refund()
+                state.money.refund(price)
 
-        call = Call(secrets.token_hex(16), model, inputs, seed, state.queue.submit(work, settle), state.money.price)
+        shown = seed if model.by_role("seed") else None
+        is_base64 = wanted.by_role("base64") is True
+        job = state.queue.submit(work, settle)
+        call = Call(secrets.token_hex(16), name, inputs, shown, job, price, is_base64)
         undo.pop_all()
     state.record.add(call)
     return call
 
 
 def _parse(
-    request: Request, body: bytearray, state: ServerState, reservation: Reservation
-) -> tuple[dict[str, Any], VideoRequest]:
-    """Return a body as the record keeps it, and its request, with the pictures themselves in place of uploads' URLs."""
+    request: Request, model: Model, body: bytearray, state: ServerState, reservation: Reservation
+) -> tuple[dict[str, Any], Wanted]:
+    """Return a body as the record keeps it, and its request, with files in the place of this server's own URLs."""
     payload = parse_json(body)
-    urls = payload.get("image_urls") if isinstance(payload, dict) else None
-    for number, url in enumerate(urls[:MAX_REFERENCES] if isinstance(urls, list) else ()):
-        name = _upload_name(request, url)
-        if not name:
-            continue
-        data = state.uploads.get(name)
-        if data is None:
-            where = f"image_urls[{number}]"
-            raise InvalidRequest(f"{where}: there is no such upload any more: upload it again", field=where)
-        uri = f"data:image/{media_type(data)};base64,{base64.b64encode(data).decode()}"
-        reservation.grow(len(uri))
-        payload["image_urls"][number] = uri
+    inputs = {**payload} if isinstance(payload, dict) else {}
+    for parameter in model.media:
+        value = inputs.get(parameter.name)
+        many = value if isinstance(value, list) else [value]
+        found = list(many)
+        for place, url in enumerate(many[:MAX_REFERENCES]):
+            where = f"{parameter.name}[{place}]" if isinstance(value, list) else parameter.name
+            found[place] = _resolved(request, url, where, state)
+            if found[place] is not url:
+                reservation.grow(len(found[place]))
+        if value is not None:
+            payload[parameter.name] = found if isinstance(value, list) else found[0]
     # Our own client sends the pictures' names beside the API's body: prompts refer to pictures by them.
     names = [unquote(name) for name in request.headers.get(NAMES_HEADER, "").split("/")]
-    wanted = VideoRequest.from_payload(payload, names=names)
-    return inputs_of(payload), wanted
+    wanted = model.request_class.from_payload(payload, names=names)
+    return inputs_of(payload, [one.name for one in model.media]), wanted
 
 
-def _upload_name(request: Request, url: object) -> str:
-    """Return the name in a URL of an upload; empty for any other URL, which is then fetched under guard or refused."""
-    if not isinstance(url, str) or "/v1/assets/" not in url[:256]:  # nearly all: megabytes are not taken apart
+def _resolved(request: Request, url: object, where: str, state: ServerState) -> Any:
+    """Return a file of this server as a data: URI in place of its URL, all else as it is.
+
+    Raises
+    ------
+    InvalidRequest
+        The file is not there any more.
+    """
+    for folder, store, cure in (("assets", state.uploads, "upload it again"), ("files", state.files, "make it again")):
+        name = _name_in(request, url, f"/v1/{folder}/")
+        if not name:
+            continue
+        data = store.get(name)
+        if data is None:
+            what = "upload" if folder == "assets" else "file"
+            raise InvalidRequest(f"{where}: there is no such {what} any more: {cure}", field=where)
+        return f"data:{_type_of(name)};base64,{base64.b64encode(data).decode()}"
+    return url
+
+
+def _name_in(request: Request, url: object, folder: str) -> str:
+    """Return the name in a URL of this server's; empty for any other, which is then fetched under guard or refused."""
+    if not isinstance(url, str) or folder not in url[:256]:  # nearly all: megabytes are not taken apart
         return ""
     try:
         parts = urlsplit(url)
@@ -218,7 +276,11 @@ def _upload_name(request: Request, url: object) -> str:
         )
     except ValueError:
         return ""
-    return parts.path.removeprefix("/v1/assets/") if ours and parts.path.startswith("/v1/assets/") else ""
+    return parts.path.removeprefix(folder) if ours and parts.path.startswith(folder) else ""
+
+
+def _type_of(name: str) -> str:
+    return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
 async def _until_done(job: RenderJob[T], request: Request, queue: RenderQueue) -> T:
@@ -254,20 +316,30 @@ async def result(request: Request, request_id: RequestId, state: State) -> Respo
     if report.status != "COMPLETED":
         return _json(report, 422 if report.status == "FAILED" else 202)
     queued = state.find(request_id)
-    name, size = queued.job.done.result()
-    if state.clips.get(name) is None:
+    files = queued.job.done.result()
+    stored = [state.files.get(one.name) for one in files]
+    if None in stored:
         raise HTTPException(404, "this clip was dropped for newer ones: ask for it again")
-    video = _clip_file(request, name, size)
-    return _json(Result(**report.model_dump(), output=video.url, video=video, seed=queued.seed))
+    outputs = [Output(data or b"", one.media_type) for data, one in zip(stored, files, strict=True)]
+    is_clip = files[0].media_type == MP4_TYPE
+    made = Result(
+        **report.model_dump(),
+        output=one_or_many([_url_of(request, one.name) for one in files]),
+        video=_clip_file(request, files[0]) if is_clip else None,
+        image=in_base64(outputs) if queued.is_base64 or len(files) > 1 else None,
+        seed=queued.seed,
+    )
+    return _json(made)
 
 
 def _report(request_id: str, state: ServerState) -> Status:
-    job = state.find(request_id).job
+    call = state.find(request_id)
+    job = call.job
     report = Status(request_id=request_id, status=job.status, progress=round(job.progress, 3))
     if report.status in ("COMPLETED", "FAILED"):
         problem = job.done.exception()
         report.error = status_and_message(problem)[1] if problem else None
-        cost = 0.0 if problem else state.money.price
+        cost = 0.0 if problem else call.price
         report.metrics = Metrics(cost=cost, remaining_credits=state.money.balance, **job.times)
     return report
 
@@ -293,8 +365,11 @@ async def one_call(request: Request, request_id: RequestId, state: State) -> Res
 
 
 def _with_link(request: Request, row: Row) -> Row:
-    name = row["generation_url"]
-    return {**row, "generation_url": name and str(request.url_for("file", name=name))}
+    names = row["generation_url"]
+    if names is None:
+        return row
+    many = names if isinstance(names, list) else [names]
+    return {**row, "generation_url": one_or_many([_url_of(request, name) for name in many])}
 
 
 # Files, and what is answered about the whole.
@@ -302,7 +377,7 @@ def _with_link(request: Request, row: Row) -> Row:
 
 @keyed.post("/upload-asset", responses=BODY_ERRORS, openapi_extra=UPLOAD_BODY)
 async def upload(request: Request, state: State) -> Uploaded:
-    """Store pictures to be named in requests."""
+    """Store pictures, videos and sounds to be named in requests."""
     reservation = Reservation(state.memory)
     try:
         body = await read_body(request, reservation, seconds=state.limits.body_seconds)
@@ -314,36 +389,45 @@ async def upload(request: Request, state: State) -> Uploaded:
 
 
 def _store(body: bytearray, store: FileStore) -> list[str]:
-    """Store the pictures in a body, all of them or none, and return their names."""
+    """Store the files in a body, all of them or none, and return their names."""
     payload = parse_json(body)
     uris = payload.get("data_urls") if isinstance(payload, dict) and len(payload) == 1 else None
     if not isinstance(uris, list) or not 1 <= len(uris) <= MAX_REFERENCES:
         message = f'the body must read {{"data_urls": [...]}}, with one to {MAX_REFERENCES} data: URIs'
         raise InvalidRequest(message, field="data_urls")
-    pictures = []
+    files = []
     for number, uri in enumerate(uris):
         problem = "must be a data: URI"
         if isinstance(uri, str) and uri.startswith("data:"):
             try:
-                pictures.append(Reference.from_wire(uri).bytes)
+                files.append(_file_in(uri))
                 continue
             except InvalidRequest as error:
                 problem = error.message
         raise InvalidRequest(f"data_urls[{number}]: {problem}", field=f"data_urls[{number}]")
-    return [store.add(data, media_type(data)) for data in pictures]
+    return [store.add(data, suffix) for data, suffix in files]
 
 
-@public.get("/v1/files/{name}", response_class=Response, responses=MP4 | PART | errors(404, 416))
+def _file_in(uri: str) -> tuple[bytes, str]:
+    """Return the bytes in a data: URI and the ending of their name; a picture's header is checked."""
+    kind = uri[5:80].partition(";")[0].lower()
+    if kind.startswith(("video/", "audio/")):
+        suffix = next((suffix for suffix, known in _TYPES.items() if known == kind), "bin")
+        return Attachment.from_wire(uri).bytes, suffix
+    data = Reference.from_wire(uri).bytes
+    return data, media_type(data)
+
+
+@public.get("/v1/files/{name}", response_class=Response, responses=FILE | PART | errors(404, 416))
 async def file(request: Request, name: FileName, state: State) -> Response:
-    """Return a clip's bytes, or a range of them."""
-    return range_response(request, _found(state.clips.get(name)), "video/mp4")
+    """Return the bytes of a clip or a picture, or a range of them."""
+    return range_response(request, _found(state.files.get(name)), _type_of(name))
 
 
-@public.get("/v1/assets/{name}", response_class=Response, responses=PICTURE | PART | errors(404, 416))
+@public.get("/v1/assets/{name}", response_class=Response, responses=ASSET | PART | errors(404, 416))
 async def asset(request: Request, name: FileName, state: State) -> Response:
-    """Return an uploaded picture's bytes, or a range of them."""
-    data = _found(state.uploads.get(name))
-    return range_response(request, data, f"image/{media_type(data)}")
+    """Return an uploaded file's bytes, or a range of them."""
+    return range_response(request, _found(state.uploads.get(name)), _type_of(name))
 
 
 @public.get("/health")
@@ -358,12 +442,23 @@ def _found(data: bytes | None) -> bytes:
     return data
 
 
-def _clip_file(request: Request, name: str, size: int) -> ClipFile:
-    return ClipFile(url=str(request.url_for("file", name=name)), file_name=name, file_size=size)
+def _url_of(request: Request, name: str) -> str:
+    return str(request.url_for("file", name=name))
+
+
+def _clip_file(request: Request, file: StoredFile) -> ClipFile:
+    return ClipFile(url=_url_of(request, file.name), file_name=file.name, file_size=file.size)
 
 
 def _json(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(model.model_dump(exclude_none=True), status, headers=headers)
+
+
+class _Documented(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, with the models that are known by now."""
+        further = {name: model for name, (model, _) in served().items() if name not in DEFAULTS}
+        return described(super().openapi(), further)
 
 
 def build_app(state: ServerState, ready: threading.Event) -> FastAPI:
@@ -374,11 +469,11 @@ def build_app(state: ServerState, ready: threading.Event) -> FastAPI:
         ready.set()
         yield
 
-    app = FastAPI(
+    app = _Documented(
         title="vidu-nb preview server",
         version=__version__,
-        description="A free stand-in on this machine for the service that makes clips: it answers with animatics, "
-        "moving storyboards of the reference pictures.",
+        description="A free stand-in on this machine for the service that makes clips and pictures: it answers with "
+        "animatics, moving storyboards of the reference pictures, and with cards and restyled pictures.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # an address that is nearly right is an error, like any other

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..._version import __version__
+from ...catalogue.field import MANY, VISIBLE
+from ...catalogue.field import Field as FieldOfModel
+from ...catalogue.model import Model
+from ...catalogue.models import models
 from ...references.images import MAX_BODY_BYTES, MAX_RATIO, MIN_SIDE
 from ...references.reference import MAX_REFERENCES
-from ...request import VISIBLE, VideoRequest
+from ...request import MODEL
 from .queue import JobStatus
 
+#: A list of faces, as `stills.faces.indices` reads it.
+LIST = "^( *[0-9]{1,4} *(, *[0-9]{1,4} *){0,31})?$"
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 #: The format is our own word: no schema can describe what is a picture.
 Picture = Annotated[str, Field(json_schema_extra={"format": "picture"})]
@@ -36,6 +44,12 @@ class Clip(BaseModel):
     """A clip that was waited for."""
 
     video: ClipFile
+
+
+class Pictures(BaseModel):
+    """Pictures in base64: a text for one, a list for several."""
+
+    image: str | list[str]
 
 
 class QueuedResponse(BaseModel):
@@ -71,9 +85,10 @@ class Status(BaseModel):
 class Result(Status):
     """The result of a queued request."""
 
-    output: Url
-    video: ClipFile
-    seed: int
+    output: Url | list[Url]
+    video: ClipFile | None = None
+    image: str | list[str] | None = None
+    seed: int | None = None
 
 
 class Upload(BaseModel):
@@ -107,24 +122,63 @@ class Health(BaseModel):
     version: str = __version__
 
 
-def video_schema() -> dict[str, Any]:
-    """Return a video request's body as JSON Schema: the request model's fields, with pictures as the API takes them.
+def body_schema(model: Model) -> dict[str, Any]:
+    """Return a request's body as JSON Schema: the model's fields, with files as the API takes them.
 
-    >>> video_schema()["properties"]["seed"]["maximum"]
+    >>> body_schema(models[MODEL])["properties"]["seed"]["maximum"]
     999999
     """
-    fields = VideoRequest.model_json_schema()["properties"]
-    pictures = Upload.model_json_schema()["properties"]["data_urls"] | {
-        "title": fields.pop("references")["title"],
-        "description": "URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each at least "
-        f"{MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1.",
+    schema = model.schema()
+    return schema | {
+        "properties": {name: _as_sent(one, schema["properties"][name]) for name, one in model.fields.items()}
     }
-    return {
-        "type": "object",
-        "properties": {"prompt": fields.pop("prompt") | {"pattern": VISIBLE}, "image_urls": pictures, **fields},
-        "required": ["prompt", "image_urls"],
-        "additionalProperties": False,
-    }
+
+
+def _as_sent(field: FieldOfModel, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema with files as the API takes them, and null where that stands for nothing."""
+    if field.type.startswith("picture"):
+        sizes = f"at least {MIN_SIDE} px a side and between 1:{MAX_RATIO} and {MAX_RATIO}:1"
+        told = f"URLs, data: URIs or base64 of PNG, JPEG, WebP or GIF pictures, each {sizes}."
+        schema = schema | {"description": told if field.type == "pictures" else f"{field.help} {told}"}
+    elif field.is_media:
+        link = {"type": "string", "format": "link"}
+        schema = schema | ({"type": "array", "items": link} if field.type == "links" else link)
+    elif field.role == "prompt":
+        schema = schema | {"pattern": VISIBLE}
+    elif field.role in ("picture_faces", "face_faces") and field.sure:
+        schema = schema | {"pattern": LIST}
+    if field.type in MANY:
+        schema = {"maxItems": MAX_REFERENCES, **schema}
+    if "type" in schema and not field.required and field.sent_default is None:
+        schema = schema | {"type": [schema["type"], "null"]}
+        schema |= {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return schema
+
+
+def described(document: dict[str, Any], served: Mapping[str, Model]) -> dict[str, Any]:
+    """Return the OpenAPI document with paths for further models, each with its own body and answer.
+
+    Parameters
+    ----------
+    document
+        As FastAPI writes it, with a path for the default model.
+    served
+        Names in the URL → models.
+    """
+    paths = dict(document["paths"])
+    for name, model in served.items():
+        for version in ("v1", "v2"):
+            route = copy.deepcopy(paths[f"/{version}/{{model}}"]["post"])
+            route["parameters"] = [one for one in route.get("parameters", ()) if one["name"] != "model"]
+            route |= body_of(body_schema(model))
+            route |= {"summary": f"{model.title} ({version})", "operationId": f"{version}_{name}"}
+            if version == "v1" and model.returns == "image":
+                pictures = {f"image/{kind}": {"schema": _BINARY} for kind in ("jpeg", "png", "gif")}
+                route["responses"]["200"]["content"] = pictures | {
+                    "application/json": {"schema": Pictures.model_json_schema()}
+                }
+            paths[f"/{version}/{name}"] = {"post": route}
+    return document | {"paths": paths}
 
 
 def body_of(schema: dict[str, Any]) -> dict[str, Any]:
@@ -158,10 +212,12 @@ def errors(*statuses: int) -> Responses:
 ANY_ERROR: Responses = {"default": {"model": ErrorMessage, "description": "Any other error."}}
 BODY_ERRORS = errors(400, 406, 408, 413, 429)
 CLIP_ERRORS = BODY_ERRORS | errors(404, 500)
-MP4: Responses = {200: {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}}
-PICTURE: Responses = {200: {"content": {"image/*": {"schema": {}}}}}
+_BINARY = {"type": "string", "format": "binary"}
+MP4: Responses = {200: {"content": {"video/mp4": {"schema": _BINARY}}}}
+FILE: Responses = {200: {"content": {"video/mp4": {"schema": _BINARY}, "image/*": {"schema": {}}}}}
+ASSET: Responses = {200: {"content": {"image/*": {"schema": {}}, "video/*": {"schema": {}}, "audio/*": {"schema": {}}}}}
 PART: Responses = {206: {"description": "The part that the `Range` header names.", "content": {"*/*": {"schema": {}}}}}
 JOB_FAILED: Responses = {422: {"model": Status, "description": "The job ran and failed; `error` says why."}}
 UNFINISHED: Responses = {202: {"model": Status, "description": "It is not made yet."}}
-VIDEO_BODY = body_of(video_schema())
+VIDEO_BODY = body_of(body_schema(models[MODEL]))
 UPLOAD_BODY = body_of(Upload.model_json_schema())

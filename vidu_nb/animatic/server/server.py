@@ -31,7 +31,7 @@ class PreviewServer:
     key
         What callers must send as ``x-api-key``; a random one by default.
     credits
-        Play money to run down, half a credit a clip; None for no limit.
+        Play money to run down, by the prices in the models' files: half a credit a clip; None for no limit.
     allow
         Which addresses a reference's URL may lead to.
     waiting
@@ -39,7 +39,7 @@ class PreviewServer:
     limits
         How much is taken on at once, in bytes and seconds.
     render
-        What makes a clip, called as `make_clip` is.
+        What makes clips, called as `make_clip` is.
 
     >>> with PreviewServer() as server:
     ...     server.base_url

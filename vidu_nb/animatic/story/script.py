@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..subjects import mentioned
 from .language import PLACES, UNSPACED, Language, composed, folded, languages, readings
 from .vocabulary import read_move, read_pace, read_size, without_camera
 
@@ -77,29 +78,30 @@ def _markers(sentence: str) -> list[tuple[int, int]]:
     return apart
 
 
-def read(text: str, names: Sequence[str]) -> Beat:
-    """Read one clause as a beat."""
+def read(text: str, names: Sequence[str], mentions: tuple[str, ...] = (), videos: int = 0) -> Beat:
+    """Read one clause as a beat; the arguments are those of `storyboard.plan`."""
     transition = None
     if any(language.cut.search(view[:_HEAD]) for language, view in readings(text)):
         transition = "cut"
     elif any(language.dissolve.search(view) for language, view in readings(text)):
         transition = "dissolve"
     back = any(language.back.match(view[:_HEAD]) for language, view in readings(text))
-    numbered = [index for index in _numbered(text, len(names)) if index < len(names)]
+    places = [(place, -1, index) for place, index in mentioned(text, mentions)]
+    places += _numbered(text, len(names) - videos)
+    numbered = list(dict.fromkeys(index for _, _, index in sorted(places)))
     worded = [index for index in _worded(text, names) if index not in numbered]
     about = numbered or worded[:1]
-    mentions = tuple(index for index in worded if index not in about)
+    others = tuple(index for index in worded if index not in about)
     stays = not about and not back and _is_all_camera(text)
-    return Beat(
-        text, tuple(about), mentions, read_move(text), read_size(text), read_pace(text), transition, back, stays
-    )
+    return Beat(text, tuple(about), others, read_move(text), read_size(text), read_pace(text), transition, back, stays)
 
 
-def _numbered(text: str, count: int) -> list[int]:
-    """Find the pictures that a clause names by their place, as indices in the order of its words."""
-    found = sorted((start, group) for group, start, _ in _places(text))
-    last = 2 * PLACES
-    return list(dict.fromkeys(count - 1 if group == last else group % PLACES for _, group in found))
+def _numbered(text: str, count: int) -> Iterator[tuple[int, int, int]]:
+    """Find the pictures, of so many, that a clause names by their place: where, in which group, and which one."""
+    for group, start, _ in _places(text):
+        index = count - 1 if group == 2 * PLACES else group % PLACES
+        if 0 <= index < count:
+            yield start, group, index
 
 
 def _places(text: str) -> Iterator[tuple[int, int, str]]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...console import printable
 from ...errors import ViduError
+from ..parameters import frame_of, prompt_of, seconds_of, seed_of
+from ..subjects import subjects_of
 from .casting import Take, cast, condense, fit, weight
 from .moves import AMPLITUDES, PACES, SIZES, move_of
 from .script import clauses, read
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ...request import VideoRequest
+    from ...catalogue.request import Request
 
 FPS = 24
 DISSOLVE = 8  # frames
@@ -32,6 +34,7 @@ TRANSITIONS = ("start", "cut", "dissolve")
 _HEAD = ("shot", "time", "picture", "move", "size", "begins with", "words")
 _SOFT = 1.9  # a picture that is enlarged more often looks soft: 1000 pixels across a wide frame
 _LEAST = 64  # px: below it there is no room for the badge
+_MOST_SCENES = 7  # grounds that stand in for pictures
 _DRAFT_SIDE = 960  # px, the longer one: half of the clip's in 16:9 and 9:16
 
 _Item = TypeVar("_Item")
@@ -189,9 +192,7 @@ class Storyboard:
             return f"<p>{escape(str(error))}</p>"
 
 
-def plan_of(
-    request: VideoRequest, *, seed: int | None = None, draft: bool = False, clip: Path | None = None
-) -> Storyboard:
+def plan_of(request: Request, *, seed: int | None = None, draft: bool = False, clip: Path | None = None) -> Storyboard:
     """Plan the animatic of a request.
 
     Parameters
@@ -217,28 +218,41 @@ def plan_of(
     >>> (full.width, full.height), (small.width, small.height), full.shots == small.shots
     ((1920, 1080), (960, 540), True)
     """
-    width, height = request.frame_size
+    width, height = frame_of(request)
     if draft:
-        longer = max(width, height)
-        width, height = (2 * round(side * _DRAFT_SIDE / longer / 2) for side in (width, height))
+        scale = min(1.0, _DRAFT_SIDE / max(width, height))
+        width, height = (max(_LEAST, 2 * round(side * scale / 2)) for side in (width, height))
+    prompt, shown = prompt_of(request), [one for one in subjects_of(request) for _ in range(one.frames)]
+    movement = request.by_role("movement")
     board = plan(
-        request.prompt,
-        [reference.name for reference in request.references],
+        prompt,
+        [one.medium.name for one in shown] or [""] * scenes_in(prompt),
         width=width,
         height=height,
-        duration=request.duration,
-        seed=request.seed if seed is None else seed,
-        movement_amplitude=request.movement_amplitude,
-        bgm=request.bgm,
+        duration=seconds_of(request),
+        seed=seed_of(request) if seed is None else seed,
+        movement_amplitude=movement if movement in tuple(AMPLITUDES) else "auto",
+        bgm=request.by_role("sound") is True,
+        mentions=tuple(one.mention for one in shown),
+        videos=sum(one.is_video for one in shown),
     )
-    return replace(board, notes=(*_soft(request), *_unlettered(request.prompt)), clip=clip)
+    return replace(board, notes=(*_soft(request), *_unlettered(prompt), *_stand_ins(request)), clip=clip)
 
 
-def _soft(request: VideoRequest) -> tuple[str, ...]:
+def scenes_in(prompt: str) -> int:
+    """Return how many grounds stand in where a request names no pictures: one for each clause, 1 to 7.
+
+    >>> scenes_in("A lake. Then a wood.")
+    2
+    """
+    return min(max(1, len(list(clauses(prompt)))), _MOST_SCENES)
+
+
+def _soft(request: Request) -> tuple[str, ...]:
     """Return a line about the pictures that have too few pixels for the frame, as far as their sizes are known."""
-    width, height = request.frame_size
+    width, height = frame_of(request)
     found = []
-    for number, reference in enumerate(request.references, 1):
+    for number, reference in enumerate(request.pictures, 1):
         if reference.size is None:  # behind a URL
             continue
         enlarged = max(width / reference.size[0], height / reference.size[1])
@@ -247,6 +261,23 @@ def _soft(request: VideoRequest) -> tuple[str, ...]:
     many = len(found) > 1
     told = f"Enlarged to {width}x{height} and therefore soft: picture{'s' * many} {', '.join(found)}."
     return (told,) if found else ()
+
+
+def _stand_ins(request: Request) -> tuple[str, ...]:
+    """Return lines about what a preview shows and plays in the place of something else."""
+    shown, seconds = subjects_of(request), request.by_role("duration")
+    notes = []
+    if not shown:
+        notes.append("The request names no pictures: painted grounds stand in, one for each clause of the prompt.")
+    if any(one.is_video for one in shown):
+        notes.append("Reference videos are shown by a few of their frames.")
+    if request.by_role("voice") is not None:
+        notes.append("The reference voice is played as it is, at most 10 s of it; the model gives it other words.")
+    elif request.model.by_role("sound") is None:
+        notes.append("The preview is silent; the model may add sound of its own.")
+    if seconds is not None and seconds_of(request) != seconds:
+        notes.append(f"The preview takes {seconds_of(request):g} s: previews last 1 to 60 s.")
+    return tuple(notes)
 
 
 # Latin, Greek, Cyrillic, Chinese, Japanese, Korean: OpenCV comes with their letters.
@@ -274,10 +305,12 @@ def plan(
     *,
     width: int,
     height: int,
-    duration: int,
+    duration: float,
     seed: int,
     movement_amplitude: str,
     bgm: bool,
+    mentions: tuple[str, ...] = (),
+    videos: int = 0,
 ) -> Storyboard:
     """Read a prompt as a storyboard of `duration` seconds at 24 frames a second.
 
@@ -298,6 +331,10 @@ def plan(
         "auto", "small", "medium" or "large".
     bgm
         Whether there is music.
+    mentions
+        What else names each picture, such as "Image1"; none by default.
+    videos
+        How many of them, at the end, are no pictures: "the second image" means none of these.
 
     Returns
     -------
@@ -319,9 +356,9 @@ def plan(
     rng = random.Random(
         f"{seed}\n{prompt}".encode("utf-8", "surrogatepass")
     )  # not hash(): it differs between processes
-    frames = duration * FPS
+    frames = round(duration * FPS)
     most = max(1, frames // MIN_SHOT)
-    beats = condense([read(text, names) for text in clauses(prompt)], most)
+    beats = condense([read(text, names, mentions, videos) for text in clauses(prompt)], most)
     takes = fit(cast(beats, _shuffled(rng, range(len(names)))), most, frames)
     lengths = _share(frames, [weight(take, takes) for take in takes])
     shots = tuple(_direct(takes, lengths, rng))

@@ -1,0 +1,1 @@
+"""Previews of models that return pictures: designed cards, restyled pictures, swapped faces."""

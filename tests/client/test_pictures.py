@@ -13,6 +13,7 @@ import tempfile
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -162,6 +163,9 @@ WRAPPED = {
     "a bare data URI": lambda one: f"data:image/png;base64,{text(one)}".encode(),
     "a job's result": lambda one: body({"request_id": "a", "status": "COMPLETED", "output": {"image": text(one)}}),
     "another name": lambda one: body({"result": {"picture": text(one)}}),
+    "another name, a data URI": lambda one: body({"result": {"picture": f"data:image/jpeg;base64,{text(one)}"}}),
+    "another name, short lines": lambda one: body({"result": {"picture": "\n".join(textwrap.wrap(text(one), 64))}}),
+    "another name, percent": lambda one: body({"result": {"picture": quote(text(one), safe="")}}),
     "a text in JSON": lambda one: body({"answer": json.dumps({"image": text(one)})}),
     "beside a cover": lambda one: body({"image": text(one), "url": "https://cdn.example/the-same.png"}),
     "multipart": lambda one: b"--x\r\nContent-Type: image/png\r\n\r\n" + one + b"\r\n--x--\r\n",
@@ -169,7 +173,7 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED.keys())
-@pytest.mark.parametrize("picture", [PNG, JPEG], ids=["png", "jpg"])
+@pytest.mark.parametrize("picture", FORMATS.values(), ids=FORMATS.keys())
 def test_a_picture_is_found_in_every_wrapping(wrap, picture):
     """As bytes, as base64 in either alphabet, as a data URI, under the names that services use."""
     found = read(wrap(picture), "image")

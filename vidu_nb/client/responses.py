@@ -198,6 +198,15 @@ def _decoded_picture(text: str) -> bytes:
     return _from_base64(content) or (unquote_to_bytes(content) if head else b"")
 
 
+def _beginning(text: str) -> bytes:
+    """Return the first bytes of what a ``data:`` URI or bare base64 holds: its text may have megabytes."""
+    text = text[:2000].lstrip()
+    head = _DATA_HEAD.match(text)
+    content = unquote_to_bytes(text[head.end() if head else 0 :][:300])
+    letters = b"".join(content.split())[:64]  # whole groups of four
+    return _from_base64(letters.decode("latin-1")) or (content if head else b"")
+
+
 def _picture_places(payload: Any) -> list[list[str]]:
     """Return the texts in the places where services put pictures, the surest place first; a list's together."""
     found: dict[tuple[str, ...], list[str]] = {}
@@ -244,7 +253,7 @@ def _pictures_elsewhere(payload: Any) -> list[list[str]]:
 def _may_be_picture(text: str, name: str) -> bool:
     if len(text) < _LONGEST and is_link(text):
         return bool(_PICTURE_RESULT.search(name)) or urlsplit(text.strip()).path.lower().endswith(_PICTURES)
-    return bool(image_file.format_of(_decoded_picture(text[:200] if len(text) > 200 else text)))
+    return bool(image_file.format_of(_beginning(text)))
 
 
 @dataclass(frozen=True, slots=True)

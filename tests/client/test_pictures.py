@@ -127,6 +127,31 @@ def client(service, tmp_path, lines):
     return make
 
 
+PAINTER = """slug = "painter"
+title = "Painter"
+returns = "image"
+price_usd = 0.1
+
+[fields.prompt]
+type = "string"
+role = "prompt"
+required = true
+"""
+
+
+@pytest.fixture
+def painter(tmp_path):
+    """Adds the model of a file, and forgets it again."""
+
+    def add(text=PAINTER):
+        file = tmp_path / "painter.toml"
+        file.write_text(text)
+        return models.add(file)
+
+    yield add
+    models.remove("painter")
+
+
 def files(archive, pattern="127*/*"):
     return sorted(path.name for path in archive.folder.glob(pattern))
 
@@ -411,27 +436,40 @@ def test_lost_pictures_are_found_in_the_record(client, pages, storage, later):
 # Bad days.
 
 
-def test_a_model_that_is_gone_leaves_its_pictures(client, pages, tmp_path):
+def test_a_model_that_is_gone_leaves_its_pictures(client, pages, painter):
     """Its file was removed: what was paid for still shows, loads and is verified, without a request."""
-    file = tmp_path / "painter.toml"
-    file.write_text(
-        'slug = "painter"\ntitle = "Painter"\nreturns = "image"\nprice_usd = 0.1\n'
-        '[fields.prompt]\ntype = "string"\nrole = "prompt"\nrequired = true\n'
-    )
-    painter = models.add(file)
-    try:
-        request = painter.request(prompt="Waves")
-        pages.pages["/v1/painter"] = body({"image": f"{client()._session.engine.base_url}/later.png"})
-        with pytest.raises(errors.OutcomeUnknown):
-            client().generate(request)
-    finally:
-        models.remove("painter")
+    request = painter().request(prompt="Waves")
+    pages.pages["/v1/painter"] = body({"image": f"{client()._session.engine.base_url}/later.png"})
+    with pytest.raises(errors.OutcomeUnknown):
+        client().generate(request)
+    models.remove("painter")
     pages.pages["/later.png"] = PNG
     (made,) = client().resume()
     assert (made.bytes, made.request) == (PNG, None)
     (entry,) = client().archive.entries()
     assert client().archive.open(entry).caption.startswith("waves_")
     assert [row["state"] for row in verify(client().archive)] == ["ok"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "queue"])
+@pytest.mark.parametrize("later", ["removed", "returns a video"])
+def test_several_links_of_a_model_that_is_gone_are_all_fetched(client, pages, service, storage, painter, mode, later):
+    """What it returned was known when it was asked: its file is removed, or says something else, and all are kept."""
+    request = painter().request(prompt="Waves")
+    links = body({"output": [f"{storage.url}/{number}" for number in range(4)]})
+    pages.queues(service, links, model=request.model)
+    pages.answers(links, model=request.model)
+    pages.pages[f"{JOB}/status"] = (401, b"")
+    with pytest.raises(errors.OutcomeUnknown):
+        client(mode).generate(request)
+    models.remove("painter")
+    if later == "returns a video":
+        painter(PAINTER.replace('"image"', '"video"'))
+    pages.pages[f"{JOB}/status"] = b'{"status": "COMPLETED"}'
+    storage.answer.pages = {f"/{number}": picture for number, picture in enumerate(FOUR)}
+    (made,) = client(mode).resume()
+    assert [one.bytes for one in made] == FOUR
+    assert client(mode).pending() == []
 
 
 @pytest.mark.parametrize(("answer", "ending"), [(JPEG, ".jpg"), (body({"image": [text(PNG), text(JPEG)]}), ".json")])

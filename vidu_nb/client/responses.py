@@ -9,10 +9,11 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from .. import image_file, media
+from ..catalogue.model_file import Returns
 from ..catalogue.models import DEFAULT, models
 from ..image_file import packed
 from ..net.transport import Answer, origin
@@ -320,7 +321,9 @@ def counts_though_broken(answer: Answer, base_url: str, kind: Kind = "video", *,
 
 
 def kind_of(attempt: Attempt) -> Kind:
-    """Return what the model that an attempt asked returns; empty for one that isn't known any more."""
+    """Return what the model that an attempt asked returned when it was asked; empty where that isn't known."""
+    if (returns := attempt.facts.get("returns")) in get_args(Returns):
+        return cast("Returns", returns)
     model = models.get(str(attempt.facts.get(MODEL_FACT) or DEFAULT))
     return model.returns if model else ""
 

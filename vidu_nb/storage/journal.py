@@ -110,6 +110,7 @@ class Journal:
         price_usd: float,
         request: dict[str, Any],
         request_model: str = "",
+        returns: str = "",
         pictures: list[dict[str, Any]] | None = None,
         credits_before: float | None = None,
     ) -> Attempt:
@@ -124,7 +125,7 @@ class Journal:
             "lock": lock,
             "price_usd": price_usd,
             "credits_before": credits_before,
-            **({"request_model": request_model} if request_model else {}),
+            **({"request_model": request_model, "returns": returns} if request_model else {}),
             "request": request,
             "pictures": pictures or [],
             "events": [{"state": "prepared", "at": _now()}],

@@ -73,7 +73,7 @@ def test_a_picture_shows_itself(picture):
     assert set(bundle) == {"text/plain", "text/html", "image/jpeg"}
     assert sum(map(len, bundle.values())) < MOST_SHOWN
     assert "A lighthouse at dusk" in bundle["text/html"]
-    assert "seed 7 · segmind, $0.01" in bundle["text/html"]
+    assert "seed 7 · segmind, $0.008" in bundle["text/html"]
     assert "PREVIEW" not in bundle["text/html"]
     source = re.search(r'<img[^>]* src="data:image/\w+;base64,([^"]+)"', bundle["text/html"])[1]
     assert Image.open(io.BytesIO(base64.b64decode(source))).size

@@ -472,6 +472,37 @@ def test_several_links_of_a_model_that_is_gone_are_all_fetched(client, pages, se
     assert client(mode).pending() == []
 
 
+UNSURE = "".join(
+    f'[fields.{name}]\ntype = "string"\nsure = false\n'
+    for name in ("prompt", "seed", "aspect_ratio", "samples", "loras")
+)
+
+
+@pytest.mark.parametrize(
+    "value", [["a", 1], {"b": 2}, [{"name": "ink", "scale": 1}], [{"url": "https://a.example/ink"}], [[]], 7, "", True]
+)
+def test_values_that_nothing_is_known_of_keep_nobody_from_what_was_paid_for(client, pages, storage, painter, value):
+    """Under names that other models have for something else as well: fetched, replayed, opened with its request."""
+    model = painter(PAINTER.replace("fields.prompt", "fields.text") + UNSURE)
+    names = [name for name in model.by_parameter if name != "prompt"]
+    request = model.request(prompt="Waves", **dict.fromkeys(names, value))
+    pages.answers(body({"output": f"{storage.url}/0"}), model=model)
+    with pytest.raises(errors.OutcomeUnknown):
+        client().generate(request)
+    (call,) = client().pending()
+    assert (call.prompt, call.state) == ("Waves", "fetchable")
+    storage.answer.pages = {"/0": PNG}
+    (made,) = client().resume()
+    assert made.request == request
+    assert made.path.name.startswith("waves_")
+    assert client().generate(request).receipt.replayed
+    assert made.chain()[-1].request == request
+    assert made.chain()[-1].prompt == "Waves"
+    assert vidu.load(made.save("copy.png")).request == request
+    assert [row["prompt"] for row in listing(client().archive)] == ["Waves"]
+    assert [row["state"] for row in verify(client().archive)] == ["ok"]
+
+
 @pytest.mark.parametrize(("answer", "ending"), [(JPEG, ".jpg"), (body({"image": [text(PNG), text(JPEG)]}), ".json")])
 def test_pictures_that_can_not_be_kept_are_rescued(client, pages, tmp_path, monkeypatch, answer, ending):
     """The disk refuses just when they come: they lie elsewhere under an ending that tells what they are."""

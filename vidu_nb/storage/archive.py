@@ -58,7 +58,7 @@ from ..image_file import ENDINGS, format_of, packed, unpacked
 from ..locks import hold, hold_once
 from ..pictures import Picture, Pictures, made_of
 from ..receipt import Receipt
-from ..recipe import MODEL_FACT, name_parts, request_from
+from ..recipe import MODEL_FACT, media_noted, name_parts, request_from
 from ..references.makers import MADE_BY
 from ..references.reference import Reference, identify, with_maker, with_signature
 from ..references.sources import data_uri, is_png
@@ -509,7 +509,7 @@ class Archive:
     def request_of(self, entry: Entry) -> Request | None:
         """Return the request that an entry answers, with its pictures; None where one of them is gone."""
         try:
-            pictures = [self._picture(note["sha256"]) for note in _notes(entry.request)]
+            pictures = [self._picture(note["sha256"]) for note in _notes(entry)]
         except (OSError, ArchiveError, TypeError, KeyError):
             return None
         request = request_from(entry.request, pictures, model=entry.facts.get(MODEL_FACT))
@@ -557,15 +557,13 @@ def _ending(uri: str) -> str:
     return "gif" if uri.startswith("data:image/gif") else "png" if is_png(uri) else "jpg"
 
 
-def _notes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The notes of a described request's pictures, in their order."""
-    for value in request.values():
-        yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
+def _notes(entry: Entry) -> list[Mapping[str, Any]]:
+    return media_noted(entry.request, model=entry.facts.get(MODEL_FACT))
 
 
 def _with_makers(request: Request, entry: Entry) -> Request:
     """Return the request with what an entry remembers of how its pictures were made."""
-    makers = {note.get("sha256"): note[MADE_BY] for note in _notes(entry.request) if note.get(MADE_BY)}
+    makers = {str(note.get("sha256")): note[MADE_BY] for note in _notes(entry) if note.get(MADE_BY)}
     return request.with_pictures(lambda one: with_maker(one, makers.get(one.sha256))) if makers else request
 
 

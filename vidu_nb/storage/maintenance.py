@@ -11,7 +11,7 @@ from ..errors import ArchiveError, InvalidRequest
 from ..files import sync_folder
 from ..folders import check_outside
 from ..pictures import Picture, Pictures
-from ..recipe import describe
+from ..recipe import MODEL_FACT, describe, prompt_noted
 from .archive import Archive, Entry
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ def listing(archive: Archive) -> list[Row]:
                 "file": _name(entry),
                 "created_at": receipt.get("created_at"),
                 "cost_usd": receipt.get("cost_usd"),
-                "prompt": entry.request.get("prompt"),
+                "prompt": prompt_noted(entry.request, model=entry.facts.get(MODEL_FACT)) or None,
             }
         )
     return rows

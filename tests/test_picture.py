@@ -199,6 +199,17 @@ def test_a_copy_gets_the_ending_of_its_format(make):
     assert vidu.load("copy.jpg").request == make().request
 
 
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("length", [12, 13, 300, -1])
+def test_a_damaged_picture_is_not_copied(make, tmp_path, name, length):
+    """What is left of the file is no picture to give away: the error says so, and nothing is written."""
+    picture = make(FILES[name][:length], name)
+    for target in (tmp_path / name, tmp_path / "other.png"):
+        with pytest.raises(ViduError, match="can't be read as a picture"):
+            picture.save(target)
+        assert not target.exists()
+
+
 def test_several_are_saved_under_numbers(make):
     """As one name with numbers, or into a folder under their own."""
     row = vidu.Pictures(make(name=f"{number}.png") for number in "ab")

@@ -15,7 +15,7 @@ from .catalogue.request import Request
 from .console import dollars, printable
 from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
-from .folders import archive_of, checked_hash
+from .folders import PICTURE_ENDINGS, archive_of, checked_hash
 from .receipt import Receipt
 from .recipe import MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted
 from .references.makers import MADE_BY, bounded
@@ -176,7 +176,7 @@ def _picture_of(note: Mapping[str, Any], archive: Path | None) -> str | None:
         return None
     with contextlib.suppress(ArchiveError, InvalidRequest, OSError, TypeError, KeyError):
         name = checked_hash(note["sha256"])
-        for path in (archive / "references" / f"{name}.{kind}" for kind in ("png", "jpg")):
+        for path in (archive / "references" / f"{name}.{kind}" for kind in PICTURE_ENDINGS):
             if is_regular(path):
                 return data_uri(read_regular(path))
     return None

@@ -503,11 +503,15 @@ def test_values_that_nothing_is_known_of_keep_nobody_from_what_was_paid_for(clie
     assert [row["state"] for row in verify(client().archive)] == ["ok"]
 
 
+@pytest.mark.parametrize("price", [0.1, 0])
 @pytest.mark.parametrize(("answer", "ending"), [(JPEG, ".jpg"), (body({"image": [text(PNG), text(JPEG)]}), ".json")])
-def test_pictures_that_can_not_be_kept_are_rescued(client, pages, tmp_path, monkeypatch, answer, ending):
+def test_pictures_that_can_not_be_kept_are_rescued(
+    client, pages, painter, tmp_path, monkeypatch, answer, ending, price
+):
     """The disk refuses just when they come: they lie elsewhere under an ending that tells what they are."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pages.answers(answer)
+    request = painter(PAINTER.replace("price_usd = 0.1", f"price_usd = {price}")).request(prompt="Waves")
+    pages.answers(answer, model=request.model)
     wanted = client()
 
     def full(*_):
@@ -516,12 +520,13 @@ def test_pictures_that_can_not_be_kept_are_rescued(client, pages, tmp_path, monk
     monkeypatch.setattr(wanted.archive, "_place", full)
     monkeypatch.setattr(wanted.archive, "_place_each", full)
     with pytest.raises(errors.ArchiveError, match="rescued") as caught:
-        wanted.generate(drawing())
+        wanted.generate(request)
+    assert caught.value.billed == "yes"
     (rescued,) = tmp_path.glob(f"vidu-nb-rescued-*{ending}")
     assert rescued.read_bytes() == caught.value.data
     assert image_file.unpacked(caught.value.data)
     monkeypatch.undo()
-    assert client().generate(drawing()).receipt.cost_usd == 0.008
+    assert client().generate(request).receipt.cost_usd == 0.008
     assert len(pages.posts) == 1
 
 
@@ -566,6 +571,36 @@ def test_pictures_are_sent_and_replayed(client, pages, photo):
     for step in steps:  # each can be made again: here from the archive
         assert client().generate(step.request).receipt.replayed
     assert len(pages.posts) == posts
+
+
+def test_the_steps_of_a_moving_picture_can_be_made_again(client, pages, photo):
+    """An animated GIF that was sent is found beside the entry, for earlier steps as for the last."""
+    frames = [Image.new("RGB", (256, 192), colour) for colour in ("red", "blue", "green")]
+    frames[0].save("moving.gif", save_all=True, append_images=frames[1:], duration=80)
+    swap = models["sd2.1-faceswapper"]
+    (moving,) = (field for field in swap.media if field.animated)
+    (face,) = (field for field in swap.media if not field.animated)
+    answer = Path("moving.gif").read_bytes()
+    pages.answers(answer, model=swap)
+    first = client().generate(swap.request(**{moving.parameter: "moving.gif", face.parameter: photo}))
+    Path("moving.gif").unlink()
+    second = client().generate(swap.request(**{moving.parameter: first, face.parameter: first}))
+    assert [step.request for step in second.chain()] == [first.request, second.request]
+
+
+def test_the_nearest_request_is_one_of_the_same_model(client, pages, photo):
+    """Another model's is never the nearest by sharing a few names; a picture's name doesn't count."""
+    pages.answers(PNG)
+    client().generate(drawing())
+    swap, words = models["faceswap-v2"], models["sdxl-img2img"]
+    with pytest.raises(errors.NotKept, match="model"):
+        client().generate(words.request(prompt="A lighthouse at dusk", image=photo), offline=True)
+    pages.answers(GIF, model=swap)
+    client().generate(swap.request(source_img=photo, target_img=vidu.Reference(photo, name="a")))
+    same = vidu.Reference(photo, name="b")
+    other = swap.request(source_img=photo, target_img=same, face_restore="GFPGANv1.4.pth")
+    with pytest.raises(errors.NotKept, match="differs in face_restore"):
+        client().generate(other, offline=True)
 
 
 def test_a_picture_goes_through_the_storage(client, pages):

@@ -46,6 +46,7 @@ from ..files import (
 from ..folders import (
     FOLDERS,
     KEY_DIGITS,
+    PICTURE_ENDINGS,
     ClipName,
     checked_hash,
     entry_name,
@@ -281,7 +282,7 @@ class Archive:
         return any(one.is_open or one.state == "stored" for one in attempts) or bool(self._named_like(key, engine))
 
     def _picture_file(self, sha256: str) -> Path | None:
-        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg", "gif"))
+        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in PICTURE_ENDINGS)
         return next(filter(is_regular, paths), None)
 
     def _picture(self, sha256: str) -> str | None:
@@ -622,7 +623,7 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
         f"the answer came, but {problem}; its bytes are {where} and in this error's .data",
         remedy="Save them before you close the kernel: error.data is what was paid for.",
     )
-    error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
+    error.data, error.billed = data, "no" if attempt.facts["engine"] == PREVIEW else "yes"
     return error
 
 

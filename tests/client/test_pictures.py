@@ -24,6 +24,7 @@ from services import Service
 import vidu_nb as vidu
 from vidu_nb import errors, image_file, models
 from vidu_nb.client.responses import read
+from vidu_nb.image_file import packed
 from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.maintenance import export, listing, prune, verify
 
@@ -528,6 +529,31 @@ def test_pictures_that_can_not_be_kept_are_rescued(
     monkeypatch.undo()
     assert client().generate(request).receipt.cost_usd == 0.008
     assert len(pages.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "ending"),
+    [
+        (packed([PNG, "https://cdn.example/b.png"]), "json"),
+        (b'[{"url": "x"}]', "json"),
+        (WEBP, "webp"),
+        (clip("a"), "mp4"),
+    ],
+)
+def test_what_is_rescued_on_its_way_is_named_by_its_content(client, pages, tmp_path, monkeypatch, data, ending):
+    """Some pictures and the links of the others, as they are between two of them; the disk refuses."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pages.answers(b"<html>")
+    with pytest.raises(errors.OutcomeUnknown):
+        client().generate(drawing())
+    archive = client().archive
+    (attempt,) = archive.journal
+    archive.incoming.rmdir()
+    archive.incoming.write_text("a file where the folder was")
+    with pytest.raises(errors.ArchiveError, match="rescued"):
+        archive.receive(attempt, data)
+    (rescued,) = tmp_path.glob("vidu-nb-rescued-*")
+    assert rescued.suffix == f".{ending}"
 
 
 def test_a_call_that_was_settled_is_closed(client, pages):

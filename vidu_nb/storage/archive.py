@@ -628,8 +628,9 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
 
 
 def _ending_of(data: bytes) -> str:
-    pictures = unpacked(data)
-    return "json" if len(pictures) > 1 else ENDINGS[format_of(data)] if pictures else "mp4"
+    if kind := format_of(data):
+        return ENDINGS[kind]
+    return "json" if data[:1] in (b"{", b"[") else "mp4"
 
 
 def _is_an_engines(folder: str) -> bool:

@@ -629,6 +629,17 @@ def test_the_nearest_request_is_one_of_the_same_model(client, pages, photo):
         client().generate(other, offline=True)
 
 
+def test_a_refusal_names_the_picture_whatever_lists_stand_before_it(client, pages, painter, photo):
+    """The names are those of the references, and no other list's."""
+    loras = '[fields.loras]\ntype = "string"\nsure = false\n'
+    model = painter(PAINTER + loras + '[fields.image_urls]\ntype = "pictures"\nrole = "references"\n')
+    problem = body({"detail": [{"loc": ["body", "image_urls", 0], "msg": "is too dark"}]})
+    pages.answers((400, problem), model=model)
+    request = model.request(prompt="Waves", loras=[{"name": "ink"}], references=vidu.Reference(photo, name="face"))
+    with pytest.raises(errors.APIError, match=r"references\[0\] \(face\): is too dark"):
+        client().generate(request)
+
+
 def test_a_picture_goes_through_the_storage(client, pages):
     """With ``uploads="storage"`` the request carries a link in place of the picture."""
     pages.answers(encoded_large())

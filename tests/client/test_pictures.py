@@ -236,6 +236,13 @@ def test_what_is_no_picture_is_put_aside(client, pages, answer):
     assert len(pages.posts) == 1
 
 
+def test_the_problem_names_what_came():
+    """A clip or a page in a picture's place is called no picture; base64 that is broken is called so."""
+    for answer in (clip("x"), b"<html>", b"\xff\x00\x01", b"busy!"):
+        assert read(answer, "image").problem == "it is not a picture"
+    assert read(text(PNG[:-40]).encode(), "image").problem == "the picture is text in it, and it is cut off"
+
+
 def test_a_bomb_is_kept_and_not_decoded(client, pages, bomb):
     """It was paid for; nothing breaks on it."""
     pages.answers(bomb)

@@ -150,7 +150,9 @@ def _read_pictures(body: bytes) -> Content:
     if not problem:
         return Content(body, items=(image_file.whole_picture(body),))
     payload = as_json(body)
-    places: list[list[str]] = [[body.decode("latin-1")]] if payload is None else []
+    alone = body.decode("latin-1") if payload is None else ""
+    is_one = (len(alone) < _LONGEST and is_link(alone)) or _decoded_picture(alone)
+    places: list[list[str]] = [[alone]] if is_one else []
     with contextlib.suppress(RecursionError):
         places += [*_picture_places(payload), *_picture_places(report_in(payload)), *_pictures_elsewhere(payload)]
     broken = ""

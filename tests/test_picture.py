@@ -73,7 +73,7 @@ def test_a_picture_shows_itself(picture):
     assert set(bundle) == {"text/plain", "text/html", "image/jpeg"}
     assert sum(map(len, bundle.values())) < MOST_SHOWN
     assert "A lighthouse at dusk" in bundle["text/html"]
-    assert "seed 7 · segmind, $0.01" in bundle["text/html"]
+    assert "seed 7 · segmind, $0.008" in bundle["text/html"]
     assert "PREVIEW" not in bundle["text/html"]
     source = re.search(r'<img[^>]* src="data:image/\w+;base64,([^"]+)"', bundle["text/html"])[1]
     assert Image.open(io.BytesIO(base64.b64decode(source))).size
@@ -197,6 +197,17 @@ def test_a_copy_gets_the_ending_of_its_format(make):
     with pytest.raises(InvalidRequest, match="it moves"):
         make(FILES["moving.gif"], "moving.gif").save("copy.png")
     assert vidu.load("copy.jpg").request == make().request
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("length", [12, 13, 300, -1])
+def test_a_damaged_picture_is_not_copied(make, tmp_path, name, length):
+    """What is left of the file is no picture to give away: the error says so, and nothing is written."""
+    picture = make(FILES[name][:length], name)
+    for target in (tmp_path / name, tmp_path / "other.png"):
+        with pytest.raises(ViduError, match="can't be read as a picture"):
+            picture.save(target)
+        assert not target.exists()
 
 
 def test_several_are_saved_under_numbers(make):

@@ -16,6 +16,7 @@ from .files import listed, working_folder
 
 #: The folders that hold no engine's clips.
 FOLDERS = frozenset({"budgets", "drafts", "incoming", "journal", "locks", "quarantine", "references", "uploads"})
+PICTURE_ENDINGS = ("png", "jpg", "gif")  # of the pictures that were sent
 _CLIP_NAME = re.compile(r"[a-z0-9-]+_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
 _RATIO = re.compile(r"(\d{1,4}):(\d{1,4})")
 _MAX_SEED = 10**12  # larger ones are nobody's, and a name has an end

@@ -133,8 +133,8 @@ class Picture:
         target = check_picture_target(path, picture=self.path)
         data = self._reading(lambda data: data)
         own = image_file.format_of(data)
-        if not own:
-            raise self._unusable("it is not a picture")
+        if problem := image_file.what_is_wrong(data) if own else "it is not a picture":
+            raise self._unusable(problem)
         if not target.suffix:
             target = target.with_name(f"{target.name}.{image_file.ENDINGS[own]}")
         kind = PICTURE_COPIES[target.suffix.lower()]

@@ -11,6 +11,7 @@ import ipywidgets
 import pytest
 from faults import KEY
 from panels import button, find, is_visible, part, text, walk
+from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -341,3 +342,16 @@ def test_a_given_model_need_not_be_listed():
     panel = vidu.panel("A cat", model=model, client=Client.preview())
     assert panel.request.payload() == {"text": "A cat"}
     assert chooser(panel).value == "mine"
+
+
+def test_a_moving_picture_from_code_keeps_moving(photo, tmp_path):
+    """A GIF for a place that takes animations is the one that a request has, named by its place or among references."""
+    frames = [Image.new("RGB", (256, 192), colour) for colour in ("red", "blue", "green")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=80)
+    swap = vidu.models["sd2.1-faceswapper"]
+    wanted = swap.request(input_face_image=photo, target_face_image=tmp_path / "moving.gif")
+    for given in (
+        {"input_face_image": photo, "target_face_image": tmp_path / "moving.gif"},
+        {"references": [photo, tmp_path / "moving.gif"]},
+    ):
+        assert vidu.panel(model=swap, **given).request == wanted

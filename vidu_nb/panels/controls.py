@@ -107,7 +107,8 @@ class Control:
             Something in it is no picture, video or sound.
         """
         if self.field.type == "pictures":
-            return as_references(value, most=room_for(self.field), name=self.field.parameter)
+            most = room_for(self.field)
+            return as_references(value, most=most, name=self.field.parameter, animated=[self.field.animated] * most)
         if value is None or not self.field.is_media:
             return whole(value)  # a widget takes Python's own numbers alone
         return self.field.check(value)

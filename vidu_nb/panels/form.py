@@ -176,7 +176,8 @@ class Form:
         """Return values from code by the controls that take them, each as its control does."""
         values = dict(values)
         if "references" in values and "references" not in self.controls and self._trays():
-            pictures = as_references(values.pop("references"), most=len(self._trays()))
+            animated = [tray.animated for tray in self._trays()]
+            pictures = as_references(values.pop("references"), most=len(animated), animated=animated)
             values = lay_out(pictures, self.model) | values
         names = {field.name: field.parameter for field in self.model.fields.values() if field.role != "references"}
         named = {names.get(name, name) if name not in self.controls else name: value for name, value in values.items()}

@@ -18,7 +18,9 @@ from PIL import Image
 from skimage import data
 
 from vidu_nb import models
+from vidu_nb.animatic.cancellation import Cancelled
 from vidu_nb.animatic.engine import make_outputs
+from vidu_nb.animatic.fetching import load_pictures
 from vidu_nb.animatic.parameters import frame_of
 from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.errors import InvalidRequest
@@ -229,6 +231,15 @@ def test_a_damaged_file_is_named(parameter, says):
     request = models["wan2.7-r2v"].request(prompt="A wave", duration=2, **{parameter: value})
     with pytest.raises(InvalidRequest, match=says):
         make_outputs(request, draft=True)
+
+
+def test_a_reference_video_is_given_up_between_its_frames(small_clip):
+    """Who hangs up waits for no video to its end."""
+    asked = []
+    request = models["wan2.7-r2v"].request(prompt="Video1 waves", reference_videos=[small_clip])
+    with pytest.raises(Cancelled):
+        load_pictures(request, cancelled=lambda: asked.append(1) or len(asked) > 3)
+    assert len(asked) == 4
 
 
 def test_a_url_of_this_machine_is_refused_for_videos_too():

@@ -23,6 +23,7 @@ from vidu_nb.animatic.engine import make_outputs
 from vidu_nb.animatic.fetching import load_pictures
 from vidu_nb.animatic.parameters import frame_of
 from vidu_nb.animatic.story.storyboard import plan_of
+from vidu_nb.catalogue.models import DEFAULT
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.media import probe, read_frames
 from vidu_nb.references.reference import Reference
@@ -120,8 +121,8 @@ def made(slug, **changes):
 
 
 def digests():
-    """A digest of what each model brings."""
-    return [hashlib.sha256(made(slug)[0].data).hexdigest() for slug in SMALL]
+    """A digest of what each model brings, but the default one's clip: `test_determinism` holds that."""
+    return [hashlib.sha256(made(slug)[0].data).hexdigest() for slug in SMALL if slug != DEFAULT]
 
 
 def test_the_same_request_gives_the_same_bytes_in_another_process():

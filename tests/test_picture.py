@@ -14,7 +14,8 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb import image_file, models
 from vidu_nb.errors import InvalidRequest, ViduError
-from vidu_nb.pictures import check_picture_target
+from vidu_nb.folders import copy_target
+from vidu_nb.pictures import PICTURE_COPIES
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import RECIPE_TAG, recipe_of, with_recipe
 from vidu_nb.references.reference import Reference
@@ -220,8 +221,8 @@ def test_several_are_saved_under_numbers(make):
 @pytest.mark.parametrize("target", ["copy.mp4", "copy.txt", "copy.svg"])
 def test_other_endings_are_refused_before_anything_is_paid_for(make, target):
     """The message names those that are taken."""
-    with pytest.raises(InvalidRequest, match=r"\.png, \.jpg, \.gif or \.webp"):
-        check_picture_target(target)
+    with pytest.raises(InvalidRequest, match=r"\.png, \.jpg, \.jpeg, \.gif or \.webp"):
+        copy_target(target, PICTURE_COPIES)
     with pytest.raises(InvalidRequest):
         make().save(target)
 

@@ -122,7 +122,7 @@ def digests():
 
 def test_the_same_request_gives_the_same_bytes_in_another_process():
     """A preview of each model is a function of its request."""
-    code = "import test_any_model; print(*test_any_model.digests())"
+    code = "import test_model_previews; print(*test_model_previews.digests())"
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     ran = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,

@@ -301,10 +301,11 @@ class Panel(widgets.VBox):
         self.video = made
         if running.shows:
             self._result.show(made)
-        for one in each(made):
-            if one.path not in [earlier.path for earlier in self.history]:
-                self._strip.add(one)
-                self.history = (*self.history, one)
+        known = [earlier.path for earlier in self.history]
+        new = [one for one in each(made) if one.path not in known]
+        for one in reversed(new):  # the newest stand first, and samples in their own order
+            self._strip.add(one)
+        self.history = (*self.history, *new)
         self._service.learn(first, running.request.model)
         if first.receipt and not first.receipt.replayed:
             self._form.after_a_run()

@@ -115,6 +115,8 @@ def details(request: Request, *, shown: Collection[Role]) -> str:
     >>> request = models["wan2.7-r2v"].request(prompt="A cat", negative_prompt="rain", duration=7)
     >>> details(request, shown=("prompt", "duration"))
     'without: rain'
+    >>> details(models["sdxl1.0-txt2img"].request(prompt="A cat", guidance_scale=9, samples=1), shown=("prompt",))
+    'guidance: 9'
     """
     parts = []
     for field in request.model.fields.values():

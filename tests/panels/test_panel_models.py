@@ -235,6 +235,30 @@ def test_rare_parameters_are_folded_away_where_there_are_many():
     assert "vidu-more" not in str([one._dom_classes for one in walk(vidu.panel()) if hasattr(one, "_dom_classes")])
 
 
+@pytest.mark.parametrize(
+    ("slug", "rows"),
+    [
+        (DRAW, [["img_width", "img_height"]]),
+        (WAN, [["duration", "resolution"]]),
+        (CHANGE, [["samples", "base_model"]]),
+        (SWAP, [["source_img", "target_img"]]),
+        (CLIP, []),
+    ],
+)
+def test_narrow_controls_share_a_row(slug, rows):
+    """So that a model's controls fit a screen; the order stays, and what has a long help has a row of its own."""
+    panel = vidu.panel(model=slug)
+    names = {id(one.box): name for name, one in panel._form.controls.items()}
+    found = [one for one in walk(panel) if "vidu-pair" in getattr(one, "_dom_classes", ())]
+    assert [[names[id(box)] for box in row.children] for row in found] == rows
+
+
+def test_a_live_draft_is_switched_on_beside_the_buttons():
+    """The switch stands with what else makes something, not between the controls and the buttons."""
+    panel = vidu.panel()
+    assert find(part(panel, "vidu-actions"), ipywidgets.Checkbox).description.startswith("Live draft")
+
+
 def test_links_are_typed_and_files_come_from_code(small_clip):
     """One address on a line; a path from the page is refused and not read, a file from code stays beside the others."""
     panel = vidu.panel("Video1 waves", model=WAN)

@@ -106,7 +106,7 @@ def _described_size(request: Request) -> tuple[float, float] | None:
 
 
 def details(request: Request, *, shown: Collection[Role]) -> str:
-    """Return the parameters that a preview doesn't show otherwise, as one line for its small print; defaults come last.
+    """Return what differs from the defaults and a preview doesn't show otherwise, as one line for its small print.
 
     Parameters
     ----------
@@ -119,19 +119,21 @@ def details(request: Request, *, shown: Collection[Role]) -> str:
     >>> request = models["wan2.7-r2v"].request(prompt="A cat", negative_prompt="rain", duration=7)
     >>> details(request, shown=("prompt", "duration"))
     'without: rain'
+    >>> details(models["sdxl1.0-txt2img"].request(prompt="A cat", guidance_scale=9, samples=1), shown=("prompt",))
+    'guidance: 9'
     """
-    parts: tuple[list[str], list[str]] = ([], [])
+    parts = []
     for field in request.model.fields.values():
         value = request.value(field.name)
-        if field.role in (*shown, "base64") or value is None or value in ((), ""):
+        if field.role in (*shown, "base64") or value in (None, (), "", field.sent_default):
             continue
         if field.is_media:
             text = ", ".join(one.label for one in (value if isinstance(value, tuple) else (value,)))
         else:
             text = text_of(value)
         name = "without" if field.role == "negative_prompt" else field.title.lower()
-        parts[value == field.default].append(f"{name}: {_cut(text)}")
-    return " · ".join(parts[0] + parts[1])
+        parts.append(f"{name}: {_cut(text)}")
+    return " · ".join(parts)
 
 
 def text_of(value: Any) -> str:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Here a change counts at once; where CI is set, what is tested is what people install, a wheel.
 READY := $(VENV)/$(if $(CI),.wheel,.test)
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+SPREAD := -n 4 --dist loadfile --no-loadscope-reorder
 # Dozens of processes read the same modules: compile them once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg

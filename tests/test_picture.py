@@ -14,7 +14,8 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb import image_file, models
 from vidu_nb.errors import InvalidRequest, ViduError
-from vidu_nb.pictures import check_picture_target
+from vidu_nb.folders import copy_target
+from vidu_nb.pictures import PICTURE_COPIES
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import RECIPE_TAG, recipe_of, with_recipe
 from vidu_nb.references.reference import Reference
@@ -73,7 +74,7 @@ def test_a_picture_shows_itself(picture):
     assert set(bundle) == {"text/plain", "text/html", "image/jpeg"}
     assert sum(map(len, bundle.values())) < MOST_SHOWN
     assert "A lighthouse at dusk" in bundle["text/html"]
-    assert "seed 7 · segmind, $0.01" in bundle["text/html"]
+    assert "seed 7 · segmind, $0.008" in bundle["text/html"]
     assert "PREVIEW" not in bundle["text/html"]
     source = re.search(r'<img[^>]* src="data:image/\w+;base64,([^"]+)"', bundle["text/html"])[1]
     assert Image.open(io.BytesIO(base64.b64decode(source))).size
@@ -199,6 +200,17 @@ def test_a_copy_gets_the_ending_of_its_format(make):
     assert vidu.load("copy.jpg").request == make().request
 
 
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("length", [12, 13, 300, -1])
+def test_a_damaged_picture_is_not_copied(make, tmp_path, name, length):
+    """What is left of the file is no picture to give away: the error says so, and nothing is written."""
+    picture = make(FILES[name][:length], name)
+    for target in (tmp_path / name, tmp_path / "other.png"):
+        with pytest.raises(ViduError, match="can't be read as a picture"):
+            picture.save(target)
+        assert not target.exists()
+
+
 def test_several_are_saved_under_numbers(make):
     """As one name with numbers, or into a folder under their own."""
     row = vidu.Pictures(make(name=f"{number}.png") for number in "ab")
@@ -209,8 +221,8 @@ def test_several_are_saved_under_numbers(make):
 @pytest.mark.parametrize("target", ["copy.mp4", "copy.txt", "copy.svg"])
 def test_other_endings_are_refused_before_anything_is_paid_for(make, target):
     """The message names those that are taken."""
-    with pytest.raises(InvalidRequest, match=r"\.png, \.jpg, \.gif or \.webp"):
-        check_picture_target(target)
+    with pytest.raises(InvalidRequest, match=r"\.png, \.jpg, \.jpeg, \.gif or \.webp"):
+        copy_target(target, PICTURE_COPIES)
     with pytest.raises(InvalidRequest):
         make().save(target)
 

@@ -30,3 +30,10 @@ def test_an_odd_version_in_a_file_is_unknown(odd):
     """A receipt is worth reading without it; those of version 0.1 have none."""
     assert Receipt.from_dict({"engine": "preview", "seed": 7, "engine_version": odd}).engine_version is None
     assert Receipt.from_dict({"engine": "preview", "seed": 7}).engine_version is None
+
+
+def test_a_model_that_takes_many_pictures_may_miss_any_of_them():
+    """The numbers go as far as a request's pictures do."""
+    told = {"engine": "preview", "pictures_missing": [2, 9, 100]}
+    assert Receipt.from_dict(told).missing_label == "pictures 2, 9 and 100 not fetched"
+    assert Receipt.from_dict({**told, "pictures_missing": [101]}).pictures_missing == ()

@@ -223,7 +223,7 @@ def image_model(name: Model | str | None) -> Model:
     >>> image_model(None).returns
     'image'
     """
-    model = models.find(name or _first_painter())
+    model = models.find(_first_painter() if name is None else name)
     if model.returns == "image":
         return model
     message = f"model: {model.slug} returns a video: ask it with generate(), or name a model that returns a picture"

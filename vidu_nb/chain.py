@@ -15,9 +15,9 @@ from .catalogue.request import Request
 from .console import dollars, printable
 from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
-from .folders import archive_of, checked_hash
+from .folders import PICTURE_ENDINGS, archive_of, checked_hash
 from .receipt import Receipt
-from .recipe import MODEL_FACT, recipe_in, recipe_of, request_from
+from .recipe import MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted
 from .references.makers import MADE_BY, bounded
 from .references.sources import data_uri
 
@@ -55,13 +55,12 @@ class Step:
     @property
     def prompt(self) -> str:
         """What was to be made; empty for a model that takes no prompt."""
-        prompt = self.described.get("prompt")
-        return prompt if isinstance(prompt, str) else ""
+        return prompt_noted(self.described, model=self.model)
 
     @property
     def seed(self) -> int | None:
         """The seed, as asked for or as the service reported it."""
-        asked = self.request.seed_value if self.request else self.described.get("seed")
+        asked = self.request.seed_value if self.request else value_noted(self.described, "seed", model=self.model)
         return (asked if type(asked) is int else None) or (self.receipt.seed if self.receipt else None) or None
 
     @property
@@ -155,13 +154,12 @@ def _walk(recipe: Mapping[str, Any], archive: Path | None, *, request: Request |
     described = recipe.get("request")
     if not isinstance(described, Mapping):
         return
-    values = (value if isinstance(value, list) else [value] for value in described.values())
-    notes = [note for some in values for note in some if isinstance(note, Mapping)]
+    model = recipe.get(MODEL_FACT)
+    notes = media_noted(described, model=model)
     for note in notes:
         if maker := bounded(note.get(MADE_BY)):  # bounded again: what a file holds may be anything
             used = _short(str(note.get("name") or ""), _NAME_SHOWN)
             yield from _walk(maker, archive, request=None, used_as=used)
-    model = recipe.get(MODEL_FACT)
     told = recipe.get("receipt")
     yield Step(
         DEFAULT if model is None else str(model),
@@ -178,7 +176,7 @@ def _picture_of(note: Mapping[str, Any], archive: Path | None) -> str | None:
         return None
     with contextlib.suppress(ArchiveError, InvalidRequest, OSError, TypeError, KeyError):
         name = checked_hash(note["sha256"])
-        for path in (archive / "references" / f"{name}.{kind}" for kind in ("png", "jpg")):
+        for path in (archive / "references" / f"{name}.{kind}" for kind in PICTURE_ENDINGS):
             if is_regular(path):
                 return data_uri(read_regular(path))
     return None

@@ -5,17 +5,19 @@ Nothing that a file's content says becomes a path but by way of this module, and
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import ArchiveError, InvalidRequest
-from .files import listed, working_folder
+from .files import copy_path, listed, working_folder
 
 #: The folders that hold no engine's clips.
 FOLDERS = frozenset({"budgets", "drafts", "incoming", "journal", "locks", "quarantine", "references", "uploads"})
+PICTURE_ENDINGS = ("png", "jpg", "gif")  # of the pictures that were sent
 _CLIP_NAME = re.compile(r"[a-z0-9-]+_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
 _RATIO = re.compile(r"(\d{1,4}):(\d{1,4})")
 _MAX_SEED = 10**12  # larger ones are nobody's, and a name has an end
@@ -99,6 +101,37 @@ def checked_hash(text: str) -> str:
     if re.fullmatch("[0-9a-f]{64}", text):
         return text
     raise ArchiveError(f"{text[:80]!r} is not a SHA-256 hash; nothing was written")
+
+
+def copy_target(path: str | os.PathLike[str], endings: Collection[str], *, made: Path | None = None) -> Path:
+    """Return where a copy goes; refuse a place that can't be meant, best before something is made or paid for.
+
+    Parameters
+    ----------
+    path
+        A file to write, or a folder.
+    endings
+        How the names of such copies end; the first one is the usual one.
+    made
+        What is to be copied, where there is something; in a folder the copy has its name.
+
+    Raises
+    ------
+    InvalidRequest
+        The name ends in none of them, or the place is inside an archive.
+
+    >>> copy_target("clip.mov", (".mp4", ".gif", ".webp"))
+    Traceback (most recent call last):
+    ...
+    vidu_nb.errors.InvalidRequest: path: 'clip.mov' can't be written: a copy's name ends in .mp4, .gif or .webp
+    """
+    *others, last = endings
+    target = copy_path(path, made.name if made else f"copy{next(iter(endings))}")
+    check_outside(target, clip=made)
+    if target.suffix.lower() not in (*endings, ""):  # a name without an ending has always been the usual kind's
+        message = f"path: {target.name!r} can't be written: a copy's name ends in {', '.join(others)} or {last}"
+        raise InvalidRequest(message, field="path")
+    return target
 
 
 def check_outside(target: Path, *, clip: Path | None = None) -> None:

@@ -13,8 +13,8 @@ from . import image_file
 from .catalogue.request import Request
 from .chain import Chain, chain_of
 from .errors import InvalidRequest, ViduError
-from .files import copy_path, reason, remove_parts, shown_path, write_bytes
-from .folders import check_outside
+from .files import reason, remove_parts, shown_path, write_bytes
+from .folders import copy_target
 from .player import MAX_SHOWN, Player
 from .receipt import Receipt
 from .recipe import caption_of, is_preview, recipe_of, seed_of, with_recipe
@@ -130,11 +130,11 @@ class Picture:
         OSError
             The copy can't be written there.
         """
-        target = check_picture_target(path, picture=self.path)
+        target = copy_target(path, PICTURE_COPIES, made=self.path)
         data = self._reading(lambda data: data)
         own = image_file.format_of(data)
-        if not own:
-            raise self._unusable("it is not a picture")
+        if problem := image_file.what_is_wrong(data) if own else "it is not a picture":
+            raise self._unusable(problem)
         if not target.suffix:
             target = target.with_name(f"{target.name}.{image_file.ENDINGS[own]}")
         kind = PICTURE_COPIES[target.suffix.lower()]
@@ -244,7 +244,7 @@ class Pictures(tuple[Picture, ...]):
         InvalidRequest, ViduError, OSError
             As for `Picture.save`.
         """
-        targets = [check_picture_target(path, picture=one.path) for one in self]
+        targets = [copy_target(path, PICTURE_COPIES, made=one.path) for one in self]
         if len(set(targets)) < len(targets):  # one name for all of them
             targets = [
                 one if number == 1 else one.with_name(f"{one.stem}_{number}{one.suffix}")
@@ -274,31 +274,3 @@ def made_of(pictures: Iterable[Picture]) -> Picture | Pictures:
     """Return the one picture there is, or all of them."""
     found = Pictures(pictures)
     return found[0] if len(found) == 1 else found
-
-
-def check_picture_target(path: str | os.PathLike[str], *, picture: Path | None = None) -> Path:
-    """Return where a picture's copy goes; refuse a place that can't be meant, best before one is made or paid for.
-
-    Parameters
-    ----------
-    path
-        A file to write, or a folder.
-    picture
-        The picture to copy, where there is one; in a folder the copy has its name.
-
-    Raises
-    ------
-    InvalidRequest
-        The ending is none that `Picture.save` writes, or the place is inside an archive.
-
-    >>> check_picture_target("cat.mp4")
-    Traceback (most recent call last):
-    ...
-    vidu_nb.errors.InvalidRequest: path: 'cat.mp4' can't be written: a picture's name ends in .png, .jpg, .gif or .webp
-    """
-    target = copy_path(path, picture.name if picture else "copy.png")
-    check_outside(target, clip=picture)
-    if target.suffix.lower() not in (*PICTURE_COPIES, ""):
-        message = f"path: {target.name!r} can't be written: a picture's name ends in .png, .jpg, .gif or .webp"
-        raise InvalidRequest(message, field="path")
-    return target

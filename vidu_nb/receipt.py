@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from .catalogue.field import MOST_MEDIA
 from .catalogue.request import PREVIEW
 from .console import dollars
-from .references.reference import MAX_REFERENCES
 from .request import MODEL
 
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
@@ -138,7 +138,7 @@ def number(text: object) -> float | None:
 def picture_numbers(value: object) -> tuple[int, ...]:
     """Read the numbers of reference pictures from JSON; none where it holds anything else."""
     numbers = value if isinstance(value, list | tuple) else []
-    return tuple(numbers) if all(type(one) is int and 1 <= one <= MAX_REFERENCES for one in numbers) else ()
+    return tuple(numbers) if all(type(one) is int and 1 <= one <= MOST_MEDIA for one in numbers) else ()
 
 
 def _version(text: object) -> int | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from . import image_file, media
 from ._version import __version__
-from .catalogue.field import Field
+from .catalogue.field import Field, Role
 from .catalogue.models import DEFAULT, models
 from .catalogue.request import PREVIEW, Medium, Request, quietly
 from .console import printable
@@ -157,6 +157,30 @@ def named_model(request: Request) -> dict[str, str]:
     return {} if request.model == DEFAULT else {MODEL_FACT: request.model.slug}
 
 
+def value_noted(payload: Mapping[str, Any], role: Role, *, model: object = None) -> Any:
+    """Return a described request's value of a role, None where there is none; of an unknown model, the one so named."""
+    asked = models.get(DEFAULT if model is None else str(model))
+    field = asked.by_role(role) if asked else None
+    return payload.get(field.name if field else role) if field or asked is None else None
+
+
+def prompt_noted(payload: Mapping[str, Any], *, model: object = None) -> str:
+    """Return a described request's prompt, empty where there is none."""
+    prompt = value_noted(payload, "prompt", model=model)
+    return prompt if isinstance(prompt, str) else ""
+
+
+def media_noted(payload: Mapping[str, Any], *, model: object = None) -> list[Mapping[str, Any]]:
+    """Return a described request's notes of pictures, videos and sounds, in their order; a payload may hold anything.
+
+    Of a model that isn't known, all that may be such notes.
+    """
+    asked = models.get(DEFAULT if model is None else str(model))
+    values = payload.values() if asked is None else (payload.get(field.name) for field in asked.media)
+    several = (value if isinstance(value, list) else [value] for value in values)
+    return [note for some in several for note in some if isinstance(note, Mapping)]
+
+
 def name_parts(payload: Any, *, model: object = None) -> dict[str, Any]:
     """Return what a file's name tells of a described request: its prompt, shape and seed, whatever the model.
 
@@ -183,16 +207,16 @@ def name_parts(payload: Any, *, model: object = None) -> dict[str, Any]:
     asked = models.get(str(model))
     if asked is None:
         return parts
-    stands_for = {field.parameter: _value_noted(field, payload.get(field.name)) for field in asked.fields.values()}
+    stands_for = {field.parameter: _stand_in(field, payload.get(field.name)) for field in asked.fields.values()}
     request = asked.request_class.model_construct(None, **stands_for)
-    parts |= {"prompt": request.by_role("prompt") or str(model), "seed": request.seed_value}
+    parts |= {"prompt": prompt_noted(payload, model=model) or str(model), "seed": request.seed_value}
     ratio = request.by_role("aspect_ratio")
-    with contextlib.suppress(ValueError, TypeError, AttributeError):  # a journal may hold anything
+    with contextlib.suppress(ValueError, TypeError, AttributeError, LookupError, OverflowError):  # it may be anything
         parts["aspect_ratio"] = ratio or "{}:{}".format(*request.frame_size)
     return parts
 
 
-def _value_noted(field: Field, value: Any) -> Any:
+def _stand_in(field: Field, value: Any) -> Any:
     """Return a described value, and for a picture what has its size; the default where there is none."""
     if field.is_media:
         size = value.get("size") if isinstance(value, dict) else None

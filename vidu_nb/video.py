@@ -12,9 +12,8 @@ from . import image_file, media
 from .animated import WRITERS
 from .catalogue.request import PREVIEW_VERSION, Request
 from .chain import Chain, chain_of
-from .errors import InvalidRequest
-from .files import copy_path, expanded, remove_parts, shown_path, write_atomically
-from .folders import check_outside
+from .files import expanded, remove_parts, shown_path, write_atomically
+from .folders import copy_target
 from .pictures import Picture
 from .player import Player
 from .receipt import Receipt
@@ -157,7 +156,7 @@ class Video:
         OSError
             The copy can't be written there.
         """
-        target = check_target(path, clip=self.path)
+        target = copy_target(path, COPIES, made=self.path)
         remove_parts(target.parent)
 
         def write(part: Path) -> None:
@@ -197,34 +196,6 @@ class Video:
 
     def __repr__(self) -> str:
         return f"Video({self.caption}, {shown_path(self.path)!r})"
-
-
-def check_target(path: str | os.PathLike[str], *, clip: Path | None = None) -> Path:
-    """Return where a copy goes; refuse a place that can't be meant, best before a clip is made or paid for.
-
-    Parameters
-    ----------
-    path
-        A file to write, or a folder.
-    clip
-        The clip to copy, where there is one; in a folder the copy has its name.
-
-    Raises
-    ------
-    InvalidRequest
-        The ending is none that `Video.save` writes, or the place is inside an archive.
-
-    >>> check_target("clip.mov")
-    Traceback (most recent call last):
-    ...
-    vidu_nb.errors.InvalidRequest: path: 'clip.mov' can't be written: a copy's name ends in .mp4, .gif or .webp
-    """
-    target = copy_path(path, clip.name if clip else "copy.mp4")
-    check_outside(target, clip=clip)
-    if target.suffix.lower() not in (*COPIES, ""):  # a name without an ending has always been an MP4's
-        message = f"path: {target.name!r} can't be written: a copy's name ends in .mp4, .gif or .webp"
-        raise InvalidRequest(message, field="path")
-    return target
 
 
 def load(path: str | os.PathLike[str]) -> Video | Picture:

@@ -11,14 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalogues import painter_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
 from vidu_nb import models
+from vidu_nb.animatic.cancellation import Cancelled
 from vidu_nb.animatic.engine import make_outputs
+from vidu_nb.animatic.fetching import load_pictures
+from vidu_nb.animatic.parameters import frame_of
 from vidu_nb.animatic.story.storyboard import plan_of
+from vidu_nb.catalogue.models import DEFAULT
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.media import probe, read_frames
 from vidu_nb.references.reference import Reference
@@ -116,13 +121,13 @@ def made(slug, **changes):
 
 
 def digests():
-    """A digest of what each model brings."""
-    return [hashlib.sha256(made(slug)[0].data).hexdigest() for slug in SMALL]
+    """A digest of what each model brings, but the default one's clip: `test_determinism` holds that."""
+    return [hashlib.sha256(made(slug)[0].data).hexdigest() for slug in SMALL if slug != DEFAULT]
 
 
 def test_the_same_request_gives_the_same_bytes_in_another_process():
     """A preview of each model is a function of its request."""
-    code = "import test_any_model; print(*test_any_model.digests())"
+    code = "import test_model_previews; print(*test_model_previews.digests())"
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     ran = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,
@@ -229,6 +234,15 @@ def test_a_damaged_file_is_named(parameter, says):
         make_outputs(request, draft=True)
 
 
+def test_a_reference_video_is_given_up_between_its_frames(small_clip):
+    """Who hangs up waits for no video to its end."""
+    asked = []
+    request = models["wan2.7-r2v"].request(prompt="Video1 waves", reference_videos=[small_clip])
+    with pytest.raises(Cancelled):
+        load_pictures(request, cancelled=lambda: asked.append(1) or len(asked) > 3)
+    assert len(asked) == 4
+
+
 def test_a_url_of_this_machine_is_refused_for_videos_too():
     """The guard that stands before pictures stands before videos and sounds."""
     for parameters in ({"reference_videos": ["http://127.0.0.1:9/a.mp4"]}, {"reference_voice": "http://127.0.0.1:9/a"}):
@@ -289,3 +303,28 @@ def test_a_users_own_model_is_previewed(own):
     board = plan_of(request)
     assert (board.width, board.height, board.frames) == (640, 480, 36)
     assert make_outputs(request, draft=True)[0].media_type == "video/mp4"
+
+
+@pytest.mark.parametrize("seed", [-(10**4298), 10**1000, 10**4298])
+def test_a_seed_of_thousands_of_digits_is_previewed(seed):
+    """Each sample has a seed of its own, however large the request's is."""
+    first, second = made("sdxl1.0-txt2img", seed=seed, samples=2)
+    assert first != second
+
+
+@pytest.mark.parametrize("slug", ["sdxl1.0-txt2img", "sdxl-img2img", "wan2.7-r2v"])
+def test_a_prompt_of_megabytes_is_read_as_far_as_it_is_shown(slug):
+    """Words behind the ten-thousandth character change no preview: reading them would take minutes."""
+    model, long = models[slug], "wade. " * 2000
+    short, other = (model.request(**SMALL[slug] | {"prompt": long + end}) for end in ("once", "run. " * 50_000))
+    if model.returns == "video":
+        assert plan_of(short) == plan_of(other)
+    else:
+        assert make_outputs(short) == make_outputs(other)
+
+
+def test_a_frame_has_no_more_pixels_than_4k():
+    """Both sides at their largest would take more than a gigabyte."""
+    sides = "".join(f'[fields.{one}]\ntype = "integer"\nrole = "{one}"\nsure = false\n' for one in ("width", "height"))
+    request = painter_with(sides).request(prompt="A wave", width=8192, height=8192)
+    assert frame_of(request) == (2880, 2880)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from faults import KEY
@@ -113,3 +116,41 @@ def test_the_error_of_a_call_names_the_picture(body, encoded, tmp_path):
 def test_a_message_is_found_behind_words_and_in_other_frameworks_forms(body, says):
     """And what only looks like JSON stays a sentence."""
     assert error_text(json.dumps(body).encode(), ["a.jpg", "cat.jpg"]) == says
+
+
+MINE = """slug = "painter"
+title = "Painter"
+returns = "image"
+price_usd = 0.1
+
+[fields.text]
+type = "string"
+role = "prompt"
+required = true
+
+[fields.prompt]
+type = "picture"
+
+[fields.image_urls]
+type = "string"
+
+[fields.image]
+type = "pictures"
+role = "references"
+"""
+
+
+def test_a_file_of_ones_own_changes_no_other_models_words(tmp_path):
+    """Whatever it calls its parameters, the errors of this package's models name theirs."""
+    (tmp_path / "painter.toml").write_text(MINE)
+    code = """
+from vidu_nb.client.messages import error_text
+print(error_text(b'{"detail": [{"loc": ["body", "image_urls", 1], "msg": "is too dark"}]}', ["a.jpg", "cat.jpg"]))
+print(error_text(b'{"detail": [{"loc": ["body", "prompt"], "msg": "is too long"}]}'))
+print(error_text(b'{"error": "the image is too dark"}'))
+"""
+    environment = {**os.environ, "VIDU_NB_MODELS": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert ended.stdout.splitlines() == [
+        "references[1] (cat.jpg): is too dark", "prompt: is too long", "the image is too dark",
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ import tempfile
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from services import Service
 import vidu_nb as vidu
 from vidu_nb import errors, image_file, models
 from vidu_nb.client.responses import read
+from vidu_nb.image_file import packed
 from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.maintenance import export, listing, prune, verify
 
@@ -126,6 +128,31 @@ def client(service, tmp_path, lines):
     return make
 
 
+PAINTER = """slug = "painter"
+title = "Painter"
+returns = "image"
+price_usd = 0.1
+
+[fields.prompt]
+type = "string"
+role = "prompt"
+required = true
+"""
+
+
+@pytest.fixture
+def painter(tmp_path):
+    """Adds the model of a file, and forgets it again."""
+
+    def add(text=PAINTER):
+        file = tmp_path / "painter.toml"
+        file.write_text(text)
+        return models.add(file)
+
+    yield add
+    models.remove("painter")
+
+
 def files(archive, pattern="127*/*"):
     return sorted(path.name for path in archive.folder.glob(pattern))
 
@@ -162,6 +189,9 @@ WRAPPED = {
     "a bare data URI": lambda one: f"data:image/png;base64,{text(one)}".encode(),
     "a job's result": lambda one: body({"request_id": "a", "status": "COMPLETED", "output": {"image": text(one)}}),
     "another name": lambda one: body({"result": {"picture": text(one)}}),
+    "another name, a data URI": lambda one: body({"result": {"picture": f"data:image/jpeg;base64,{text(one)}"}}),
+    "another name, short lines": lambda one: body({"result": {"picture": "\n".join(textwrap.wrap(text(one), 64))}}),
+    "another name, percent": lambda one: body({"result": {"picture": quote(text(one), safe="")}}),
     "a text in JSON": lambda one: body({"answer": json.dumps({"image": text(one)})}),
     "beside a cover": lambda one: body({"image": text(one), "url": "https://cdn.example/the-same.png"}),
     "multipart": lambda one: b"--x\r\nContent-Type: image/png\r\n\r\n" + one + b"\r\n--x--\r\n",
@@ -169,7 +199,7 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED.keys())
-@pytest.mark.parametrize("picture", [PNG, JPEG], ids=["png", "jpg"])
+@pytest.mark.parametrize("picture", FORMATS.values(), ids=FORMATS.keys())
 def test_a_picture_is_found_in_every_wrapping(wrap, picture):
     """As bytes, as base64 in either alphabet, as a data URI, under the names that services use."""
     found = read(wrap(picture), "image")
@@ -204,6 +234,13 @@ def test_what_is_no_picture_is_put_aside(client, pages, answer):
     with pytest.raises(errors.OutcomeUnknown):
         client().generate(drawing())
     assert len(pages.posts) == 1
+
+
+def test_the_problem_names_what_came():
+    """A clip or a page in a picture's place is called no picture; base64 that is broken is called so."""
+    for answer in (clip("x"), b"<html>", b"\xff\x00\x01", b"busy!"):
+        assert read(answer, "image").problem == "it is not a picture"
+    assert read(text(PNG[:-40]).encode(), "image").problem == "the picture is text in it, and it is cut off"
 
 
 def test_a_bomb_is_kept_and_not_decoded(client, pages, bomb):
@@ -407,21 +444,13 @@ def test_lost_pictures_are_found_in_the_record(client, pages, storage, later):
 # Bad days.
 
 
-def test_a_model_that_is_gone_leaves_its_pictures(client, pages, tmp_path):
+def test_a_model_that_is_gone_leaves_its_pictures(client, pages, painter):
     """Its file was removed: what was paid for still shows, loads and is verified, without a request."""
-    file = tmp_path / "painter.toml"
-    file.write_text(
-        'slug = "painter"\ntitle = "Painter"\nreturns = "image"\nprice_usd = 0.1\n'
-        '[fields.prompt]\ntype = "string"\nrole = "prompt"\nrequired = true\n'
-    )
-    painter = models.add(file)
-    try:
-        request = painter.request(prompt="Waves")
-        pages.pages["/v1/painter"] = body({"image": f"{client()._session.engine.base_url}/later.png"})
-        with pytest.raises(errors.OutcomeUnknown):
-            client().generate(request)
-    finally:
-        models.remove("painter")
+    request = painter().request(prompt="Waves")
+    pages.pages["/v1/painter"] = body({"image": f"{client()._session.engine.base_url}/later.png"})
+    with pytest.raises(errors.OutcomeUnknown):
+        client().generate(request)
+    models.remove("painter")
     pages.pages["/later.png"] = PNG
     (made,) = client().resume()
     assert (made.bytes, made.request) == (PNG, None)
@@ -430,11 +459,67 @@ def test_a_model_that_is_gone_leaves_its_pictures(client, pages, tmp_path):
     assert [row["state"] for row in verify(client().archive)] == ["ok"]
 
 
+@pytest.mark.parametrize("mode", ["sync", "queue"])
+@pytest.mark.parametrize("later", ["removed", "returns a video"])
+def test_several_links_of_a_model_that_is_gone_are_all_fetched(client, pages, service, storage, painter, mode, later):
+    """What it returned was known when it was asked: its file is removed, or says something else, and all are kept."""
+    request = painter().request(prompt="Waves")
+    links = body({"output": [f"{storage.url}/{number}" for number in range(4)]})
+    pages.queues(service, links, model=request.model)
+    pages.answers(links, model=request.model)
+    pages.pages[f"{JOB}/status"] = (401, b"")
+    with pytest.raises(errors.OutcomeUnknown):
+        client(mode).generate(request)
+    models.remove("painter")
+    if later == "returns a video":
+        painter(PAINTER.replace('"image"', '"video"'))
+    pages.pages[f"{JOB}/status"] = b'{"status": "COMPLETED"}'
+    storage.answer.pages = {f"/{number}": picture for number, picture in enumerate(FOUR)}
+    (made,) = client(mode).resume()
+    assert [one.bytes for one in made] == FOUR
+    assert client(mode).pending() == []
+
+
+UNSURE = "".join(
+    f'[fields.{name}]\ntype = "string"\nsure = false\n'
+    for name in ("prompt", "seed", "aspect_ratio", "samples", "loras")
+)
+
+
+@pytest.mark.parametrize(
+    "value", [["a", 1], {"b": 2}, [{"name": "ink", "scale": 1}], [{"url": "https://a.example/ink"}], [[]], 7, "", True]
+)
+def test_values_that_nothing_is_known_of_keep_nobody_from_what_was_paid_for(client, pages, storage, painter, value):
+    """Under names that other models have for something else as well: fetched, replayed, opened with its request."""
+    model = painter(PAINTER.replace("fields.prompt", "fields.text") + UNSURE)
+    names = [name for name in model.by_parameter if name != "prompt"]
+    request = model.request(prompt="Waves", **dict.fromkeys(names, value))
+    pages.answers(body({"output": f"{storage.url}/0"}), model=model)
+    with pytest.raises(errors.OutcomeUnknown):
+        client().generate(request)
+    (call,) = client().pending()
+    assert (call.prompt, call.state) == ("Waves", "fetchable")
+    storage.answer.pages = {"/0": PNG}
+    (made,) = client().resume()
+    assert made.request == request
+    assert made.path.name.startswith("waves_")
+    assert client().generate(request).receipt.replayed
+    assert made.chain()[-1].request == request
+    assert made.chain()[-1].prompt == "Waves"
+    assert vidu.load(made.save("copy.png")).request == request
+    assert [row["prompt"] for row in listing(client().archive)] == ["Waves"]
+    assert [row["state"] for row in verify(client().archive)] == ["ok"]
+
+
+@pytest.mark.parametrize("price", [0.1, 0])
 @pytest.mark.parametrize(("answer", "ending"), [(JPEG, ".jpg"), (body({"image": [text(PNG), text(JPEG)]}), ".json")])
-def test_pictures_that_can_not_be_kept_are_rescued(client, pages, tmp_path, monkeypatch, answer, ending):
+def test_pictures_that_can_not_be_kept_are_rescued(
+    client, pages, painter, tmp_path, monkeypatch, answer, ending, price
+):
     """The disk refuses just when they come: they lie elsewhere under an ending that tells what they are."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pages.answers(answer)
+    request = painter(PAINTER.replace("price_usd = 0.1", f"price_usd = {price}")).request(prompt="Waves")
+    pages.answers(answer, model=request.model)
     wanted = client()
 
     def full(*_):
@@ -443,13 +528,39 @@ def test_pictures_that_can_not_be_kept_are_rescued(client, pages, tmp_path, monk
     monkeypatch.setattr(wanted.archive, "_place", full)
     monkeypatch.setattr(wanted.archive, "_place_each", full)
     with pytest.raises(errors.ArchiveError, match="rescued") as caught:
-        wanted.generate(drawing())
+        wanted.generate(request)
+    assert caught.value.billed == "yes"
     (rescued,) = tmp_path.glob(f"vidu-nb-rescued-*{ending}")
     assert rescued.read_bytes() == caught.value.data
     assert image_file.unpacked(caught.value.data)
     monkeypatch.undo()
-    assert client().generate(drawing()).receipt.cost_usd == 0.008
+    assert client().generate(request).receipt.cost_usd == 0.008
     assert len(pages.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "ending"),
+    [
+        (packed([PNG, "https://cdn.example/b.png"]), "json"),
+        (b'[{"url": "x"}]', "json"),
+        (WEBP, "webp"),
+        (clip("a"), "mp4"),
+    ],
+)
+def test_what_is_rescued_on_its_way_is_named_by_its_content(client, pages, tmp_path, monkeypatch, data, ending):
+    """Some pictures and the links of the others, as they are between two of them; the disk refuses."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pages.answers(b"<html>")
+    with pytest.raises(errors.OutcomeUnknown):
+        client().generate(drawing())
+    archive = client().archive
+    (attempt,) = archive.journal
+    archive.incoming.rmdir()
+    archive.incoming.write_text("a file where the folder was")
+    with pytest.raises(errors.ArchiveError, match="rescued"):
+        archive.receive(attempt, data)
+    (rescued,) = tmp_path.glob("vidu-nb-rescued-*")
+    assert rescued.suffix == f".{ending}"
 
 
 def test_a_call_that_was_settled_is_closed(client, pages):
@@ -493,6 +604,47 @@ def test_pictures_are_sent_and_replayed(client, pages, photo):
     for step in steps:  # each can be made again: here from the archive
         assert client().generate(step.request).receipt.replayed
     assert len(pages.posts) == posts
+
+
+def test_the_steps_of_a_moving_picture_can_be_made_again(client, pages, photo):
+    """An animated GIF that was sent is found beside the entry, for earlier steps as for the last."""
+    frames = [Image.new("RGB", (256, 192), colour) for colour in ("red", "blue", "green")]
+    frames[0].save("moving.gif", save_all=True, append_images=frames[1:], duration=80)
+    swap = models["sd2.1-faceswapper"]
+    (moving,) = (field for field in swap.media if field.animated)
+    (face,) = (field for field in swap.media if not field.animated)
+    answer = Path("moving.gif").read_bytes()
+    pages.answers(answer, model=swap)
+    first = client().generate(swap.request(**{moving.parameter: "moving.gif", face.parameter: photo}))
+    Path("moving.gif").unlink()
+    second = client().generate(swap.request(**{moving.parameter: first, face.parameter: first}))
+    assert [step.request for step in second.chain()] == [first.request, second.request]
+
+
+def test_the_nearest_request_is_one_of_the_same_model(client, pages, photo):
+    """Another model's is never the nearest by sharing a few names; a picture's name doesn't count."""
+    pages.answers(PNG)
+    client().generate(drawing())
+    swap, words = models["faceswap-v2"], models["sdxl-img2img"]
+    with pytest.raises(errors.NotKept, match="model"):
+        client().generate(words.request(prompt="A lighthouse at dusk", image=photo), offline=True)
+    pages.answers(GIF, model=swap)
+    client().generate(swap.request(source_img=photo, target_img=vidu.Reference(photo, name="a")))
+    same = vidu.Reference(photo, name="b")
+    other = swap.request(source_img=photo, target_img=same, face_restore="GFPGANv1.4.pth")
+    with pytest.raises(errors.NotKept, match="differs in face_restore"):
+        client().generate(other, offline=True)
+
+
+def test_a_refusal_names_the_picture_whatever_lists_stand_before_it(client, pages, painter, photo):
+    """The names are those of the references, and no other list's."""
+    loras = '[fields.loras]\ntype = "string"\nsure = false\n'
+    model = painter(PAINTER + loras + '[fields.image_urls]\ntype = "pictures"\nrole = "references"\n')
+    problem = body({"detail": [{"loc": ["body", "image_urls", 0], "msg": "is too dark"}]})
+    pages.answers((400, problem), model=model)
+    request = model.request(prompt="Waves", loras=[{"name": "ink"}], references=vidu.Reference(photo, name="face"))
+    with pytest.raises(errors.APIError, match=r"references\[0\] \(face\): is too dark"):
+        client().generate(request)
 
 
 def test_a_picture_goes_through_the_storage(client, pages):

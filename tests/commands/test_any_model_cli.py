@@ -101,6 +101,14 @@ def test_an_unknown_model_is_told_with_those_that_are(command):
         assert "'pixies' is not known; known are vidu-q1" in ended.err
 
 
+@pytest.mark.parametrize("name", ["generate", "preview", "picture", "sweep"])
+def test_an_empty_name_is_no_model(command, name):
+    """What a script's empty variable leaves is refused, and does not stand for a default that may cost money."""
+    ended = command(name, "A boat", "--model", "")
+    assert (ended.status, len(ended.err.splitlines())) == (2, 1)
+    assert "model: '' is not known" in ended.err
+
+
 @pytest.mark.usefixtures("own")
 def test_a_file_of_one_s_own_is_listed_and_reaches_no_terminal_as_it_is(command):
     """What it holds is printed without its control characters."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import ipywidgets as widgets
 import pytest
 from faults import KEY
 from panels import button, control, ended, fault, is_offered, press, text
@@ -35,7 +36,7 @@ def enabled(panel, name):
 )
 def test_the_bar_says_what_it_knows(progress, told):
     """A share that the service reports is shown as such; without one the clock's is called an estimate."""
-    bar = ActionBar(preview=print, generate=print, again=print, cancel=print)
+    bar = ActionBar(preview=print, generate=print, again=print, cancel=print, beside=widgets.Label())
     bar.show_progress(progress)
     assert [one for one in ["At work ...", *told] if one not in text(bar.box)] == []
 

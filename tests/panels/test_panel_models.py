@@ -11,6 +11,7 @@ import ipywidgets
 import pytest
 from faults import KEY
 from panels import button, find, is_visible, part, text, walk
+from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -234,6 +235,30 @@ def test_rare_parameters_are_folded_away_where_there_are_many():
     assert "vidu-more" not in str([one._dom_classes for one in walk(vidu.panel()) if hasattr(one, "_dom_classes")])
 
 
+@pytest.mark.parametrize(
+    ("slug", "rows"),
+    [
+        (DRAW, [["img_width", "img_height"]]),
+        (WAN, [["duration", "resolution"]]),
+        (CHANGE, [["samples", "base_model"]]),
+        (SWAP, [["source_img", "target_img"]]),
+        (CLIP, []),
+    ],
+)
+def test_narrow_controls_share_a_row(slug, rows):
+    """So that a model's controls fit a screen; the order stays, and what has a long help has a row of its own."""
+    panel = vidu.panel(model=slug)
+    names = {id(one.box): name for name, one in panel._form.controls.items()}
+    found = [one for one in walk(panel) if "vidu-pair" in getattr(one, "_dom_classes", ())]
+    assert [[names[id(box)] for box in row.children] for row in found] == rows
+
+
+def test_a_live_draft_is_switched_on_beside_the_buttons():
+    """The switch stands with what else makes something, not between the controls and the buttons."""
+    panel = vidu.panel()
+    assert find(part(panel, "vidu-actions"), ipywidgets.Checkbox).description.startswith("Live draft")
+
+
 def test_links_are_typed_and_files_come_from_code(small_clip):
     """One address on a line; a path from the page is refused and not read, a file from code stays beside the others."""
     panel = vidu.panel("Video1 waves", model=WAN)
@@ -341,3 +366,16 @@ def test_a_given_model_need_not_be_listed():
     panel = vidu.panel("A cat", model=model, client=Client.preview())
     assert panel.request.payload() == {"text": "A cat"}
     assert chooser(panel).value == "mine"
+
+
+def test_a_moving_picture_from_code_keeps_moving(photo, tmp_path):
+    """A GIF for a place that takes animations is the one that a request has, named by its place or among references."""
+    frames = [Image.new("RGB", (256, 192), colour) for colour in ("red", "blue", "green")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=80)
+    swap = vidu.models["sd2.1-faceswapper"]
+    wanted = swap.request(input_face_image=photo, target_face_image=tmp_path / "moving.gif")
+    for given in (
+        {"input_face_image": photo, "target_face_image": tmp_path / "moving.gif"},
+        {"references": [photo, tmp_path / "moving.gif"]},
+    ):
+        assert vidu.panel(model=swap, **given).request == wanted

@@ -46,6 +46,16 @@ def test_a_picture_is_shown_and_stands_in_the_history(picture):
     assert "A cat &lt;script&gt;" in view.output.outputs[0]["data"]["text/html"]
 
 
+def test_samples_stand_in_their_order():
+    """Of several pictures of one call the first stands first, in front of what was made before."""
+    panel = vidu.panel("A cat", model="sdxl1.0-txt2img", img_width=512, img_height=512, samples=2)
+    first = panel.preview()
+    panel.fill(samples=3)
+    second = panel.preview()
+    assert [one.path for one in panel.history] == [one.path for one in (*first, *second)]
+    assert [made.path for made, _ in panel._strip._cards] == [one.path for one in (*second, *first)]
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "CMYK", "I;16"])
 def test_pictures_of_any_kind_have_a_thumbnail(mode, tmp_path):
     """Transparency becomes white, whatever the file's colours are."""

@@ -62,6 +62,7 @@ def test_code_is_written_when_it_is_asked_for(panel):
         assert snippet.description == f"As {language}: select all and copy"
         assert snippet.value == make(panel.video.request, lambda _: path)
         assert path in snippet.value
+        assert snippet.rows == snippet.value.count("\n") + 1, "all of it is in sight"
 
 
 def test_the_code_of_one_clip_is_not_left_beside_another(panel, asked):

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalogues import painter_with
 from PIL import Image
 
-from vidu_nb import errors
+from vidu_nb import errors, models
 from vidu_nb.errors import InvalidRequest, Unreachable
 from vidu_nb.references.reference import (
     Reference,
@@ -334,3 +335,26 @@ def test_a_picture_behind_a_url_is_not_read_beyond_the_limit(web):
     """The download ends where it is too large, with a word."""
     with pytest.raises(errors.Unreachable, match="larger than 50 MB"):
         image_url_to_base64(web.url("/huge.png", bytes(HUGE + 10_000_000)))
+
+
+@pytest.fixture
+def gif(tmp_path):
+    """A file of a GIF that moves."""
+    frames = [Image.new("RGB", (256, 192), colour) for colour in ("red", "blue", "green")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=80)
+    return tmp_path / "moving.gif"
+
+
+def test_a_moving_picture_among_the_references_keeps_moving(gif):
+    """Laid out over a model's places, or in a list that takes animations: the GIF is sent as it is, else as a still."""
+    face = Image.new("RGB", (256, 192), "teal")
+    swap = models["sd2.1-faceswapper"]
+    for given in ([face, gif], {"face": face, "dance": gif}):
+        made = swap.request(references=given)
+        assert made.target_face_image == swap.request(input_face_image=face, target_face_image=gif).target_face_image
+        assert made.target_face_image.bytes == gif.read_bytes()
+    assert made.target_face_image.name == "dance"
+    assert swap.request(references=[gif, face]).input_face_image.url.startswith("data:image/png")
+    many = '[fields.stills]\ntype = "pictures"\n[fields.films]\ntype = "pictures"\nanimated = true\n'
+    request = painter_with(many).request(prompt="Waves", stills=[gif, face], films=[face, gif])
+    assert [one.url[:14] for one in request.pictures] == ["data:image/png"] * 3 + ["data:image/gif"]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from catalogues import painter_with
 from PIL import Image
 from services import Service
 
@@ -94,6 +95,21 @@ def test_a_bad_value_of_another_model_fails_at_once(parameters, problem):
     """As of the default model."""
     with pytest.raises(InvalidRequest, match=problem):
         vidu.Plan.of("Image1 waves", CAT, model=WAN, **parameters)
+
+
+def test_a_name_in_python_goes_before_the_api_s():
+    """Where the API calls something else `prompt`, that name is still the prompt's, as in a request."""
+    model = painter_with('[fields.prompt]\ntype = "string"')
+    plan = vidu.Plan.of("A boat", model=model, prompt_=["small", "large"])
+    assert [one.payload() for one in plan] == [
+        {"text": "A boat", "prompt": "small"}, {"text": "A boat", "prompt": "large"},
+    ]  # fmt: skip
+
+
+def test_a_parameter_under_both_of_its_names_is_refused():
+    """Neither of two values is dropped in silence."""
+    with pytest.raises(InvalidRequest, match="text: is another name of prompt: pass one of the two"):
+        vidu.Plan.of("A boat", model=painter_with(""), text=["A cat", "A dog"])
 
 
 def test_what_is_missing_is_told():

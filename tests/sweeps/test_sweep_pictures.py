@@ -46,7 +46,7 @@ def test_a_sweep_of_pictures_lands_replays_and_is_shown(client, service):
     """Results by place and by parameters, rows with files and costs, a grid in which every text is escaped."""
     asked = {"model": PAINTER, "seed": [1, 2], "img_width": [512, 768], "budget_usd": 1, "client": client}
     swept = vidu.sweep(EVIL, **asked)
-    assert repr(swept) == "Sweep(4 of 4 results · $0.03 spent)"
+    assert repr(swept) == "Sweep(4 of 4 results · $0.032 spent)"
     assert [one.request.value("img_width") for one in swept] == [512, 768] * 2
     assert (swept.videos, len(swept.pictures)) == ([], 4)
     assert swept.at(seed=2, img_width=768).size == (768, 1024)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidRequest
 from ..libraries import check_library
 from ..references.images import MAX_PIXELS
+from .cancellation import Question, check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ FRAMES = 3  # that a reference video is shown by
 VOICE_SECONDS = 10.0  # of a reference sound that are played
 RATE = 48_000  # samples a second
 _LONGEST_SIDE = 1920  # px; a larger frame is shrunk
-_MOST_DECODED = 600  # frames between two places in a video, at most
+_DECODED_PIXELS = 600 * 1920 * 1080  # between two places in a video, at most
 
 _VIDEO = {"format_whitelist": "mov,mp4,matroska,webm,avi,gif,mpegts", "protocol_whitelist": "file"}
 _SOUND = {
@@ -29,13 +30,24 @@ _SOUND = {
 }
 
 
-def frames_of(data: bytes, *, count: int = FRAMES) -> list[NDArray[np.uint8]]:
+def frames_of(data: bytes, *, count: int = FRAMES, cancelled: Question | None = None) -> list[NDArray[np.uint8]]:
     """Return frames that are spread over a video, as uint8 RGB of shape (height, width, 3).
+
+    Parameters
+    ----------
+    data
+        A file with a video in it.
+    count
+        How many frames.
+    cancelled
+        Asked between frames: where a video has one key frame, hundreds of them lie before the one that is wanted.
 
     Raises
     ------
     InvalidRequest
         It is no video, or damaged.
+    Cancelled
+        When `cancelled()` returned True.
     """
     with _opened(data, _VIDEO, "video") as container:
         if not container.streams.video:
@@ -46,7 +58,7 @@ def frames_of(data: bytes, *, count: int = FRAMES) -> list[NDArray[np.uint8]]:
         seconds = float(container.duration or 0) / 1_000_000
         found: list[NDArray[np.uint8]] = []
         for number in range(count):
-            frame = _frame_at(container, stream, seconds * (number + 0.5) / count)
+            frame = _frame_at(container, stream, seconds * (number + 0.5) / count, cancelled)
             if frame is not None:
                 found.append(frame)
         if not found:
@@ -54,11 +66,22 @@ def frames_of(data: bytes, *, count: int = FRAMES) -> list[NDArray[np.uint8]]:
         return [found[min(number, len(found) - 1)] for number in range(count)]
 
 
-def _frame_at(container: Any, stream: Any, seconds: float) -> NDArray[np.uint8] | None:
+def most_decoded(width: int, height: int) -> int:
+    """Return how many frames of a size are decoded on the way to a place in a video.
+
+    >>> most_decoded(1920, 1080), most_decoded(3840, 2160), most_decoded(10, 10)
+    (600, 150, 600)
+    """
+    return min(600, max(1, _DECODED_PIXELS // (width * height)))
+
+
+def _frame_at(container: Any, stream: Any, seconds: float, cancelled: Question | None) -> NDArray[np.uint8] | None:
+    most = most_decoded(stream.codec_context.width or 1, stream.codec_context.height or 1)
     container.seek(round(seconds * 1_000_000), backward=True)
     last = None
     for number, last in enumerate(container.decode(stream)):
-        if (last.time is not None and last.time >= seconds) or number >= _MOST_DECODED:
+        check(cancelled)
+        if (last.time is not None and last.time >= seconds) or number + 1 >= most:
             break
     if last is None:
         return None

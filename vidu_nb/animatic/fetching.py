@@ -153,7 +153,7 @@ def load_pictures(
         check(cancelled)
         with _about(subject.where):
             try:
-                pictures += _shown(subject, fetched.get(i), pixels)
+                pictures += _shown(subject, fetched.get(i), pixels, cancelled)
             except NotReached:
                 pictures += [slate(i + 1, subject.medium.url)] * subject.frames
                 missing(i + 1)
@@ -240,14 +240,17 @@ def _fetched(
             call.abort()
 
 
-def _shown(subject: Subject, fetched: Future[bytes] | None, pixels: int) -> list[np.ndarray]:
+def _shown(
+    subject: Subject, fetched: Future[bytes] | None, pixels: int, cancelled: Question | None
+) -> list[np.ndarray]:
     """Return the still pictures that show a subject."""
     import numpy as np
 
     data = fetched.result() if fetched else subject.medium.bytes
     if not subject.is_video:
         return [np.asarray(fitted(decode(data), pixels))]
-    return [np.asarray(fitted(Image.fromarray(frame), pixels)) for frame in frames_of(data, count=subject.frames)]
+    frames = frames_of(data, count=subject.frames, cancelled=cancelled)
+    return [np.asarray(fitted(Image.fromarray(frame), pixels)) for frame in frames]
 
 
 def fitted(image: Image.Image, pixels: int) -> Image.Image:

@@ -17,6 +17,9 @@ _SECONDS = (1.0, 60.0)  # a preview's length at least and at most
 _DEFAULT_SECONDS = 5.0
 SAMPLES = 8  # pictures of one request at most
 _SIDES = (64, 3840)  # px, of a preview's frame
+_MOST_PIXELS = 3840 * 2160  # of a frame: a second of clip takes some 5 s then
+_READ = 10_000  # characters of a prompt: more than any preview shows, and megabytes would take minutes
+_LARGE = 10**1000  # a seed from which on arithmetic with it may pass Python's limit for writing a number
 _PIXELS = 1280 * 720  # of a frame whose shape alone is known
 _SHAPE = re.compile(r"\s*(\d{1,4})\s*[:/xX]\s*(\d{1,4})\s*")
 _LINES = re.compile(r"\s*(\d{3,4})\s*[pP]?\s*")
@@ -37,16 +40,17 @@ def seed_of(request: Request) -> int:
 
 
 def usable_seed(seed: Any) -> int:
-    """Return a seed as a whole number, whatever was given."""
+    """Return a seed as a whole number of at most a thousand digits, whatever was given."""
     if seed is None:
         return SEED
-    return seed if type(seed) is int else zlib.crc32(text_of(seed).encode())
+    is_usable = type(seed) is int and abs(seed) < _LARGE
+    return seed if is_usable else zlib.crc32(text_of(seed).encode())
 
 
 def prompt_of(request: Request) -> str:
-    """Return the prompt; empty for a model without one."""
+    """Return the prompt as far as a preview reads it; empty for a model without one."""
     prompt = request.by_role("prompt")
-    return prompt if isinstance(prompt, str) else ""
+    return prompt[:_READ] if isinstance(prompt, str) else ""
 
 
 def seconds_of(request: Request) -> float:
@@ -83,7 +87,7 @@ def frame_of(request: Request) -> tuple[int, int]:
     width, height = map(float, request.frame_size)
     if not any(field.sizes for field in request.model.fields.values()) and request.by_role("width") is None:
         width, height = _described_size(request) or (width, height)
-    scale = min(1.0, _SIDES[1] / max(width, height, 1))
+    scale = min(1.0, _SIDES[1] / max(width, height, 1), math.sqrt(_MOST_PIXELS / max(width * height, 1)))
     even = [2 * round(min(max(side * scale, _SIDES[0]), _SIDES[1]) / 2) for side in (width, height)]
     return even[0], even[1]
 
@@ -102,7 +106,7 @@ def _described_size(request: Request) -> tuple[float, float] | None:
 
 
 def details(request: Request, *, shown: Collection[Role]) -> str:
-    """Return the parameters that a preview doesn't show otherwise, as one line for its small print; defaults come last.
+    """Return what differs from the defaults and a preview doesn't show otherwise, as one line for its small print.
 
     Parameters
     ----------
@@ -115,19 +119,21 @@ def details(request: Request, *, shown: Collection[Role]) -> str:
     >>> request = models["wan2.7-r2v"].request(prompt="A cat", negative_prompt="rain", duration=7)
     >>> details(request, shown=("prompt", "duration"))
     'without: rain'
+    >>> details(models["sdxl1.0-txt2img"].request(prompt="A cat", guidance_scale=9, samples=1), shown=("prompt",))
+    'guidance: 9'
     """
-    parts: tuple[list[str], list[str]] = ([], [])
+    parts = []
     for field in request.model.fields.values():
         value = request.value(field.name)
-        if field.role in (*shown, "base64") or value is None or value in ((), ""):
+        if field.role in (*shown, "base64") or value in (None, (), "", field.sent_default):
             continue
         if field.is_media:
             text = ", ".join(one.label for one in (value if isinstance(value, tuple) else (value,)))
         else:
             text = text_of(value)
         name = "without" if field.role == "negative_prompt" else field.title.lower()
-        parts[value == field.default].append(f"{name}: {_cut(text)}")
-    return " · ".join(parts[0] + parts[1])
+        parts.append(f"{name}: {_cut(text)}")
+    return " · ".join(parts)
 
 
 def text_of(value: Any) -> str:

@@ -198,8 +198,11 @@ class Field:
         return f"{count} {'pictures' if self.type == 'pictures' else 'videos or sounds'}"
 
     def _checked_many(self, value: Any) -> tuple[Any, ...]:
-        take = as_references if self.type == "pictures" else as_attachments
-        found: tuple[Any, ...] = take(value, most=self.most, name=self.parameter)
+        found: tuple[Any, ...]
+        if self.type == "pictures":
+            found = as_references(value, most=self.most, name=self.parameter, animated=[self.animated] * self.most)
+        else:
+            found = as_attachments(value, most=self.most, name=self.parameter)
         if not found and self.required:
             raise ValueError(f"is empty: pass {self._wanted_media}")
         if found and self.sure and len(found) < (self.min_items or 0):

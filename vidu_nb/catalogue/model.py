@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,11 +13,12 @@ from typing import Any
 from ..errors import InvalidRequest
 from ..files import read_regular, reason
 from . import model_file
-from .field import Field, Role, entry
+from .field import Field, Role, entry, whole
 from .model_file import FRAME_SIDE, MOST, Returns
 from .request import Request, request_class
 
 MAX_FILE_BYTES = 100_000
+_LEAST = 0.001  # of the price, whatever a value is divided by: a reservation is never nothing
 _PLAYED = (1920, 1080)
 _DRAWN = (1024, 1024)
 
@@ -132,8 +134,10 @@ class Model:
         price = self.price_usd
         for name, factor in self.price_factors.items():
             value = request.value(name)
-            price *= _factor(factor, self.fields[name].default if value is None else value)
-        return price
+            one = self.fields[name]
+            value = one.default if value is None else value
+            price *= _factor(factor, value if one.type == "string" else _as_number(value))
+        return min(price, self.price_usd * MOST)
 
     def size_of(self, request: Request) -> tuple[int, int]:
         """Return width and height in pixels of what a request brings, as far as that is known."""
@@ -185,7 +189,17 @@ def _factor(factor: Any, value: Any) -> float:
         return 1.0  # the price is that of the defaults
     if isinstance(factor, Mapping):
         return float(entry(factor, value) or max(factor.values()))  # of a value that nobody knows, the dearest
-    return min(value, MOST) / factor if type(value) in (int, float) and value > 0 else 1.0
+    is_amount = type(value) in (int, float) and value > 0
+    return max(_LEAST, min(value, MOST) / float(factor)) if is_amount else 1.0
+
+
+def _as_number(value: Any) -> Any:
+    """Return a number that is sent as text as one; all else as it is."""
+    try:
+        read = whole(float(value)) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return read if type(read) is int or (type(read) is float and math.isfinite(read)) else value
 
 
 def read_model(path: Path) -> Model:

@@ -338,11 +338,12 @@ def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with ``references`` laid out over a model's single pictures, where it has no list."""
     if "references" not in parameters or "references" in model.by_parameter:
         return parameters
-    free = [one.parameter for one in model.media if one.type == "picture" and one.parameter not in parameters]
+    free = [one for one in model.media if one.type == "picture" and one.parameter not in parameters]
     if not free:
         return parameters  # an unknown parameter, and refused as such
     rest = {name: value for name, value in parameters.items() if name != "references"}
-    return rest | dict(zip(free, as_references(parameters["references"], most=len(free)), strict=False))
+    found = as_references(parameters["references"], most=len(free), animated=[one.animated for one in free])
+    return rest | {one.parameter: picture for one, picture in zip(free, found, strict=False)}
 
 
 def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..catalogue.field import plain
 from ..receipt import number
+from ..recipe import MODEL_FACT, prompt_noted, value_noted
 from ..storage.journal import Attempt
 from .messages import as_json
 
@@ -112,11 +113,13 @@ class Pending:
     def from_attempt(cls, attempt: Attempt, *, fetchable: bool, credits_now: float | None, record: str) -> Pending:
         """Make the entry for an attempt in the journal."""
         request: dict[str, Any] = attempt.facts["request"]
+        model = attempt.facts.get(MODEL_FACT)
+        seed = value_noted(request, "seed", model=model)
         return cls(
             id=attempt.id,
             state="fetchable" if fetchable else "unknown",
-            prompt=str(request.get("prompt", "")),
-            seed=request["seed"] if type(request.get("seed")) is int else 0,
+            prompt=prompt_noted(request, model=model),
+            seed=seed if type(seed) is int else 0,
             engine=str(attempt.facts["engine"]),
             since=str(attempt.facts["events"][0]["at"]),
             price_usd=float(attempt.facts["price_usd"]),

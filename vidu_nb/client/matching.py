@@ -16,12 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from ..references.makers import MADE_BY
 from ..storage.journal import Attempt
 from .record import Row
 
 #: How far the service's clock may be from this machine's, and how long a request's way to the record may take.
 CLOCKS_DIFFER = timedelta(minutes=15)
 Agreement = Literal["yes", "perhaps", "no"]
+_OF_A_NOTE = {"name", "size", "sha256", "url", MADE_BY}  # a parameter's own tables may have a URL as well
 #: Answers after which a call stands in no record: there is no such address, or a rate limit turned it away.
 _TURNED_AWAY = (404, 405, 429)
 
@@ -149,7 +151,9 @@ def fingerprint(picture: str) -> dict[str, Any]:
 def _is_of_pictures(value: Any) -> bool:
     """Whether a described parameter holds notes of pictures, or of other files."""
     values = value if isinstance(value, list) else [value]
-    return isinstance(value, list | dict) and all(isinstance(one, dict) and "url" in one for one in values)
+    return isinstance(value, list | dict) and all(
+        isinstance(one, dict) and "url" in one and one.keys() <= _OF_A_NOTE for one in values
+    )
 
 
 def _has_other_pictures(attempt: Attempt, row: Row) -> bool:

@@ -24,8 +24,10 @@ _PLACES = ("loc", "param", "parameter", "field", "pointer", "property", "propert
 _PLACES_OR_NOT = ("path", "instancePath", "name")
 #: Steps before a parameter's name that tell nobody anything.
 _AROUND = frozenset({"body", "json", "query", "data", "attributes", "input", "inputs", "params", "payload", "request"})
-#: Their parameters by the name that the wire has for them, and by the user's.
-_PARAMETERS = {field.name: field.parameter for model in models.values() for field in model.fields.values()}
+#: Their parameters by the name that the wire has for them, and by the user's; the default model's count first.
+_PARAMETERS = {
+    field.name: field.parameter for model in reversed(list(models.values())) for field in model.fields.values()
+}
 _PICTURES = [name for name, parameter in _PARAMETERS.items() if parameter == "references"]
 _WIRE_NAME = re.compile(rf"\b(?:{'|'.join(_PICTURES)})\b(?:\[(\d{{1,3}})\]|\.(\d{{1,3}})\b)?")
 _JSON = re.compile(r"[{\[].*[}\]]\s*\Z", re.DOTALL)

@@ -9,10 +9,11 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from .. import image_file, media
+from ..catalogue.model_file import Returns
 from ..catalogue.models import DEFAULT, models
 from ..image_file import packed
 from ..net.transport import Answer, origin
@@ -149,7 +150,9 @@ def _read_pictures(body: bytes) -> Content:
     if not problem:
         return Content(body, items=(image_file.whole_picture(body),))
     payload = as_json(body)
-    places: list[list[str]] = [[body.decode("latin-1")]] if payload is None else []
+    alone = body.decode("latin-1") if payload is None else ""
+    is_one = (len(alone) < _LONGEST and is_link(alone)) or _decoded_picture(alone)
+    places: list[list[str]] = [[alone]] if is_one else []
     with contextlib.suppress(RecursionError):
         places += [*_picture_places(payload), *_picture_places(report_in(payload)), *_pictures_elsewhere(payload)]
     broken = ""
@@ -198,6 +201,15 @@ def _decoded_picture(text: str) -> bytes:
     return _from_base64(content) or (unquote_to_bytes(content) if head else b"")
 
 
+def _beginning(text: str) -> bytes:
+    """Return the first bytes of what a ``data:`` URI or bare base64 holds: its text may have megabytes."""
+    text = text[:2000].lstrip()
+    head = _DATA_HEAD.match(text)
+    content = unquote_to_bytes(text[head.end() if head else 0 :][:300])
+    letters = b"".join(content.split())[:64]  # whole groups of four
+    return _from_base64(letters.decode("latin-1")) or (content if head else b"")
+
+
 def _picture_places(payload: Any) -> list[list[str]]:
     """Return the texts in the places where services put pictures, the surest place first; a list's together."""
     found: dict[tuple[str, ...], list[str]] = {}
@@ -244,7 +256,7 @@ def _pictures_elsewhere(payload: Any) -> list[list[str]]:
 def _may_be_picture(text: str, name: str) -> bool:
     if len(text) < _LONGEST and is_link(text):
         return bool(_PICTURE_RESULT.search(name)) or urlsplit(text.strip()).path.lower().endswith(_PICTURES)
-    return bool(image_file.format_of(_decoded_picture(text[:200] if len(text) > 200 else text)))
+    return bool(image_file.format_of(_beginning(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +323,9 @@ def counts_though_broken(answer: Answer, base_url: str, kind: Kind = "video", *,
 
 
 def kind_of(attempt: Attempt) -> Kind:
-    """Return what the model that an attempt asked returns; empty for one that isn't known any more."""
+    """Return what the model that an attempt asked returned when it was asked; empty where that isn't known."""
+    if (returns := attempt.facts.get("returns")) in get_args(Returns):
+        return cast("Returns", returns)
     model = models.get(str(attempt.facts.get(MODEL_FACT) or DEFAULT))
     return model.returns if model else ""
 

@@ -20,6 +20,7 @@ from ..net.credentials import KeyHeader
 from ..net.redirects import BadRedirect, follow
 from ..net.retry import Pause, asked_wait
 from ..net.transport import Answer, Call, Interrupted, NewTransport, Transport, origin
+from ..recipe import MODEL_FACT, value_noted
 from ..storage.archive import Archive, Entry, Made
 from ..storage.budget import Budget
 from ..storage.journal import Attempt, State
@@ -394,9 +395,10 @@ class Session:
 
 
 def _picture_names(attempt: Attempt | None) -> list[str]:
-    """The names of an attempt's pictures, as far as the journal holds them."""
-    values = attempt.facts["request"].values() if attempt else ()
-    notes = next((value for value in values if isinstance(value, list)), [])
+    """The names of an attempt's references, as far as the journal holds them."""
+    facts: Mapping[str, Any] = attempt.facts if attempt else {"request": {}}
+    notes = value_noted(facts["request"], "references", model=facts.get(MODEL_FACT))
+    notes = notes if isinstance(notes, list) else []
     return [str(one.get("name") or "") if isinstance(one, Mapping) else "" for one in notes]
 
 

@@ -160,6 +160,7 @@ class Submission:
             credits_before=self.session.account.balance,
             request=describe(self.request),
             **named_model(self.request),
+            returns=self.request.model.returns,
             pictures=[] if engine.is_free else [fingerprint(one.url) for one in self.request.media],
         )
 

@@ -15,7 +15,9 @@ from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
 from ..catalogue.request import Request
 from ..errors import InvalidRequest, one_line
-from ..video import Video, check_target
+from ..folders import copy_target
+from ..pictures import PICTURE_COPIES
+from ..video import COPIES, Video
 
 _SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 _PICTURE_HELP = "a path, https:// URL or data: URI; repeat it for up to seven pictures"
@@ -104,12 +106,7 @@ def check_output(output: str, model: Model) -> None:
             f"output: a {made} is not written to standard output; name a file or a folder (./- is a file)",
             field="output",
         )
-    if model.returns == "video":
-        check_target(output)
-    else:
-        from ..pictures import check_picture_target
-
-        check_picture_target(output)
+    copy_target(output, COPIES if model.returns == "video" else PICTURE_COPIES)
 
 
 def parts(made: Any) -> tuple[Any, ...]:

@@ -102,6 +102,8 @@ class ActionBar:
     ----------
     preview, generate, again, cancel
         Called by the buttons.
+    beside
+        What stands behind the buttons.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class ActionBar:
         generate: Callable[[], object],
         again: Callable[[], object],
         cancel: Callable[[], object],
+        beside: Any,
     ) -> None:
         self._offer: Offer | None = None
         self._is_running = False
@@ -123,7 +126,7 @@ class ActionBar:
         self._again.layout.display = "none"
         self._reason = widgets.HTML()
         self._stage, self._bar = widgets.HTML(), widgets.HTML()
-        buttons = widgets.HBox([self._preview, self._generate, self._cancel, self._again])
+        buttons = widgets.HBox([self._preview, self._generate, self._cancel, self._again, beside])
         buttons.add_class("vidu-row")
         progress = widgets.VBox([self._stage, self._bar])
         progress.add_class("vidu-progress")

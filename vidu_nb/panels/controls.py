@@ -107,7 +107,8 @@ class Control:
             Something in it is no picture, video or sound.
         """
         if self.field.type == "pictures":
-            return as_references(value, most=room_for(self.field), name=self.field.parameter)
+            most = room_for(self.field)
+            return as_references(value, most=most, name=self.field.parameter, animated=[self.field.animated] * most)
         if value is None or not self.field.is_media:
             return whole(value)  # a widget takes Python's own numbers alone
         return self.field.check(value)
@@ -175,7 +176,7 @@ def _choice(field: Field) -> Shape:
     has_none = not field.required and field.default is None
     options = [(_NOT_SENT, _NONE), *shown] if has_none else shown
     value = options[0][1] if field.default is None else field.default
-    if len(options) > _RADIOS:
+    if has_none or len(options) > _RADIOS:  # that nothing is sent is no choice among the others
         return _selection(widgets.Dropdown(description=field.title, options=options, value=value))
     radio = widgets.RadioButtons(description=field.title, options=options, value=value, orientation="horizontal")
     return _selection(radio)

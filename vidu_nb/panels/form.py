@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -18,8 +18,10 @@ from .carry import carry, lay_out
 from .controls import Control, counter, shapes_style
 from .seeds import draw_seed
 
-_FEW = 6  # controls beside the prompt; where there are more, those of no role are folded away
-_UNUSUAL: tuple[Role, ...] = ("", "base64")
+_FEW = 5  # controls beside the prompt; where there are more, the unusual ones are folded away
+_UNUSUAL: tuple[Role, ...] = ("", "base64", "voice")
+_HALF = (widgets.Text, widgets.IntText, widgets.FloatText, widgets.Combobox, widgets.Dropdown)
+_HALF_TITLE, _HALF_HELP = 20, 50  # characters that half a column holds in one line, and in two
 _IDEAS = {
     "video": "Who or what is seen, what happens, how the camera moves",
     "image": "Who or what is seen, where, in which light and style",
@@ -176,7 +178,8 @@ class Form:
         """Return values from code by the controls that take them, each as its control does."""
         values = dict(values)
         if "references" in values and "references" not in self.controls and self._trays():
-            pictures = as_references(values.pop("references"), most=len(self._trays()))
+            animated = [tray.animated for tray in self._trays()]
+            pictures = as_references(values.pop("references"), most=len(animated), animated=animated)
             values = lay_out(pictures, self.model) | values
         names = {field.name: field.parameter for field in self.model.fields.values() if field.role != "references"}
         named = {names.get(name, name) if name not in self.controls else name: value for name, value in values.items()}
@@ -234,8 +237,8 @@ class Form:
         dials = [one for one in self.controls.values() if one not in told]
         folded = [one for one in dials if one.field.role in _UNUSUAL and not one.field.required]
         folded = folded if len(dials) > _FEW else []
-        content = widgets.VBox(_in_pairs(told))
-        column = widgets.VBox([one.box for one in dials if one not in folded])
+        content = widgets.VBox(_in_rows(sorted(told, key=lambda one: one.field.role != "prompt")))
+        column = widgets.VBox(_in_rows([one for one in dials if one not in folded]))
         content.add_class("vidu-content")
         column.add_class("vidu-dials")
         if folded:
@@ -279,17 +282,25 @@ class Form:
         return lock, dice
 
 
-def _in_pairs(controls: list[Control]) -> list[Any]:
-    """Return the boxes of controls, the prompt first; the trays for one picture each stand beside each other."""
-    ordered = sorted(controls, key=lambda one: one.field.role != "prompt")
-    single = [one for one in ordered if one.field.type == "picture"]
-    if len(single) < 2:
-        return [one.box for one in ordered]
-    row = widgets.HBox([one.box for one in single])
-    row.add_class("vidu-pair")
-    place = ordered.index(single[0])
-    boxes = [one.box for one in ordered if one not in single]
-    return [*boxes[:place], row, *boxes[place:]]
+def _in_rows(controls: Sequence[Control]) -> list[Any]:
+    """Return the boxes of controls in their order, where two narrow ones that follow each other share a row."""
+    rows: list[Any] = []
+    rest = list(controls)
+    while rest:
+        pair = rest[:2] if len(rest) > 1 and _is_narrow(rest[0]) and _is_narrow(rest[1]) else rest[:1]
+        rest = rest[len(pair) :]
+        row = widgets.HBox([one.box for one in pair]) if len(pair) > 1 else pair[0].box
+        if len(pair) > 1:
+            row.add_class("vidu-pair")
+        rows.append(row)
+    return rows
+
+
+def _is_narrow(control: Control) -> bool:
+    """Return whether half a column is enough: for the tray of one picture, and for a short value with a short help."""
+    field = control.field
+    is_short = len(field.title) <= _HALF_TITLE and len(field.help) <= _HALF_HELP and field.role != "seed"
+    return field.type == "picture" or (isinstance(control.widget, _HALF) and is_short)
 
 
 def noun_of(model: Model) -> str:

@@ -106,17 +106,18 @@ class Panel(widgets.VBox):
         self._is_asking = False  # a click waits for what was typed before it
         self._roundtrip = Roundtrip()
         self._service = Service(client)
-        self._actions = ActionBar(
-            preview=lambda: self._click("preview"),
-            generate=lambda: self._click("generate"),
-            again=lambda: self._click("generate", again=True),
-            cancel=self.cancel,
-        )
         self._form = Form(values or {}, model=models.find(model))
         self.model = self._form.model
         self._header = Header(self._form, lambda slug: self.set_trait("model", slug))
         self._result = ResultView()
         self._live = LiveDraft(self._form, self._result, self._say)
+        self._actions = ActionBar(
+            preview=lambda: self._click("preview"),
+            generate=lambda: self._click("generate"),
+            again=lambda: self._click("generate", again=True),
+            cancel=self.cancel,
+            beside=self._live.box,
+        )
         self._tools = ResultTools(self._service.archive, self._use_seed, self._use_picture)
         self._strip = HistoryStrip(self._open, self._try_to_compare)
         self._kept = ArchiveList(self._service.archive, self._open, self._try_to_compare)
@@ -300,10 +301,11 @@ class Panel(widgets.VBox):
         self.video = made
         if running.shows:
             self._result.show(made)
-        for one in each(made):
-            if one.path not in [earlier.path for earlier in self.history]:
-                self._strip.add(one)
-                self.history = (*self.history, one)
+        known = [earlier.path for earlier in self.history]
+        new = [one for one in each(made) if one.path not in known]
+        for one in reversed(new):  # the newest stand first, and samples in their own order
+            self._strip.add(one)
+        self.history = (*self.history, *new)
         self._service.learn(first, running.request.model)
         if first.receipt and not first.receipt.replayed:
             self._form.after_a_run()
@@ -419,7 +421,7 @@ class Panel(widgets.VBox):
     def _parts(self) -> tuple[Any, ...]:
         """Return what the panel is made of, from top to bottom."""
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
-        parts = (self._header, self._form, self._live, self._actions, self._tools, self._strip, self._kept)
+        parts = (self._header, self._form, self._actions, self._tools, self._strip, self._kept)
         return (style, *(part.box for part in parts), self._result.bar, self._result.output)
 
     def _ipython_display_(self) -> None:

@@ -23,6 +23,7 @@ from .seeds import next_seed
 from .snippets import PicturePath, as_curl, as_python, as_requests
 
 _EMPTY = '<div class="vidu-slot" style="color:var(--jp-ui-font-color2,#616161)">What is made appears here.</div>'
+_MOST_ROWS = 40  # of code: what is longer scrolls
 _SNIPPETS: dict[str, Callable[[Request, PicturePath], str]] = {
     "Python": as_python,
     "curl": as_curl,
@@ -108,7 +109,7 @@ class ResultTools:
             "Use as reference", "picture-o", "Put this picture among the references of a clip", self._as_reference
         )
         self._copies = [self._copy_button(language) for language in _SNIPPETS]
-        self._snippet = widgets.Textarea(rows=12)
+        self._snippet = widgets.Textarea()
         self._snippet.add_class("vidu-snippet")
         self._save = _button("Save a copy", "save", "Save the file with its recipe inside", self._save_copy)
         self._name = widgets.Text(description="Save as")
@@ -143,7 +144,8 @@ class ResultTools:
     def _show_snippet(self, language: str) -> None:
         """Write the code, now that it is asked for: it takes a look at every picture."""
         if self._made and self._made.request:
-            self._snippet.value = _SNIPPETS[language](self._made.request, self._picture_path)
+            self._snippet.value = code = _SNIPPETS[language](self._made.request, self._picture_path)
+            self._snippet.rows = min(code.count("\n") + 1, _MOST_ROWS)
             self._snippet.description = f"As {language}: select all and copy"
             self._snippet.layout.display = ""
             self._snippet.focus()

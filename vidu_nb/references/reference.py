@@ -10,7 +10,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -283,7 +283,9 @@ def with_signature(reference: Reference) -> Reference:
     return earlier
 
 
-def as_references(value: Source, *, most: int = MAX_REFERENCES, name: str = "references") -> tuple[Reference, ...]:
+def as_references(
+    value: Source, *, most: int = MAX_REFERENCES, name: str = "references", animated: Sequence[bool] = ()
+) -> tuple[Reference, ...]:
     """Return one or many sources as a tuple of references.
 
     Parameters
@@ -295,6 +297,8 @@ def as_references(value: Source, *, most: int = MAX_REFERENCES, name: str = "ref
         How many are taken.
     name
         What the parameter is called, for errors.
+    animated
+        Which places take a GIF that moves, in their order; none by default.
 
     Raises
     ------
@@ -308,14 +312,16 @@ def as_references(value: Source, *, most: int = MAX_REFERENCES, name: str = "ref
         return ()
     if isinstance(value, Reference) or is_single(value):
         value = [value]
-    sources = list(islice(value.items() if isinstance(value, Mapping) else value, most + 1))
+    named = value.items() if isinstance(value, Mapping) else ((None, source) for source in value)
+    sources = list(islice(named, most + 1))
     if len(sources) > most:  # refused before any is read: it may be a folder of thousands
         given = len(value) if isinstance(value, Sized) else f"more than {most}"
         raise InvalidRequest(f"{name}: {given} given: pass at most {most}", field=name)
     found = []
-    for i, source in enumerate(sources):
+    for i, (label, source) in enumerate(sources):
         try:
-            found.append(Reference(source[1], name=str(source[0])) if isinstance(value, Mapping) else Reference(source))
+            made = Reference.moving(source) if any(animated[i : i + 1]) else Reference(source)
+            found.append(made if label is None else Reference(made, name=str(label)))
         except InvalidRequest as error:
             where = f"{name}[{i}]"
             raise InvalidRequest(f"{where}: {error.message}", field=where) from None

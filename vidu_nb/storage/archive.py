@@ -46,6 +46,7 @@ from ..files import (
 from ..folders import (
     FOLDERS,
     KEY_DIGITS,
+    PICTURE_ENDINGS,
     ClipName,
     checked_hash,
     entry_name,
@@ -58,7 +59,7 @@ from ..image_file import ENDINGS, format_of, packed, unpacked
 from ..locks import hold, hold_once
 from ..pictures import Picture, Pictures, made_of
 from ..receipt import Receipt
-from ..recipe import MODEL_FACT, name_parts, request_from
+from ..recipe import MODEL_FACT, media_noted, name_parts, request_from
 from ..references.makers import MADE_BY
 from ..references.reference import Reference, identify, with_maker, with_signature
 from ..references.sources import data_uri, is_png
@@ -281,7 +282,7 @@ class Archive:
         return any(one.is_open or one.state == "stored" for one in attempts) or bool(self._named_like(key, engine))
 
     def _picture_file(self, sha256: str) -> Path | None:
-        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in ("png", "jpg", "gif"))
+        paths = (self.references / f"{checked_hash(sha256)}.{kind}" for kind in PICTURE_ENDINGS)
         return next(filter(is_regular, paths), None)
 
     def _picture(self, sha256: str) -> str | None:
@@ -509,7 +510,7 @@ class Archive:
     def request_of(self, entry: Entry) -> Request | None:
         """Return the request that an entry answers, with its pictures; None where one of them is gone."""
         try:
-            pictures = [self._picture(note["sha256"]) for note in _notes(entry.request)]
+            pictures = [self._picture(note["sha256"]) for note in _notes(entry)]
         except (OSError, ArchiveError, TypeError, KeyError):
             return None
         request = request_from(entry.request, pictures, model=entry.facts.get(MODEL_FACT))
@@ -557,15 +558,13 @@ def _ending(uri: str) -> str:
     return "gif" if uri.startswith("data:image/gif") else "png" if is_png(uri) else "jpg"
 
 
-def _notes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The notes of a described request's pictures, in their order."""
-    for value in request.values():
-        yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
+def _notes(entry: Entry) -> list[Mapping[str, Any]]:
+    return media_noted(entry.request, model=entry.facts.get(MODEL_FACT))
 
 
 def _with_makers(request: Request, entry: Entry) -> Request:
     """Return the request with what an entry remembers of how its pictures were made."""
-    makers = {note.get("sha256"): note[MADE_BY] for note in _notes(entry.request) if note.get(MADE_BY)}
+    makers = {str(note.get("sha256")): note[MADE_BY] for note in _notes(entry) if note.get(MADE_BY)}
     return request.with_pictures(lambda one: with_maker(one, makers.get(one.sha256))) if makers else request
 
 
@@ -624,13 +623,14 @@ def _rescued(attempt: Attempt, data: bytes, problem: str) -> ArchiveError:
         f"the answer came, but {problem}; its bytes are {where} and in this error's .data",
         remedy="Save them before you close the kernel: error.data is what was paid for.",
     )
-    error.data, error.billed = data, "yes" if attempt.facts["price_usd"] else "no"
+    error.data, error.billed = data, "no" if attempt.facts["engine"] == PREVIEW else "yes"
     return error
 
 
 def _ending_of(data: bytes) -> str:
-    pictures = unpacked(data)
-    return "json" if len(pictures) > 1 else ENDINGS[format_of(data)] if pictures else "mp4"
+    if kind := format_of(data):
+        return ENDINGS[kind]
+    return "json" if data[:1] in (b"{", b"[") else "mp4"
 
 
 def _is_an_engines(folder: str) -> bool:

@@ -110,6 +110,7 @@ class Journal:
         price_usd: float,
         request: dict[str, Any],
         request_model: str = "",
+        returns: str = "",
         pictures: list[dict[str, Any]] | None = None,
         credits_before: float | None = None,
     ) -> Attempt:
@@ -124,7 +125,7 @@ class Journal:
             "lock": lock,
             "price_usd": price_usd,
             "credits_before": credits_before,
-            **({"request_model": request_model} if request_model else {}),
+            **({"request_model": request_model, "returns": returns} if request_model else {}),
             "request": request,
             "pictures": pictures or [],
             "events": [{"state": "prepared", "at": _now()}],
@@ -194,12 +195,14 @@ def _check(path: Path, facts: dict[str, Any]) -> None:
     request, events = facts["request"], facts["events"]
     headers = [event.get("headers", {}) for event in events]
     tickets = [event.get("ticket", {}) for event in events]
-    texts = [facts[name] for name in ("key", "id", "lock", "engine", "model")] + [request.get("prompt", "")]
+    texts = [facts[name] for name in ("key", "id", "lock", "engine", "model")]
+    texts += [] if "request_model" in facts else [request.get("prompt", "")]  # another model's may be anything
     texts += [event["state"] for event in events] + [value for some in headers for value in some.values()]
     figures = [facts["price_usd"], *(event.get("elapsed_s", 0) for event in events)]
     is_whole = (
         all(isinstance(text, str) for text in texts)
         and all(math.isfinite(figure) and figure >= 0 for figure in figures)
+        and isinstance(request, dict)
         and path.name == f"{facts['key']}.{facts['id']}.json"
         and _LOCK.fullmatch(facts["lock"])
         and facts["engine"]

@@ -11,7 +11,7 @@ from ..errors import ArchiveError, InvalidRequest
 from ..files import sync_folder
 from ..folders import check_outside
 from ..pictures import Picture, Pictures
-from ..recipe import describe
+from ..recipe import MODEL_FACT, describe, named_model, prompt_noted
 from .archive import Archive, Entry
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ def listing(archive: Archive) -> list[Row]:
                 "file": _name(entry),
                 "created_at": receipt.get("created_at"),
                 "cost_usd": receipt.get("cost_usd"),
-                "prompt": entry.request.get("prompt"),
+                "prompt": prompt_noted(entry.request, model=entry.facts.get(MODEL_FACT)) or None,
             }
         )
     return rows
@@ -38,13 +38,16 @@ def listing(archive: Archive) -> list[Row]:
 
 def nearest(archive: Archive, request: Request, *, engine: str) -> str:
     """Say which of an engine's requests comes closest to one that is not in the archive, and in what it differs."""
-    wanted = describe(request)
-    best: tuple[int, str] | None = None
+    wanted, model = describe(request), named_model(request).get(MODEL_FACT)
+    best: tuple[tuple[bool, int], str] | None = None
     for entry in archive.entries(engine=engine):
         if isinstance(entry, Entry) and (known := entry.request):
             differing = [name for name in wanted if _comparable(known.get(name)) != _comparable(wanted[name])]
-            if best is None or len(differing) < best[0]:
-                best = len(differing), f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
+            is_other = entry.facts.get(MODEL_FACT) != model
+            differing = ["model", *differing] if is_other else differing
+            rank = is_other, len(differing)
+            if best is None or rank < best[0]:
+                best = rank, f"{entry.clip.name} differs in {', '.join(differing) or 'nothing'}"
     return f"nothing is kept for this request; the nearest is: {best[1]}" if best else "nothing is kept here"
 
 
@@ -137,6 +140,7 @@ def _name(entry: Entry) -> str:
 
 
 def _comparable(value: Any) -> Any:
+    """Return a described value, and for a picture what tells it from others: not its name."""
     if isinstance(value, list):
-        return [one.get("sha256") if isinstance(one, dict) else one for one in value]
-    return value
+        return [_comparable(one) for one in value]
+    return value["sha256"] if isinstance(value, dict) and "sha256" in value else value

@@ -274,7 +274,13 @@ def _identity(value: Any) -> Any:
 
 def _listed(model: Model, parameters: dict[str, Any]) -> dict[str, list[Any]]:
     """Return each parameter that is given, under its name in Python and in the model's order, as a list of values."""
-    named = {model.fields[name].parameter if name in model.fields else name: one for name, one in parameters.items()}
+    named: dict[str, Any] = {}
+    for asked, value in parameters.items():
+        one = model.by_parameter.get(asked) or model.fields.get(asked)
+        name = one.parameter if one else asked
+        if name in named:
+            raise InvalidRequest(f"{asked}: is another name of {name}: pass one of the two", field=name)
+        named[name] = value
     named = _laid_out(model, named)
     if strange := [name for name in named if name not in model.by_parameter]:
         problem = f"{strange[0]}: unknown parameter; known are {', '.join(model.by_parameter)}"

@@ -326,6 +326,17 @@ def test_one_models_calls_tell_nothing_of_anothers(monkeypatch):
     assert button(panel, "Generate").description == "Generate (about $0.008, about 6 s)"
 
 
+def test_a_limit_that_nobody_knows_is_none():
+    """A model whose page names no number of pictures gets as many as are given, and its tray names no limit."""
+    urls = [f"https://example.com/{number}.png" for number in range(9)]
+    panel = vidu.panel("Image9 waves", urls, model=WAN)
+    assert len(panel.request.pictures) == 9
+    trays = [one for one in walk(panel) if isinstance(one, ReferenceTray)]
+    assert [tray.limits["open"] for tray in trays] == [True]
+    panel.model = next(iter(vidu.models))
+    assert len(panel.request.pictures) == 7
+
+
 def test_ideas_fit_the_model():
     """A starting point fills what a model of videos has of it; models of pictures have none."""
     panel = vidu.panel(model=WAN)

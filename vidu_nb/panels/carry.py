@@ -7,7 +7,6 @@ from typing import Any
 
 from ..catalogue.field import Field
 from ..catalogue.model import Model
-from ..references.reference import MAX_REFERENCES
 
 Values = Mapping[str, Any]
 
@@ -53,7 +52,7 @@ def lay_out(pictures: tuple[Any, ...], model: Model) -> dict[str, Any]:
 
 def room_for(field: Field) -> int:
     """Return how many pictures a parameter takes."""
-    return (field.max_items or MAX_REFERENCES) if field.type == "pictures" else 1
+    return field.most if field.type == "pictures" else 1
 
 
 def _counterpart(field: Field, model: Model) -> Field | None:

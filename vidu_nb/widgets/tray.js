@@ -346,7 +346,7 @@ class Tray {
     this.cards = new Map(items.map((item) => [item.id, known.get(item.id) ?? this.card(item)]));
     [...this.cards.values()].forEach((card, index) => card.place(index, good));
     this.show([...this.cards.values(), ...this.pending]);
-    this.count.textContent = `${good} of ${this.limits.pictures}`;
+    this.count.textContent = this.limits.open ? `${good}` : `${good} of ${this.limits.pictures}`;
   }
 
   // Puts the cards into the list; the focus stays where it was, or goes to a neighbour of a card that went.

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import anywidget
 import traitlets
 
+from ..catalogue.field import MOST_MEDIA
 from ..errors import InvalidRequest, one_line
 from ..references.reference import MAX_REFERENCES, Reference, Source, as_references
 
@@ -140,7 +141,8 @@ class ReferenceTray(anywidget.AnyWidget):
         self._ids = count(1)
         self._lock = threading.RLock()  # some kernels handle messages in a thread beside the running cell
         self._actions = {"file": self._add_file, "url": self._add_url, "move": self._move, "remove": self._remove}
-        super().__init__(limits={**_LIMITS, "pictures": most}, words={"title": title, "about": about})
+        limits = {**_LIMITS, "pictures": most, "open": most >= MOST_MEDIA}  # then nobody knows how many are taken
+        super().__init__(limits=limits, words={"title": title, "about": about})
         self.on_msg(self._receive)
         self.references = references
 
@@ -253,7 +255,8 @@ class ReferenceTray(anywidget.AnyWidget):
         with self._lock:
             picture = self._find(content)
             self._show([one for one in self._pictures if one is not picture])
-            return f"{picture.label} removed, {len(self.references)} of {_pictures(self.most)} left"
+            limit = "" if self.most >= MOST_MEDIA else f" of {_pictures(self.most)}"
+            return f"{picture.label} removed, {len(self.references)}{limit} left"
 
     def _find(self, content: Mapping[str, Any]) -> _Picture:
         found = next((one for one in self._pictures if one.id == content.get("id")), None)

@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 from catalogues import FOLDER, PAINTER, painter_with
+from common import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -533,7 +534,7 @@ def test_threads_see_whole_models(folder, tmp_path):
 
 def test_an_example_of_the_documents_is_a_model(tmp_path):
     """The page on models shows a whole file; it loads, and says what it says."""
-    text = (FOLDER.parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     shown = [textwrap.dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
     path = tmp_path / "grok.toml"
     path.write_text(next(block for block in shown if block.startswith("slug")), encoding="utf-8")

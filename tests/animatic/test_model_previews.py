@@ -328,3 +328,17 @@ def test_a_frame_has_no_more_pixels_than_4k():
     sides = "".join(f'[fields.{one}]\ntype = "integer"\nrole = "{one}"\nsure = false\n' for one in ("width", "height"))
     request = painter_with(sides).request(prompt="A wave", width=8192, height=8192)
     assert frame_of(request) == (2880, 2880)
+
+
+@pytest.mark.parametrize("name", ["num_inference_steps", "guidance_scale", "scheduler", "negative_prompt"])
+def test_every_parameter_is_seen_on_a_small_picture_beside_all_others(name):
+    """What finds no place in one line of small print stands in the next one."""
+    asked = {
+        "prompt": "blue night", "image": Image.new("RGB", (256, 256), "peru"), "strength": 0.5, "seed": 3,
+        "scheduler": "UniPC", "base_model": "juggernaut", "num_inference_steps": 40, "guidance_scale": 9,
+        "negative_prompt": "hat",
+    }  # fmt: skip
+    other = {"num_inference_steps": 41, "guidance_scale": 10, "scheduler": "Euler", "negative_prompt": "dog"}[name]
+    model = models["sdxl-img2img"]
+    first, second = (make_outputs(model.request(**asked | change)) for change in ({}, {name: other}))
+    assert first[0].data != second[0].data

@@ -115,6 +115,31 @@ def small_print(width: int, height: int, text: str) -> Chip:
     )
 
 
+def small_prints(width: int, height: int, text: str) -> list[Chip]:
+    """Draw the same in as many lines as it takes, one below the other, at most down to the picture's middle."""
+    letters = Letters(max(7, round(0.024 * min(width, height))), 400)
+    room = width - badge_chip(width, height).image.width - 4 * _margin(width, height)
+    lines: list[str] = []
+    for part in drawable(text[:_ENOUGH]).split(_BETWEEN):
+        longer = f"{lines[-1]}{_BETWEEN}{part}" if lines else part
+        if lines and letters.width(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    chips: list[Chip] = []
+    top = 0
+    for line in lines:
+        chip = small_print(width, height, line)
+        top = top + chip.image.height if chips else chip.y
+        if top + chip.image.height > height // 2:
+            break
+        chips.append(chip._replace(y=top))
+    return chips
+
+
+_BETWEEN = " · "  # two parameters
+
+
 _ENOUGH = 500  # characters: far more than a line holds
 
 

@@ -17,7 +17,7 @@ from ...references.images import decode
 from ..cancellation import Question, check
 from ..fetching import AddressRule, fitted, is_allowed, load_picture, load_pictures
 from ..film.camera import Box
-from ..film.lettering import badge_chip, caption_chip, small_print
+from ..film.lettering import badge_chip, caption_chip, small_prints
 from ..output import Output
 from ..parameters import details, frame_of, prompt_of, samples_of, strength_of, text_of
 from ..subjects import subjects_of
@@ -200,7 +200,8 @@ def _labelled(image: Image.Image, prompt: str, text: str) -> Picture:
     """Write the badge, the prompt and the small print on a picture."""
     badge_chip(*image.size).onto(image)
     if text:
-        small_print(*image.size, text).onto(image)
+        for chip in small_prints(*image.size, text):
+            chip.onto(image)
     if prompt:
         caption_chip(*image.size, "", prompt).onto(image)
     return np.asarray(image)

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequest
 from ..references.attachment import Attachment
+from ..references.cast import holds_cast, spread_cast
 from ..references.reference import Reference, as_references
 from .field import MANY, Field, Role, entry
 
@@ -61,7 +62,7 @@ class Request(BaseModel):
         # Our own error is raised outside the except block, so that no traceback carries pydantic's.
         problems: tuple[tuple[str, str], ...]
         try:
-            super().__init__(**spread(self.of, parameters))
+            super().__init__(**spread(self.of, with_cast(self.of, parameters)))
             problems = ()
         except ValidationError as error:
             problems = tuple(_problems(self.of, error.errors(include_url=False)))
@@ -344,6 +345,28 @@ def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     rest = {name: value for name, value in parameters.items() if name != "references"}
     found = as_references(parameters["references"], most=len(free), animated=[one.animated for one in free])
     return rest | {one.parameter: picture for one, picture in zip(free, found, strict=False)}
+
+
+def with_cast(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with pictures and names in the place of a `Cast`.
+
+    Raises
+    ------
+    InvalidRequest
+        The model has no prompt, a name is unknown, or there are more pictures than the model takes.
+    """
+    field = model.by_role("references")
+    names = {"references", *((field.name, field.parameter) if field else ())}
+    given = next((name for name in parameters if name in names and holds_cast(parameters[name])), None)
+    if given is None:
+        return parameters
+    prompt = model.by_role("prompt")
+    if prompt is None:
+        message = f"{given}: a prompt mentions a cast, and {model.slug} takes none: pass the pictures themselves"
+        raise InvalidRequest(message, field=given)
+    most = field.most if field else sum(one.type == "picture" for one in model.media)
+    asked = prompt.name if prompt.name in parameters else prompt.parameter
+    return spread_cast(parameters, prompt=asked, references=given, mention=model.mention, most=most)
 
 
 def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:

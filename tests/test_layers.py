@@ -23,6 +23,7 @@ pictures video storage
 client widgets
 api measures
 sweeps
+films
 panels
 commands
 """.split()  # noqa: SIM905

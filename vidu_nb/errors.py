@@ -239,7 +239,10 @@ class BudgetExceeded(ViduError):
 
 
 class ConfirmationNeeded(ViduError):
-    """A sweep would cost more than is spent without confirmation; nothing was sent. ``.plan`` holds the priced plan."""
+    """A sweep or a film would cost more than is spent without confirmation; nothing was sent.
+
+    ``.plan`` holds the priced plan, or the film.
+    """
 
     plan: Any = None
 
@@ -251,6 +254,12 @@ class SweepInterrupted(_Explained, KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]  # in a notebook: where the code stood when somebody pressed a button tells nothing
+
+
+class FilmInterrupted(SweepInterrupted):
+    """A person interrupted a film: what landed is kept, and in ``.film``; shooting it again goes on from there."""
+
+    film: Any = None
 
 
 class ArchiveError(ViduError):

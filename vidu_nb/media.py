@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import struct
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -171,6 +172,21 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         raise ViduError(f"{Path(path).name} holds no picture")
     width, height = _fit(found.width, found.height, side)
     image: Image = found.to_image(width=width, height=height, interpolation="AREA")
+    return image
+
+
+def last_frame(path: str | os.PathLike[str]) -> Image:
+    """Decode the last frame as a PIL image of the clip's own size.
+
+    Raises
+    ------
+    ViduError
+        As for `poster`.
+    """
+    found = next(iter(deque(decode(path), maxlen=1)), None)
+    if found is None:
+        raise ViduError(f"{Path(path).name} holds no picture")
+    image: Image = found.to_image()
     return image
 
 

@@ -47,6 +47,18 @@ def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: S
         media.append_box(target, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
 
 
+def write_film(path: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
+    """Put a film's recipe into its MP4, which has chapters already, and the pictures into a box of their own."""
+    tagged = path.with_name(f"{path.name}.tagged")
+    try:
+        media.write_tags(path, tagged, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
+        tagged.replace(path)
+    finally:
+        tagged.unlink(missing_ok=True)
+    if pictures:
+        media.append_box(path, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
+
+
 def _for_others(picture: Medium) -> str:
     return shareable(picture.url) if picture.is_url else picture.url
 
@@ -107,7 +119,7 @@ def read_recipe(path: Path) -> tuple[Request | None, Receipt | None]:
     receipt = Receipt.from_dict(recipe["receipt"]) if isinstance(recipe.get("receipt"), dict) else None
     if "request" not in recipe:
         return None, receipt
-    pictures = _pictures_in(path) if image_file.read(path) is None else None
+    pictures = media_in(path) if image_file.read(path) is None else None
     return request_from(recipe["request"], pictures, model=recipe.get(MODEL_FACT)), receipt
 
 
@@ -142,14 +154,15 @@ def describe(request: Request, *, shown: Callable[[str], str] = str) -> dict[str
     shown
         What becomes of an address.
     """
+    return request.each_medium(lambda one: note_of(one, shown=shown))
 
-    def note(one: Medium) -> dict[str, Any]:
-        claim, size = (one.claim, one.size) if isinstance(one, Reference) else ("", None)
-        url = shown(one.url) if one.is_url else None
-        made = {MADE_BY: one.made_by} if isinstance(one, Reference) and one.made_by else {}
-        return {"name": one.name, "size": size, "sha256": claim or one.sha256, "url": url, **made}
 
-    return request.each_medium(note)
+def note_of(one: Medium, *, shown: Callable[[str], str] = str) -> dict[str, Any]:
+    """Return a picture, a video or a sound as JSON-ready values: name, size, hash, and what becomes of its address."""
+    claim, size = (one.claim, one.size) if isinstance(one, Reference) else ("", None)
+    url = shown(one.url) if one.is_url else None
+    made = {MADE_BY: one.made_by} if isinstance(one, Reference) and one.made_by else {}
+    return {"name": one.name, "size": size, "sha256": claim or one.sha256, "url": url, **made}
 
 
 def named_model(request: Request) -> dict[str, str]:
@@ -264,13 +277,19 @@ def request_from(payload: Any, media: Sequence[str | None] | None, *, model: obj
 
 
 def _medium(field: Field, note: Any, url: str | None) -> Medium:
+    return read_medium(note, url, is_link=not field.type.startswith("picture"))
+
+
+def read_medium(note: Any, url: str | None, *, is_link: bool) -> Medium:
+    """Make a picture, or a video or sound, of what `note_of` wrote and its ``data:`` URI."""
     text, name = str(note["url"] or url), str(note["name"])
-    if field.type.startswith("picture"):
+    if not is_link:
         return Reference.from_wire(text, name=name, sha256=str(note["sha256"]), made_by=note.get(MADE_BY))
     return Attachment.from_wire(text, name=name)
 
 
-def _pictures_in(path: Path) -> list[str] | None:
+def media_in(path: Path) -> list[str] | None:
+    """Return the pictures, videos and sounds that a saved file carries as ``data:`` URIs, None where it has none."""
     box = media.read_box(path, PICTURES_BOX)
     try:
         pictures = json.loads(box) if box else None

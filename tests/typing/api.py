@@ -80,7 +80,7 @@ def looking(video: vidu.Video) -> Iterator[object]:
     assert_type(video.receipt.cost_usd if video.receipt else None, float | None)
     assert_type(video.save("clip.mp4", references=False), Path)
     assert_type(video.poster(side=320), Image)
-    assert_type(vidu.load("clip.mp4"), vidu.Video | vidu.Picture)
+    assert_type(vidu.load("clip.mp4"), vidu.Video | vidu.Picture | vidu.Film)
     assert_type(vidu.show([video, video], labels=["a", "b"]), vidu.Player)
     assert_type(vidu.storyboard(video), vidu.Storyboard | None)
     yield from video.frames(side=64)

@@ -366,7 +366,7 @@ def with_cast(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
         raise InvalidRequest(message, field=given)
     most = field.most if field else sum(one.type == "picture" for one in model.media)
     asked = prompt.name if prompt.name in parameters else prompt.parameter
-    return spread_cast(parameters, prompt=asked, references=given, mention=model.mention, most=most)
+    return spread_cast(parameters, prompt=asked, references=given, name_pictures=model.name_pictures, most=most)
 
 
 def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:

@@ -347,6 +347,24 @@ class Client:
                 session.notify(f"{error.message}: the service's record has it.")
             return Collection(session, found, check).run(request)
 
+    def takes(self, request: Request) -> list[Made]:
+        """Return everything that is kept for a request, in the order in which it came; nothing is sent.
+
+        More than one where ``fresh=True`` paid for other takes.
+
+        Raises
+        ------
+        ArchiveError
+            Something is kept and can't be used.
+
+        >>> Client.preview().takes(VideoRequest(prompt="A cat", references="https://example.com/cat.png"))
+        []
+        """
+        request = self.archive.recognise(request)
+        key = self.archive.key_of(request, engine=self.engine, model=self.name_of(request.model))
+        entries = self.archive.takes(key, engine=self.engine)
+        return [self.archive.open(entry, request=request) for entry in entries]
+
     def credits(self) -> Credits:
         """Ask for the account's balance in US dollars; a free call.
 

@@ -8,7 +8,7 @@ import re
 import tomllib
 import unicodedata
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,9 +103,9 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         >>> Cast(anna="https://example.com/a.png").mentioned("@Anna, @anna and me@example.com, at @@home")
         ('anna',)
         """
-        found: list[str] = []
-        self.write(prompt, lambda name: found.append(name) or "")
-        return tuple(dict.fromkeys(found))
+        found: dict[str, str] = {}
+        self.write(prompt, lambda name: found.setdefault(name, ""))
+        return tuple(found)
 
     def write(self, prompt: str, phrase: Callable[[str], str]) -> str:
         """Return a prompt with a phrase in the place of each mention, and a plain @ for ``@@``.
@@ -246,7 +246,9 @@ def _checked_name(given: object) -> str:
     name = unicodedata.normalize("NFC", given) if isinstance(given, str) else ""
     if _NAME.fullmatch(name) and len(name) <= _MAX_NAME:
         return name
-    problem = f"cast: {one_line(repr(given), 60)} can't be written after an @: use letters, digits, _ and single hyphens"
+    problem = (
+        f"cast: {one_line(repr(given), 60)} can't be written after an @: use letters, digits, _ and single hyphens"
+    )
     raise InvalidRequest(f"{problem}, at most {_MAX_NAME} characters", field="cast")
 
 
@@ -331,7 +333,7 @@ def thumbnail(image: Image, *, side: int = _THUMB) -> bytes:
     return buffer.getvalue()
 
 
-def number_phrase(mention: str, name: str, numbers: list[int]) -> str:
+def number_phrase(mention: str, name: str, numbers: Sequence[int]) -> str:
     """Return what a prompt calls somebody by the numbers of their pictures.
 
     Parameters
@@ -356,7 +358,14 @@ def number_phrase(mention: str, name: str, numbers: list[int]) -> str:
     return counted.sub(each, mention).replace("{name}", name)
 
 
-def spread_cast(parameters: dict[str, Any], *, prompt: str, references: str, mention: str, most: int) -> dict[str, Any]:
+def spread_cast(
+    parameters: dict[str, Any],
+    *,
+    prompt: str,
+    references: str,
+    name_pictures: Callable[[str, Sequence[int]], str],
+    most: int,
+) -> dict[str, Any]:
     """Return a request's parameters with the cast's pictures and names in the place of the cast.
 
     Parameters
@@ -365,8 +374,8 @@ def spread_cast(parameters: dict[str, Any], *, prompt: str, references: str, men
         As they were given; one of them holds a `Cast`.
     prompt, references
         The names of those two.
-    mention
-        How the model's file names one picture.
+    name_pictures
+        `Model.name_pictures`.
     most
         How many pictures the model takes.
 
@@ -400,5 +409,5 @@ def spread_cast(parameters: dict[str, Any], *, prompt: str, references: str, men
         for name in (name for name in mentioned if name in one):
             numbers[name] = [len(pictures) + i for i, _ in enumerate(cast[name], 1)]
             pictures += cast[name]
-    written = cast.write(text, lambda name: number_phrase(mention, name, numbers[name]))
+    written = cast.write(text, lambda name: name_pictures(name, numbers[name]))
     return {**parameters, prompt: written, references: pictures}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from .camera import Scene
 
@@ -101,6 +102,15 @@ def render(
         if not done:
             with suppress(OSError):
                 FilePath(path).unlink()
+
+
+def last_frame(storyboard: Storyboard, pictures: Sequence[Picture]) -> Image:
+    """Draw a storyboard's last frame without captions and badge, as a PIL image."""
+    film = Film(storyboard, pictures, captions=False)
+    frame = new_frame(storyboard.width, storyboard.height)
+    film.draw(storyboard.frames - 1, planes_of(frame), marked=False)
+    image: Image = frame.to_image()  # type: ignore[no-untyped-call]
+    return image
 
 
 # ── The belt: frames go round between the maker and the encoder ───────────────────────────────────
@@ -250,8 +260,8 @@ class Film:
         self._lenses = make_lenses(*self._out)
         self._spare = planes_of(new_frame(*self._out))
 
-    def draw(self, index: int, planes: Planes) -> None:
-        """Draw frame `index` into `planes`."""
+    def draw(self, index: int, planes: Planes, *, marked: bool = True) -> None:
+        """Draw frame `index` into `planes`, marked as a preview."""
         board = self._board
         number = board.at(index)
         shot = board.shots[number]
@@ -268,7 +278,7 @@ class Film:
         else:
             self._stages.pop(number - 1, None)
             self._write(number, 1, planes)
-        for chip in self._always:
+        for chip in self._always if marked else ():
             chip.onto(planes)
 
     def _write(self, number: int, opacity: float, planes: Planes) -> None:

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args, overload
+from typing import NamedTuple, get_args, overload
 
 from ..catalogue.field import plain
 from ..catalogue.model import Model
@@ -33,6 +33,13 @@ from .submit import Submission
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth
 TIMEOUT = 600.0  # s; a clip takes about 120
+
+
+class Waiting(NamedTuple):
+    """A call that a service's queue has: its request's key, and its id in the journal."""
+
+    key: str
+    id: str
 
 
 class Client:
@@ -346,6 +353,41 @@ class Client:
                     raise
                 session.notify(f"{error.message}: the service's record has it.")
             return Collection(session, found, check).run(request)
+
+    def begin(self, request: Request, *, again: bool = False) -> Made | Waiting:
+        """Ask as `generate` does, and don't wait for a queued clip: `advance` brings it, at no further cost.
+
+        Raises
+        ------
+        ViduError
+            As for `generate`.
+        """
+        try:
+            return self._impatient().generate(request, again=again)
+        except OutcomeUnknown as error:
+            if not error.fetchable:
+                raise
+            request = self.archive.recognise(request)
+            key = self.archive.key_of(request, engine=self.engine, model=self.name_of(request.model))
+            return Waiting(key, self.archive.journal.attempts_for(key)[-1].id)
+
+    def advance(self, call: Waiting) -> Made | None:
+        """Take one step of a call that `begin` left waiting: return what it made, None while it is not made.
+
+        Raises
+        ------
+        ViduError
+            As for `generate`.
+        """
+        try:
+            return self._impatient()._recovery.collect(*call)  # noqa: SLF001
+        except OutcomeUnknown as error:
+            if error.fetchable:
+                return None
+            raise
+
+    def _impatient(self) -> Client:
+        return self._over(replace(self._session, waits=0.0))
 
     def takes(self, request: Request) -> list[Made]:
         """Return everything that is kept for a request, in the order in which it came; nothing is sent.

@@ -239,7 +239,7 @@ class Collection:
         status, answer = await_job(
             ticket,
             partial(session.free_call, "GET"),
-            seconds=session.timeout,
+            seconds=session.timeout if session.waits is None else session.waits,
             kind=self._kind,
             check=self.check,
             progress=session.progress,

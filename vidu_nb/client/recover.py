@@ -158,6 +158,21 @@ class Recovery:
                     ended.append(now)
         return self._collect_each(ended, check)
 
+    def collect(self, key: str, name: str) -> Made | None:
+        """Take the next step of a call that is not closed, or return what was made of it meanwhile.
+
+        Raises
+        ------
+        OutcomeUnknown
+            It brings nothing, or not yet: ``.fetchable`` tells the two apart.
+        InvalidRequest
+            No such call.
+        """
+        attempt = next((one for one in self.archive.journal.attempts_for(key) if one.id == name), None)
+        if attempt is None:
+            raise InvalidRequest(f"call: {name!r} is not in the journal", field="call")
+        return self._collect(attempt, None, "", self.session.cancellation_check())
+
     def look_for_lost(self, key: str, lock: str, check: Callable[[], None]) -> Attempt | None:
         """Look for the call that the caller has just made under its lock; None unless it was lost and is found."""
         made = [attempt for attempt in self.archive.journal.attempts_for(key) if _lock_of(attempt) == lock]

@@ -82,6 +82,8 @@ class Session:
         ``"inline"`` sends pictures inside the request, ``"storage"`` puts them into the service's storage first.
     progress
         Gets the part of a queued clip that is made, 0 to 1, where the service reports it.
+    waits
+        Seconds to wait for a queued clip; None for `timeout`.
     call
         Makes what carries a request for a clip to the engine and brings its answer: a `transport.Call`, or its like.
     account
@@ -97,6 +99,7 @@ class Session:
     mode: Mode = "auto"
     uploads: Uploads = "inline"
     progress: Callable[[float], object] = lambda _: None
+    waits: float | None = None
     call: NewTransport = Call
     account: Account = field(default_factory=Account)
     _calls: set[Transport] = field(default_factory=set, init=False)

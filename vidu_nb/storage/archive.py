@@ -491,6 +491,17 @@ class Archive:
             except ArchiveError as error:
                 yield error
 
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry of a name such as `Entry.name`, None where there is none.
+
+        Raises
+        ------
+        ArchiveError
+            It is damaged, or of a newer format.
+        """
+        path = self.folder / name
+        return self._read(path) if is_entry(name) and os.path.lexists(path) else None
+
     def open(self, entry: Entry, *, request: Request | None = None) -> Made:
         """Return what is kept as a `Video`, a `Picture` or `Pictures`, after its bytes were checked against their hash.
 

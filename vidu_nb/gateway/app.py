@@ -6,8 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -390,14 +389,14 @@ async def resume(state: State, teacher: Teacher) -> dict[str, bool]:  # noqa: AR
     return {"paused": False}
 
 
-def build_app(state: GatewayState, ready: threading.Event) -> FastAPI:
-    """Return the application; `ready` is set once it runs."""
+def build_app(state: GatewayState, ready: Callable[[], object]) -> FastAPI:
+    """Return the application; `ready` is called once it runs."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.desk.watch)
-            ready.set()
+            ready()
             yield
             tasks.cancel_scope.cancel()
         await state.desk.close()

@@ -203,16 +203,20 @@ class Ledger:
             row = db.execute(select(people).where(people.c.name == name)).mappings().first()
         return self._person(row) if row and row["state"] != "revoked" else None
 
-    def _person(self, row: Mapping[str, Any]) -> Person:
+    def _person(self, row: Any) -> Person:
         usd = self.each_usd if row["usd"] is None else row["usd"]
         return Person(row["id"], row["name"], row["role"] == "teacher", usd, row["state"] == "paused")
 
     def everybody(self) -> list[dict[str, Any]]:
         """Return a row for each person: name, role, state, budget, spent and reserved, left, calls, calls running."""
         with self._begin() as db:
-            spent = dict(db.execute(select(works.c.person, func.sum(works.c.usd)).group_by(works.c.person)).all())
-            asked = dict(db.execute(select(calls.c.person, func.count()).group_by(calls.c.person)).all())
-            running = dict(
+            spent: dict[int, float] = dict(
+                db.execute(select(works.c.person, func.sum(works.c.usd)).group_by(works.c.person)).all()
+            )
+            asked: dict[int, int] = dict(
+                db.execute(select(calls.c.person, func.count()).group_by(calls.c.person)).all()
+            )
+            running: dict[int, int] = dict(
                 db.execute(
                     select(works.c.person, func.count()).where(works.c.state == "running").group_by(works.c.person)
                 ).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 import uvicorn
@@ -26,15 +27,24 @@ class GatewayServer:
     def __init__(self, state: GatewayState, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.state = state
         self.ready = threading.Event()
+        self._then: Callable[[], object] = bool
         self._socket = socket.create_server((host, port), backlog=512)
         self.base_url = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            build_app(state, self.ready),
+            build_app(state, self._is_ready),
             log_level="error", access_log=False, server_header=False, date_header=False,
             timeout_graceful_shutdown=2, lifespan="on", http="h11", ws="none", proxy_headers=False,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
+
+    def on_ready(self, then: Callable[[], object]) -> None:
+        """Call a function once it answers."""
+        self._then = then
+
+    def _is_ready(self) -> None:
+        self.ready.set()
+        self._then()
 
     def run(self) -> None:
         """Serve in this thread until SIGINT or SIGTERM."""

@@ -17,12 +17,13 @@ from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
 from .folders import PICTURE_ENDINGS, archive_of, checked_hash
 from .receipt import Receipt
-from .recipe import MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted
+from .recipe import FILM_FACT, MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted
 from .references.makers import MADE_BY, bounded
 from .references.sources import data_uri
 
 _PROMPT_SHOWN = 160  # characters
 _NAME_SHOWN = 60
+_MOST_SCENES = 200  # of a film
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
 _WRAP = "break-word;max-width:24em"  # a long name is cut into lines; short words make their column as wide as they are
 
@@ -124,7 +125,7 @@ class Chain(tuple[Step, ...]):
 
 
 def chain_of(path: Path, request: Request | None, receipt: Receipt | None) -> Chain:
-    """Return the steps that led to a file.
+    """Return the steps that led to a file; for a film those of all its scenes.
 
     Parameters
     ----------
@@ -141,9 +142,20 @@ def chain_of(path: Path, request: Request | None, receipt: Receipt | None) -> Ch
     made = (receipt and receipt.original) or receipt
     recipe = recipe_of(request, made) if request else recipe_in(path)
     steps: dict[str, Step] = {}  # by what was asked and reported: one picture may be used in several places
-    for found in _walk(recipe, archive_of(path), request=request, used_as=""):
-        steps.setdefault(json.dumps([found.model, found.described, _told(found.receipt)], sort_keys=True), found)
+    for one in _clips_of(recipe):
+        for found in _walk(one, archive_of(path), request=request, used_as=""):
+            steps.setdefault(json.dumps([found.model, found.described, _told(found.receipt)], sort_keys=True), found)
     return Chain(steps.values())
+
+
+def _clips_of(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a recipe, or those of a film's scenes; a file may hold anything."""
+    film = recipe.get(FILM_FACT)
+    scenes = film.get("scenes") if isinstance(film, Mapping) else None
+    if not isinstance(scenes, list):
+        return [recipe]
+    clips = (scene.get("clip") for scene in scenes[:_MOST_SCENES] if isinstance(scene, Mapping))
+    return [clip for clip in clips if isinstance(clip, Mapping)]
 
 
 def _told(receipt: Receipt | None) -> dict[str, Any]:

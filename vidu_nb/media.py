@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ViduError
 from .libraries import check_library
@@ -51,6 +51,14 @@ class VideoInfo:
     sample_rate: int | None
     channels: int | None
     size_bytes: int
+
+
+class Chapter(NamedTuple):
+    """A part of a file, from and to which second, and its title."""
+
+    start: float
+    end: float
+    title: str
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -98,8 +106,17 @@ def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
+def decode(path: str | os.PathLike[str], *, sound: bool = False, start: float = 0.0) -> Iterator[Any]:
     """Decode the picture's frames, upright, or the sound's, as PyAV gives them: the one way to read what a file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sound
+        The sound's, not the picture's.
+    start
+        Seconds; the first frame is that of the last key frame before.
 
     Raises
     ------
@@ -113,6 +130,8 @@ def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any
         stream.thread_type = "AUTO"
         turns = [] if sound else _turns(path)
         try:
+            if start > 0:
+                container.seek(round(start * 1_000_000))
             frames = container.decode(stream)
             yield from _turned(frames, stream, turns) if turns else frames
         except av.FFmpegError as error:
@@ -165,7 +184,7 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         The file is missing, holds no picture, or is damaged before that moment.
     """
     found = None
-    for found in decode(path):
+    for found in decode(path, start=at):
         if found.time is not None and found.time >= at:
             break
     if found is None:
@@ -264,6 +283,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     movflags = {"movflags": "+faststart+use_metadata_tags"}
     with open_media(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
         new.metadata.update({**old.metadata, **tags})
+        new.set_chapters(_whole_chapters(old))
         streams = {
             stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)
         }
@@ -272,6 +292,30 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
                 continue
             packet.stream = streams[packet.stream.index]
             new.mux(packet)
+
+
+def chapters(path: str | os.PathLike[str]) -> list[Chapter]:
+    """Read a file's chapters, in their order.
+
+    Raises
+    ------
+    ViduError
+        The file is missing or holds no video.
+    """
+    with open_media(path) as container:
+        return [
+            Chapter(
+                float(one["start"] * one["time_base"]),
+                float(one["end"] * one["time_base"]),
+                one["metadata"].get("title", ""),
+            )
+            for one in _whole_chapters(container)
+        ]
+
+
+def _whole_chapters(container: Any) -> list[Any]:
+    """Return the chapters as PyAV has them, without those that end before they begin, which no file can be given."""
+    return [one for one in container.chapters() if one["time_base"] and 0 <= one["start"] <= one["end"]]
 
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:

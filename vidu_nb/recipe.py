@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,8 @@ from .catalogue.field import Field, Role
 from .catalogue.models import DEFAULT, models
 from .catalogue.request import PREVIEW, Medium, Request, quietly
 from .console import printable
-from .errors import ViduError
+from .errors import ViduError, one_line
+from .files import write_atomically
 from .receipt import Receipt
 from .references.attachment import Attachment
 from .references.makers import MADE_BY
@@ -27,7 +28,10 @@ from .request import DRAFT_ENDING
 RECIPE_TAG = "vidu_nb_recipe"
 RECIPE_FORMAT = 1
 MODEL_FACT = "request_model"  # beside a request's description, where it isn't the default model's
+FILM_FACT = "film"  # of a joined film, in a request's place
 PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
+_MAX_READ = 20_000_000  # characters of JSON: many times what the longest film has
+_MAX_TITLE = 80  # characters of a caption
 
 
 def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any]:
@@ -40,27 +44,21 @@ def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any
     return recipe
 
 
-def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
+def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[str]) -> None:
     """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
     media.write_tags(source, target, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
     if pictures:
-        media.append_box(target, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
+        media.append_box(target, PICTURES_BOX, json.dumps(list(pictures)).encode())
 
 
 def write_film(path: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
     """Put a film's recipe into its MP4, which has chapters already, and the pictures into a box of their own."""
-    tagged = path.with_name(f"{path.name}.tagged")
-    try:
-        media.write_tags(path, tagged, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
-        tagged.replace(path)
-    finally:
-        tagged.unlink(missing_ok=True)
-    if pictures:
-        media.append_box(path, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
+    write_atomically(path, lambda part: write_recipe(path, part, recipe, texts_of(pictures)))
 
 
-def _for_others(picture: Medium) -> str:
-    return shareable(picture.url) if picture.is_url else picture.url
+def texts_of(pictures: Iterable[Medium]) -> list[str]:
+    """Return pictures, videos and sounds as texts that a file may carry to others."""
+    return [shareable(one.url) if one.is_url else one.url for one in pictures]
 
 
 def with_recipe(picture: bytes, recipe: dict[str, Any]) -> bytes:
@@ -98,7 +96,7 @@ def recipe_in(path: Path) -> dict[str, Any]:
     picture = image_file.read(path)
     text = media.read_tags(path).get(RECIPE_TAG) if picture is None else image_file.read_text(picture, RECIPE_TAG)
     try:
-        recipe = json.loads(text or "")
+        recipe: Any = json.loads(text or "") if len(text or "") <= _MAX_READ else None
         version = int(recipe["format"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return {}
@@ -123,9 +121,29 @@ def read_recipe(path: Path) -> tuple[Request | None, Receipt | None]:
     return request_from(recipe["request"], pictures, model=recipe.get(MODEL_FACT)), receipt
 
 
+def film_in(path: Path) -> dict[str, Any]:
+    """Return what the recipe of a joined film's file tells of the film, under its name; empty for any other file."""
+    with contextlib.suppress(ViduError):
+        facts = recipe_in(path).get(FILM_FACT)
+        if isinstance(facts, dict) and isinstance(facts.get("scenes"), list):
+            return {FILM_FACT: facts}
+    return {}
+
+
+def _film_labels(path: Path) -> list[str]:
+    """Return a joined film's title, how many scenes it has, and its length; nothing for any other file."""
+    with contextlib.suppress(ViduError):
+        if facts := film_in(path).get(FILM_FACT):
+            many, title = len(facts["scenes"]), facts.get("title")
+            titled = [one_line(title, _MAX_TITLE)] if title and isinstance(title, str) else []
+            length = f"{media.probe(path).duration:.1f}".removesuffix(".0")
+            return [*titled, f"film of {many} scene{'s' if many != 1 else ''}", f"{length} s"]
+    return []
+
+
 def caption_of(path: Path, request: Request | None, receipt: Receipt | None) -> str:
     """Return what a clip or a picture is called in a line of plain text: its shape, seed, engine and cost."""
-    parts = [path.name] if request is None else request.labels(seed=seed_of(request, receipt))
+    parts = request.labels(seed=seed_of(request, receipt)) if request else _film_labels(path) or [path.name]
     if receipt:
         what = "draft preview" if receipt.model.endswith(DRAFT_ENDING) else "preview"
         parts.append(f"{what}, free" if is_preview(receipt) else f"{receipt.engine}, {receipt.cost_label}")

@@ -36,7 +36,7 @@ def checked_side(side: Any) -> int:
     640
     """
     try:
-        number = 0.0 if isinstance(side, bool) else float(side)
+        number = 0.0 if isinstance(side, bool | str) else float(side)
     except (TypeError, ValueError, OverflowError):
         number = 0.0
     if number.is_integer() and MIN_SIDE <= number <= MAX_SIDE:

@@ -17,7 +17,7 @@ from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
 from .folders import PICTURE_ENDINGS, archive_of, checked_hash
 from .receipt import Receipt
-from .recipe import FILM_FACT, MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted
+from .recipe import FILM_FACT, MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted, without_makers
 from .references.makers import MADE_BY, bounded
 from .references.sources import data_uri
 
@@ -144,7 +144,7 @@ def chain_of(path: Path, request: Request | None, receipt: Receipt | None) -> Ch
     steps: dict[str, Step] = {}  # by what was asked and reported: one picture may be used in several places
     for one in _clips_of(recipe):
         for found in _walk(one, archive_of(path), request=request, used_as=""):
-            steps.setdefault(json.dumps([found.model, found.described, _told(found.receipt)], sort_keys=True), found)
+            steps.setdefault(_identity(found), found)
     return Chain(steps.values())
 
 
@@ -158,8 +158,14 @@ def _clips_of(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [clip for clip in clips if isinstance(clip, Mapping)]
 
 
-def _told(receipt: Receipt | None) -> dict[str, Any]:
-    return receipt.to_dict() if receipt else {}
+def _identity(step: Step) -> str:
+    """Return what tells a step from others: what was asked, however far it remembers, and what came of it.
+
+    A receipt may be a replay's: the file that came is the same.
+    """
+    asked = {name: without_makers(value) for name, value in step.described.items()}
+    came = step.receipt and (step.receipt.sha256 or step.receipt.to_dict())
+    return json.dumps([step.model, asked, came], sort_keys=True)
 
 
 def _walk(recipe: Mapping[str, Any], archive: Path | None, *, request: Request | None, used_as: str) -> Iterator[Step]:

@@ -31,7 +31,7 @@ MODEL_FACT = "request_model"  # beside a request's description, where it isn't t
 FILM_FACT = "film"  # of a joined film, in a request's place
 PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
 _MAX_READ = 20_000_000  # characters of JSON: many times what the longest film has
-_MAX_TITLE = 80  # characters of a caption
+MAX_TITLE = 80  # characters of a caption
 
 
 def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def texts_of(pictures: Iterable[Medium]) -> list[str]:
 def with_recipe(picture: bytes, recipe: dict[str, Any]) -> bytes:
     """Return a picture's file with a recipe in its metadata: as much of it as fits there, its pixels untouched."""
     request = recipe.get("request", {})
-    alone = {name: _without_makers(value) for name, value in request.items()}
+    alone = {name: without_makers(value) for name, value in request.items()}
     without = {name: value for name, value in recipe.items() if name != "request"}
     for one in (recipe, {**recipe, "request": alone}, without):
         text = _in_ascii(one)
@@ -73,9 +73,10 @@ def with_recipe(picture: bytes, recipe: dict[str, Any]) -> bytes:
     return picture
 
 
-def _without_makers(value: Any) -> Any:
+def without_makers(value: Any) -> Any:
+    """Return a described parameter without what it remembers of how its pictures were made."""
     if isinstance(value, list):
-        return [_without_makers(one) for one in value]
+        return [without_makers(one) for one in value]
     return {name: one for name, one in value.items() if name != MADE_BY} if isinstance(value, dict) else value
 
 
@@ -135,7 +136,7 @@ def _film_labels(path: Path) -> list[str]:
     with contextlib.suppress(ViduError):
         if facts := film_in(path).get(FILM_FACT):
             many, title = len(facts["scenes"]), facts.get("title")
-            titled = [one_line(title, _MAX_TITLE)] if title and isinstance(title, str) else []
+            titled = [one_line(title, MAX_TITLE)] if title and isinstance(title, str) else []
             length = f"{media.probe(path).duration:.1f}".removesuffix(".0")
             return [*titled, f"film of {many} scene{'s' if many != 1 else ''}", f"{length} s"]
     return []

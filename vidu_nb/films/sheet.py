@@ -11,6 +11,8 @@ from .. import media
 from ..animatic.film.letters import Letters
 from ..animatic.stills.typesetting import Block, set_block
 from ..console import printable
+from ..errors import one_line
+from ..recipe import MAX_TITLE
 from ..video import Video
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _MARGIN, _GUTTER = 48, 28  # px
 _GROUND, _LINE = (20, 22, 27), (44, 48, 56)
 _WHITE, _MUTED, _ACCENT = (240, 242, 246), (158, 164, 176), (255, 176, 92)
 _HEAD, _FACTS, _FEWEST = 44, 19, 12  # px, sizes of letters: the film's title, what is told of it, and the smallest
-_TALLEST = 760  # px, of a poster
+_TALLEST = 900  # px, of a poster
 
 
 class _Grid(NamedTuple):
@@ -39,7 +41,7 @@ class _Grid(NamedTuple):
     @property
     def foot(self) -> int:
         """Pixels below a poster: a title, and two lines of words."""
-        return round(5.2 * self.size)
+        return round(4.3 * self.size)
 
 
 def write_sheet(film: Film, video: Video, target: Path) -> None:
@@ -70,7 +72,8 @@ def write_sheet(film: Film, video: Video, target: Path) -> None:
     if head:
         head.onto(sheet, _MARGIN, y, _WHITE)
         y += head.height + _GUTTER // 2
-    facts = set_block(video.caption, width=_WIDTH - 2 * _MARGIN, height=2 * _FACTS, largest=_FACTS, smallest=_FACTS,
+    told = video.caption.removeprefix(f"{printable(one_line(film.title, MAX_TITLE))} · ")
+    facts = set_block(told, width=_WIDTH - 2 * _MARGIN, height=2 * _FACTS, largest=_FACTS, smallest=_FACTS,
                       weight=400)  # fmt: skip
     facts.onto(sheet, _MARGIN, y, _MUTED)
     ImageDraw.Draw(sheet).line((_MARGIN, top - _GUTTER // 2, _WIDTH - _MARGIN, top - _GUTTER // 2), _LINE, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ MODEL_FACT = "request_model"  # beside a request's description, where it isn't t
 FILM_FACT = "film"  # of a joined film, in a request's place
 PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
 _MAX_READ = 20_000_000  # characters of JSON: many times what the longest film has
+_HALVES = re.compile("[\ud800-\udfff]")
 MAX_TITLE = 80  # characters of a caption
 
 
@@ -46,7 +48,9 @@ def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any
 
 def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[str]) -> None:
     """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
-    media.write_tags(source, target, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
+    text = json.dumps(recipe, ensure_ascii=False)
+    whole = _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # no metadata takes half a letter
+    media.write_tags(source, target, {RECIPE_TAG: whole})
     if pictures:
         media.append_box(target, PICTURES_BOX, json.dumps(list(pictures)).encode())
 

@@ -102,7 +102,9 @@ def test_a_film_for_strangers_holds_no_pictures(film):
         assert media.read_box(path, PICTURES_BOX) is None
         back = vidu.load(path)
         assert isinstance(back, vidu.Video)
-        assert back.caption == "A morning · film of 3 scenes · 3 s · 127.0.0.1, $1.50".replace("127.0.0.1", film.video.receipt.engine)
+        assert back.caption == "A morning · film of 3 scenes · 3 s · 127.0.0.1, $1.50".replace(
+            "127.0.0.1", film.video.receipt.engine
+        )
         assert back.recipe()["film"]["cast"]["anna"][0]["sha256"] == pictures[0].sha256
         assert "data:" not in json.dumps(back.recipe())
 
@@ -120,11 +122,15 @@ def test_numbers_of_other_libraries_can_be_saved(client, cast):
     """What NumPy made is written as JSON has it, and comes back equal."""
     seeds = np.array([3, 4])
     scenes = [vidu.Scene("@anna sits.", seed=seeds[1], bgm=np.bool_(False)), "@ben waits."]
-    film = vidu.Film(scenes, cast=cast, seed=seeds[0], aspect_ratio=np.str_("1:1"), dissolve=np.float32(0), client=client)
+    film = vidu.Film(
+        scenes, cast=cast, seed=seeds[0], aspect_ratio=np.str_("1:1"), dissolve=np.float32(0), client=client
+    )
     assert vidu.load(film.shoot(confirm=True).save("numbers.mp4")) == film
 
 
-@pytest.mark.parametrize("words", ["half of a letter \ud83d", "new\nlines\x00 and \x1b[31m", "猫 и кошка 🎬", '"}]' * 99])
+@pytest.mark.parametrize(
+    "words", ["half of a letter \ud83d", "new\nlines\x00 and \x1b[31m", "猫 и кошка 🎬", '"}]' * 99]
+)
 def test_strange_words_can_be_saved(words, client, cast):
     """Whatever a person types as a title or a prompt is in the file, or refused before anything is paid for."""
     try:
@@ -223,7 +229,10 @@ def test_a_preview_of_a_film_says_what_it_is(plan):
 def test_a_caption_needs_no_file():
     """A clip that has gone, or never had a film's recipe, is called by its name."""
     assert vidu.Video(Path("gone.mp4")).caption == "gone.mp4"
-    assert vidu.Video(Path("gone.mp4")).recipe() == {"format": 1, "made_with": vidu.Video(Path("x")).recipe()["made_with"]}
+    assert vidu.Video(Path("gone.mp4")).recipe() == {
+        "format": 1,
+        "made_with": vidu.Video(Path("x")).recipe()["made_with"],
+    }
 
 
 # Small animated pictures.
@@ -267,7 +276,9 @@ def with_chapters(clip, target, count):
     lines += [f"[CHAPTER]\nTIMEBASE=1/1\nSTART={i}\nEND={i + 1}\ntitle=Hue {i}" for i in range(count)]
     notes = target.with_suffix(".txt")
     notes.write_text("\n".join(lines))
-    subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-i", notes, "-map_metadata", "1", "-c", "copy", target], check=True)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", clip, "-i", notes, "-map_metadata", "1", "-c", "copy", target], check=True
+    )
     return target
 
 

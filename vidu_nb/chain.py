@@ -17,7 +17,17 @@ from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
 from .folders import PICTURE_ENDINGS, archive_of, checked_hash
 from .receipt import Receipt
-from .recipe import FILM_FACT, MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted, without_makers
+from .recipe import (
+    FILM_FACT,
+    MODEL_FACT,
+    media_noted,
+    prompt_noted,
+    recipe_in,
+    recipe_of,
+    request_from,
+    value_noted,
+    without_makers,
+)
 from .references.makers import MADE_BY, bounded
 from .references.sources import data_uri
 

@@ -211,7 +211,7 @@ def _sound(otio: Any, film: Film, spans: Sequence[_Span], length: Any, url_of: C
     if film.music == "clips":
         for span in spans:
             clip = _clip(otio, span, url_of)
-            track.append(clip if span.has_sound else otio.schema.Gap(clip.source_range, name=span.name))
+            track.append(clip if span.has_sound else otio.schema.Gap(name=span.name, source_range=clip.source_range))
         return track
     # A track that was composed for the film is in the joined clip.
     path = film.video.path if film.music == "film" else Path(film.music)

@@ -32,6 +32,7 @@ _TOP_LEVEL = (
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"sidx",
     b"ssix", b"prft", b"pdin", b"emsg",
 )  # fmt: skip
+_MAX_BOX = 1_000_000_000  # bytes of a box that is read: pictures of a film with a cast of hundreds
 _MAX_LEAD = 1024  # bytes before the first box: a byte order mark, line ends, the head of a multipart answer
 PROXY_BYTES = 80_000  # in base64, with its poster, it stays below 150 kB of notebook
 
@@ -341,7 +342,7 @@ def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> Non
 
 
 def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
-    """Read the payload of the last ``uuid`` box of this name, None where there is none."""
+    """Read the payload of the last ``uuid`` box of this name, None where there is none of a size that can be read."""
     with Path(path).open("rb") as file:
         return _find_box(file, os.fstat(file.fileno()).st_size, name)
 
@@ -354,7 +355,7 @@ def box_in(data: bytes, name: bytes) -> bytes | None:
 def _find_box(file: Any, size: int, name: bytes) -> bytes | None:
     found = None
     for kind, start, end in _boxes(file, size):
-        if kind == b"uuid" and end - start >= 16:
+        if kind == b"uuid" and 16 <= end - start <= _MAX_BOX:
             file.seek(start)
             if file.read(16) == name:
                 found = file.read(end - start - 16)

@@ -46,13 +46,26 @@ def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any
     return recipe
 
 
-def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[str]) -> None:
-    """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
+def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Any]) -> None:
+    """Copy an MP4 with a recipe in its metadata, and the pictures, as `texts_of` gives them, in a box of their own."""
+    media.write_tags(source, target, recipe_tags(recipe))
+    _append_texts(target, pictures)
+
+
+def recipe_tags(recipe: dict[str, Any]) -> dict[str, str]:
+    """Return the metadata that holds a recipe."""
     text = json.dumps(recipe, ensure_ascii=False)
-    whole = _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # no metadata takes half a letter
-    media.write_tags(source, target, {RECIPE_TAG: whole})
+    return {RECIPE_TAG: _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)}  # no metadata takes half a letter
+
+
+def append_pictures(path: Path, pictures: Iterable[Medium]) -> None:
+    """Append the box with a recipe's pictures to an MP4, where there are any."""
+    _append_texts(path, texts_of(pictures))
+
+
+def _append_texts(path: Path, pictures: Sequence[Any]) -> None:
     if pictures:
-        media.append_box(target, PICTURES_BOX, json.dumps(list(pictures)).encode())
+        media.append_box(path, PICTURES_BOX, json.dumps(list(pictures)).encode())
 
 
 def write_film(path: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:

@@ -124,6 +124,21 @@ def test_dissolves_are_transitions_over_handles(seconds, overlap, film):
     assert sound.duration() == pictures.duration()
 
 
+def test_a_marker_stands_where_a_scene_begins_to_be_seen(film):
+    """With a dissolve that is before the cut, and the joined clip's length is the timeline's."""
+    timeline = edit.timeline_of(film.replace(dissolve=0.25), film.videos)
+    assert [one.marked_range.start_time.value for one in timeline.tracks.markers] == [0, 18, 36]
+    assert timeline.duration().value == 60
+
+
+def test_a_composed_track_is_the_joined_clips(film):
+    """Music over the whole film lies under all scenes; its file is the film's own."""
+    film = film.replace(music="film")
+    [music] = track(read(film.save("film.otio")), "Audio")
+    assert (music.name, frames(music.source_range)) == ("Music", (0, 72, 24))
+    assert Path(music.media_reference.target_url) == film.video.path.resolve()
+
+
 def wave(path, seconds):
     """A sound file of silence."""
     with av.open(str(path), "w") as container:

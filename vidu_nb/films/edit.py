@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,22 +117,23 @@ def _addresses(ending: str) -> Callable[[Path], str]:
 
 
 class _Span(NamedTuple):
-    """A scene's clip on the timeline: its frames and rate, and how many of them lie in dissolves beyond its cuts."""
+    """A scene's clip on the timeline: its own frames and rate; head and tail lie in dissolves beyond its cuts."""
 
     name: str
     path: Path
     frames: int
     rate: float
     has_sound: bool
-    head: int = 0
+    head: int = 0  # frames of the film, as the tail
     tail: int = 0
 
 
 def timeline_of(film: Film, clips: Sequence[Video], *, url_of: Callable[[Path], str] = Path.as_posix) -> Any:
     """Return a film as an `opentimelineio.schema.Timeline`: a track of its clips, one of its sound, and markers.
 
-    A dissolve is centred on its cut, and the clips keep the frames that it needs. Recipes stand in the metadata under
-    ``vidu_nb``: the film's in the timeline, a scene's in its clip.
+    A dissolve is centred on its cut, and the clips keep the frames that it needs. A marker stands where a scene begins
+    to be seen, as its chapter does. Recipes stand in the metadata under ``vidu_nb``: the film's in the timeline, a
+    scene's in its clip.
 
     Parameters
     ----------
@@ -144,23 +147,28 @@ def timeline_of(film: Film, clips: Sequence[Video], *, url_of: Callable[[Path], 
     scenes = recipe["film"].pop("scenes")
     spans = _spans(film, clips)
     rate = spans[0].rate
-    timeline = otio.schema.Timeline(film.title or "Film", global_start_time=otio.opentime.RationalTime(0, rate))
+
+    def at(frames: int) -> Any:
+        return otio.opentime.RationalTime(frames, rate)
+
+    timeline = otio.schema.Timeline(film.title or "Film", global_start_time=at(0))
     timeline.metadata[_NAMESPACE] = recipe
     pictures = otio.schema.Track("Scenes", kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(pictures)
+    tail = 0
     for number, (span, scene) in enumerate(zip(spans, scenes, strict=True), 1):
-        if number > 1 and (span.head or spans[number - 2].tail):
-            pictures.append(_dissolve(otio, spans[number - 2], span, rate))
-        clip = _clip(otio, span, url_of)
+        if span.head or tail:  # a transition tells how much of the second clip comes before the cut, of the first after
+            kind = otio.schema.TransitionTypes.SMPTE_Dissolve
+            pictures.append(otio.schema.Transition("Cross Dissolve", kind, at(span.head), at(tail)))
+        clip = _clip(otio, span, rate, url_of)
+        # The names of clips begin alike, and a reel has eight letters.
+        clip.metadata["cmx_3600"] = {"reel": f"SCENE{number:03d}"}
         clip.metadata[_NAMESPACE] = {"number": number, **scene}
-        clip.metadata["cmx_3600"] = {
-            "reel": f"SCENE{number:03d}"
-        }  # names of clips begin alike, and a reel has 8 letters
         pictures.append(clip)
-        start = pictures.range_of_child(clip).start_time
-        marked = otio.opentime.TimeRange(start, otio.opentime.RationalTime(1, rate))
-        timeline.tracks.markers.append(otio.schema.Marker(span.name, marked))
-    if sound := _sound(otio, film, spans, pictures.duration(), url_of):
+        start = pictures.range_of_child(clip).start_time.rescaled_to(rate) - at(span.head)
+        timeline.tracks.markers.append(otio.schema.Marker(span.name, otio.opentime.TimeRange(start, at(1))))
+        tail = span.tail
+    if sound := _sound(otio, film, spans, pictures.duration().rescaled_to(rate), url_of):
         timeline.tracks.append(sound)
     return timeline
 
@@ -171,36 +179,24 @@ def _spans(film: Film, clips: Sequence[Video]) -> list[_Span]:
         info = probe(clip.path)
         name = scene.title or f"Scene {number}"  # as the chapter is called
         spans.append(_Span(name, clip.path.absolute(), info.frames, info.fps or _RATE, info.audio_codec is not None))
-    for number in range(1, len(spans)):
-        one, other = spans[number - 1], spans[number]
-        seconds = min(film.dissolve, *(span.frames / span.rate / 2 for span in (one, other)))
-        tail, head = (round(seconds * span.rate) for span in (one, other))
-        spans[number - 1] = one._replace(tail=tail - tail // 2)
-        spans[number] = other._replace(head=head // 2)
+    rate = spans[0].rate
+    lengths = [max(1, round(span.frames / span.rate * rate)) for span in spans]
+    for number, pair in enumerate(pairwise(lengths)):  # a scene gives away half of itself at each of its ends at most
+        shared = min(round(film.dissolve * rate), *(length // 2 for length in pair))
+        spans[number] = spans[number]._replace(tail=shared - shared // 2)
+        spans[number + 1] = spans[number + 1]._replace(head=shared // 2)
     return spans
 
 
-def _dissolve(otio: Any, one: _Span, other: _Span, rate: float) -> Any:
-    """Return the transition between two clips: so much of the first before the cut, so much of the second after it."""
-
-    def on_track(frames: int, own: float) -> Any:
-        return otio.opentime.RationalTime(round(frames * rate / own), rate)
-
-    # What the second clip shows before the cut lies in its head; what the first shows after it, in its tail.
-    kind = otio.schema.TransitionTypes.SMPTE_Dissolve
-    return otio.schema.Transition(
-        "Cross Dissolve", kind, on_track(other.head, other.rate), on_track(one.tail, one.rate)
-    )
-
-
-def _clip(otio: Any, span: _Span, url_of: Callable[[Path], str]) -> Any:
+def _clip(otio: Any, span: _Span, rate: float, url_of: Callable[[Path], str]) -> Any:
     def frames(start: int, count: int) -> Any:
         time = otio.opentime.RationalTime
         return otio.opentime.TimeRange(time(start, span.rate), time(count, span.rate))
 
     reference = otio.schema.ExternalReference(url_of(span.path), frames(0, span.frames))
     reference.name = span.path.name
-    return otio.schema.Clip(span.name, reference, frames(span.head, span.frames - span.head - span.tail))
+    head, tail = (round(count * span.rate / rate) for count in (span.head, span.tail))
+    return otio.schema.Clip(span.name, reference, frames(head, span.frames - head - tail))
 
 
 def _sound(otio: Any, film: Film, spans: Sequence[_Span], length: Any, url_of: Callable[[Path], str]) -> Any:
@@ -210,7 +206,7 @@ def _sound(otio: Any, film: Film, spans: Sequence[_Span], length: Any, url_of: C
     track = otio.schema.Track("Sound", kind=otio.schema.TrackKind.Audio)
     if film.music == "clips":
         for span in spans:
-            clip = _clip(otio, span, url_of)
+            clip = _clip(otio, span, length.rate, url_of)
             track.append(clip if span.has_sound else otio.schema.Gap(name=span.name, source_range=clip.source_range))
         return track
     # A track that was composed for the film is in the joined clip.
@@ -218,8 +214,8 @@ def _sound(otio: Any, film: Film, spans: Sequence[_Span], length: Any, url_of: C
     frames = round(length.value)
     whole = frames if film.music == "film" else max(1, round(_seconds_of(path, length.to_seconds()) * length.rate))
     for start in range(0, frames, whole):
-        span = _Span("Music", path.absolute(), whole, length.rate, has_sound=True)
-        track.append(_clip(otio, span._replace(tail=max(0, start + whole - frames)), url_of))
+        span = _Span("Music", path.absolute(), whole, length.rate, has_sound=True, tail=max(0, start + whole - frames))
+        track.append(_clip(otio, span, length.rate, url_of))
     return track
 
 
@@ -235,13 +231,14 @@ def _seconds_of(path: Path, default: float) -> float:
 
 
 def _storable(value: Any) -> Any:
-    """Return JSON-ready values as OpenTimelineIO holds them, whose whole numbers have 64 bits."""
+    """Return JSON-ready values as OpenTimelineIO holds them: its whole numbers have 64 bits, and all are numbers."""
 
     def stored(one: Any) -> Any:
         if isinstance(one, dict):
             return {name: stored(inner) for name, inner in one.items()}
         if isinstance(one, list):
             return [stored(inner) for inner in one]
-        return str(one) if isinstance(one, int) and not -_INT64 <= one < _INT64 else one
+        is_large = isinstance(one, int) and not -_INT64 <= one < _INT64
+        return str(one) if is_large or (isinstance(one, float) and not math.isfinite(one)) else one
 
     return stored(json.loads(json.dumps(value)))

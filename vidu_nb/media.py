@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ViduError
 from .libraries import check_library
@@ -32,6 +32,7 @@ _TOP_LEVEL = (
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"sidx",
     b"ssix", b"prft", b"pdin", b"emsg",
 )  # fmt: skip
+_MAX_BOX = 1_000_000_000  # bytes of a box that is read: pictures of a film with a cast of hundreds
 _MAX_LEAD = 1024  # bytes before the first box: a byte order mark, line ends, the head of a multipart answer
 PROXY_BYTES = 80_000  # in base64, with its poster, it stays below 150 kB of notebook
 
@@ -51,6 +52,14 @@ class VideoInfo:
     sample_rate: int | None
     channels: int | None
     size_bytes: int
+
+
+class Chapter(NamedTuple):
+    """A part of a file, from and to which second, and its title."""
+
+    start: float
+    end: float
+    title: str
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -98,8 +107,17 @@ def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
+def decode(path: str | os.PathLike[str], *, sound: bool = False, start: float = 0.0) -> Iterator[Any]:
     """Decode the picture's frames, upright, or the sound's, as PyAV gives them: the one way to read what a file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sound
+        The sound's, not the picture's.
+    start
+        Seconds; the first frame is that of the last key frame before.
 
     Raises
     ------
@@ -113,6 +131,8 @@ def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any
         stream.thread_type = "AUTO"
         turns = [] if sound else _turns(path)
         try:
+            if start > 0:
+                container.seek(round(start * 1_000_000))
             frames = container.decode(stream)
             yield from _turned(frames, stream, turns) if turns else frames
         except av.FFmpegError as error:
@@ -165,7 +185,7 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         The file is missing, holds no picture, or is damaged before that moment.
     """
     found = None
-    for found in decode(path):
+    for found in decode(path, start=at):
         if found.time is not None and found.time >= at:
             break
     if found is None:
@@ -264,6 +284,7 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     movflags = {"movflags": "+faststart+use_metadata_tags"}
     with open_media(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
         new.metadata.update({**old.metadata, **tags})
+        new.set_chapters(_whole_chapters(old))
         streams = {
             stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)
         }
@@ -272,6 +293,30 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
                 continue
             packet.stream = streams[packet.stream.index]
             new.mux(packet)
+
+
+def chapters(path: str | os.PathLike[str]) -> list[Chapter]:
+    """Read a file's chapters, in their order.
+
+    Raises
+    ------
+    ViduError
+        The file is missing or holds no video.
+    """
+    with open_media(path) as container:
+        return [
+            Chapter(
+                float(one["start"] * one["time_base"]),
+                float(one["end"] * one["time_base"]),
+                one["metadata"].get("title", ""),
+            )
+            for one in _whole_chapters(container)
+        ]
+
+
+def _whole_chapters(container: Any) -> list[Any]:
+    """Return the chapters as PyAV has them, without those that end before they begin, which no file can be given."""
+    return [one for one in container.chapters() if one["time_base"] and 0 <= one["start"] <= one["end"]]
 
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -297,7 +342,7 @@ def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> Non
 
 
 def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
-    """Read the payload of the last ``uuid`` box of this name, None where there is none."""
+    """Read the payload of the last ``uuid`` box of this name, None where there is none of a size that can be read."""
     with Path(path).open("rb") as file:
         return _find_box(file, os.fstat(file.fileno()).st_size, name)
 
@@ -310,7 +355,7 @@ def box_in(data: bytes, name: bytes) -> bytes | None:
 def _find_box(file: Any, size: int, name: bytes) -> bytes | None:
     found = None
     for kind, start, end in _boxes(file, size):
-        if kind == b"uuid" and end - start >= 16:
+        if kind == b"uuid" and 16 <= end - start <= _MAX_BOX:
             file.seek(start)
             if file.read(16) == name:
                 found = file.read(end - start - 16)

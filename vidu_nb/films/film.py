@@ -10,12 +10,13 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
+from ..animated import SIDE
 from ..catalogue.field import plain
 from ..catalogue.model import Model
 from ..catalogue.models import models
 from ..catalogue.request import Request, quietly
 from ..client.client import Client
-from ..errors import InvalidRequest, NotKept, ViduError, one_line
+from ..errors import InvalidRequest, ViduError, one_line
 from ..files import expanded, is_regular
 from ..recipe import read_recipe
 from ..references.cast import Cast
@@ -26,7 +27,7 @@ from ..video import Video
 from .clips import LAST_FRAME, kept_clips, takes_of
 from .joined import joined_film
 from .pricing import FilmQuote, quote_film
-from .saving import save_film
+from .saving import check_whole, save_film
 from .scene import MUSIC, Scene, read_media
 from .shooting import Shot, preview_film, shoot_film
 from .storyboard import bundle, film_text
@@ -96,6 +97,8 @@ class Film:
         self.model = models.find(model)
         self.client = client
         self._parameters = read_media(self.model, parameters)
+        for other in (scene.model for scene in self.scenes if scene.model):
+            self._parameters = read_media(other, self._parameters)
         self.scenes = tuple(self._with_media(index, scene) for index, scene in enumerate(self.scenes))
         self._quote: FilmQuote | None = None
         self._shot: Shot | None = None
@@ -342,22 +345,25 @@ class Film:
         if self._file is not None:
             return Video(self._file, None, read_recipe(self._file)[1])
         clips = self.clips()
-        if missing := [str(index + 1) for index in range(len(self)) if index not in clips]:
-            raise NotKept(
-                f"{len(missing)} of {len(self)} scenes have no clip yet: {', '.join(missing)}",
-                remedy="film.shoot() makes them; film.preview() shows the whole film for free.",
-            )
+        check_whole(self, clips)
         return joined_film(self, clips, self._asked())
 
-    def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
+    def save(self, path: str | os.PathLike[str], *, references: bool = True, side: int = SIDE) -> Path:
         """Save the film: ``.mp4`` with chapters and recipe, ``.otio`` for editors, ``.gif``, ``.webp``, or ``.png``.
+
+        An ``.otio`` names the clips where the archive keeps them; an ``.otioz`` holds copies of them. Both want
+        OpenTimelineIO: ``pip install 'vidu-nb[edit]'``; ``.edl``, ``.xml`` (Final Cut Pro 7) and whatever else its
+        adapters write want these as well.
 
         Parameters
         ----------
         path
-            Where to; its ending says what. A PNG is a sheet of posters.
+            Where to; its ending says what. A PNG is a sheet of posters. A folder gets the MP4 under its name in the
+            archive.
         references
             Put the cast's pictures into an MP4 as well, so that `load` gives the whole film back.
+        side
+            Longer side of a GIF or WebP in pixels at most, 16 to 1920; how many bytes one has is printed.
 
         Returns
         -------
@@ -367,11 +373,15 @@ class Film:
         Raises
         ------
         InvalidRequest
-            The name has another ending, or the place is inside an archive.
+            The name has another ending, the place is inside an archive, or `side` is wrong.
         NotKept
             Scenes are missing.
+        ViduError
+            OpenTimelineIO or an adapter is not installed; the message has pip's command.
+        OSError
+            It can't be written there.
         """
-        return save_film(self, path, references=references)
+        return save_film(self, path, references=references, side=side)
 
     # What came of the last run.
 
@@ -393,7 +403,7 @@ class Film:
 
     def shot(self, shot: Shot) -> Self:
         """Return the film with what came of a run."""
-        return self._like(_shot=shot, _quote=None)
+        return self._like(_shot=shot, _quote=None, _file=None)
 
     def saved_as(self, path: Path) -> Self:
         """Return the film with the file that it was read from."""

@@ -312,16 +312,16 @@ def spread_cast(
     others = [one for one in sources[at:] if not isinstance(one, Cast)]
     text = parameters.get(prompt)
     if not isinstance(text, str):
-        return {**parameters, references: first + others}
+        return {**parameters, references: (*first, *others)}
     mentioned = cast.mentioned(text)
     _check_count(cast, mentioned, len(first) + len(others), references, least=least, most=most)
-    pictures: list[Any] = first
+    pictures = first
     numbers: dict[str, list[int]] = {}
     for name in mentioned:
         numbers[name] = [len(pictures) + i for i, _ in enumerate(cast[name], 1)]
         pictures = [*pictures, *cast[name]]
     written = cast.write(text, lambda name: name_pictures(name, numbers[name]))
-    return {**parameters, prompt: written, references: pictures + others}
+    return {**parameters, prompt: written, references: (*pictures, *others)}
 
 
 def _merged(casts: Sequence[Cast], field: str) -> Cast:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..catalogue.field import MANY, Field
+from ..catalogue.field import MANY
 from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
 from ..catalogue.request import Request
@@ -19,7 +19,6 @@ from ..folders import copy_target
 from ..pictures import PICTURE_COPIES
 from ..video import COPIES, Video
 
-_SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 _PICTURE_HELP = "a path, https:// URL or data: URI; repeat it for up to seven pictures"
 
 
@@ -195,22 +194,8 @@ def _settings(pairs: Iterable[tuple[str, Any]], model: Model) -> dict[str, list[
             known = ", ".join(model.by_parameter)
             problem = f"--set: {one_line(name, 80)!r} is no parameter of {model.slug}; known are {known}"
             raise InvalidRequest(problem, field="set")
-        found.setdefault(field.parameter, []).append(_parsed(field, value))
+        found.setdefault(field.parameter, []).append(field.read(value))
     return found
-
-
-def _parsed(field: Field, value: Any) -> Any:
-    """Return a text as the field's type; as it is where it is no such value, for the model's file to judge."""
-    if not isinstance(value, str):
-        return value
-    if field.type == "boolean":
-        return _SWITCHES.get(value.lower(), value)
-    for kind in {"integer": (int,), "number": (int, float)}.get(field.type, ()):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
 
 
 def _help(name: str) -> str:

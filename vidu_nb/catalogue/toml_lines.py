@@ -29,7 +29,7 @@ def parse(text: str) -> dict[str, Any]:
 
     >>> parse("seed = 7")
     {'seed': 7}
-    >>> parse("a = 1\\nb 2")
+    >>> parse("b 2")
     Traceback (most recent call last):
     ...
     vidu_nb.catalogue.toml_lines.TomlError: is not TOML: Expected '=' after a key in a key/value pair (column 3)

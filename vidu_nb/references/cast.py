@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PICTURES = 20  # of one name; each model has its own limit for a request
-_SHOWN = 12  # names in a repr
+_SHOWN = 24  # members in a repr
 _THUMB = 120  # px, the longer side of a card's picture
 _CARD = "display:inline-block;vertical-align:top;margin:0 12px 12px 0;text-align:left"
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
@@ -51,6 +51,8 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
     Cast(anna, cafe)
     >>> cast["anna"]
     (Reference('anna', 256x256, ...),)
+    >>> Cast.load(cast.save("people")) == cast, cast.label
+    (True, 'anna, cafe')
     >>> from vidu_nb import VideoRequest
     >>> request = VideoRequest(prompt="In the @cafe sits @anna.", references=cast)
     >>> request.prompt, [one.name for one in request.references]
@@ -117,6 +119,9 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         ------
         InvalidRequest
             It mentions a name that nobody has.
+
+        >>> Cast(anna="https://example.com/a.png").write("@anna waves", str.upper)
+        'ANNA waves'
         """
         return rewrite(prompt, self._names, phrase, self._unknown)
 
@@ -217,7 +222,7 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
 
     def __repr__(self) -> str:
         many = [f"{name}: {len(one)} pictures" if len(one) > 1 else name for name, one in self._members.items()]
-        more = [f"… and {len(many) - _SHOWN} more"] if len(many) > _SHOWN else []
+        more = [f"and {len(many) - _SHOWN} more"] if len(many) > _SHOWN else []
         return f"Cast({', '.join([*many[:_SHOWN], *more])})"
 
 
@@ -312,7 +317,7 @@ def spread_cast(
     others = [one for one in sources[at:] if not isinstance(one, Cast)]
     text = parameters.get(prompt)
     if not isinstance(text, str):
-        return {**parameters, references: (*first, *others)}
+        return {**parameters, references: first + others}
     mentioned = cast.mentioned(text)
     _check_count(cast, mentioned, len(first) + len(others), references, least=least, most=most)
     pictures = first
@@ -321,7 +326,7 @@ def spread_cast(
         numbers[name] = [len(pictures) + i for i, _ in enumerate(cast[name], 1)]
         pictures = [*pictures, *cast[name]]
     written = cast.write(text, lambda name: name_pictures(name, numbers[name]))
-    return {**parameters, prompt: written, references: (*pictures, *others)}
+    return {**parameters, prompt: written, references: pictures + others}
 
 
 def _merged(casts: Sequence[Cast], field: str) -> Cast:

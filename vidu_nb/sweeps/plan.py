@@ -179,7 +179,9 @@ class Plan:
 
     def unchecked(self, index: int) -> Request:
         """Return one request without checking its parameters again, for those who need many."""
-        return self.model.request_class.model_construct(**with_cast(self.model, self.values(index)))
+        if _has_cast(self.parameters):  # it is yet to be written out
+            return self[index]
+        return self.model.request_class.model_construct(**self.values(index))
 
     def label(self, index: int) -> str:
         """Return the values that tell one request from the others, as text; IndexError as for `values`.
@@ -244,7 +246,8 @@ class Plan:
         asked = dict(self.parameters)
         if _has_cast(asked):  # what is sent counts, and not who else is in the cast
             pairs = list(_pairs(self.model, asked))
-            asked |= {name: tuple(one[name] for one in pairs) for name in ("prompt", "references")}
+            asked["prompt"] = tuple(one["prompt"] for one in pairs)
+            asked["references"] = tuple(tuple(one["references"]) for one in pairs)
         counted = {
             name: [_identity(one) for one in values] if self.fields[name].is_media else values
             for name, values in asked.items()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import vidu_nb as vidu
+from vidu_nb.commands.cli import main
 
 STORY = """\
 ---
@@ -167,17 +171,20 @@ def test_a_story_s_mistake_is_told_by_its_line(command, story):
     assert command("film", "missing.md").status == 2
 
 
-def test_an_interrupt_ends_with_130(command, story, paid, monkeypatch):
-    """Ctrl-C while a film is shot keeps what landed, and the line says how to go on."""
+def test_an_interrupt_ends_with_130_and_the_way_on(paid, story, capsys):
+    """Ctrl-C while a film is shot waits for the paid call, keeps its clip, and the line says how to go on."""
+    story.write_text("@anna waves [fault:good_slow].\n\n@anna runs.\n\n@anna sits.\n")
 
-    def interrupted(*_, **__):
-        raise vidu.errors.FilmInterrupted("0 of 3 scenes", remedy="Shoot the same film again to go on.")
+    def interrupt():
+        paid.wait(lambda seen: any(one.reached == "body" for one in seen))
+        os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(vidu.Film, "shoot", interrupted)
-    ended = command("film", story, "--cast", "people", "--shoot", "--yes")
-    assert ended.status == 130
-    assert "0 of 3 scenes" in ended.err
-    assert not paid.posts()
+    threading.Thread(target=interrupt).start()
+    asked = ["film", str(story), "--cast", "people", "--shoot", "--yes"]
+    assert main([*asked, "--max-workers", "1"]) == 130
+    assert "1 of 3 scenes" in (said := capsys.readouterr().err)
+    assert "again to go on" in said
+    assert len(paid.posts()) == 1
 
 
 def test_a_cast_stands_beside_pictures_in_every_command(command, paid, story):

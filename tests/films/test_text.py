@@ -161,15 +161,17 @@ def test_headings_are_titles(text, film, titles):
         ("---\nbgm:\n---\nA.", 2, "bgm: has no value"),
         ("---\nbgm: maybe\n---\nA.", 2, "bgm: 'maybe' is"),
         ("---\nseed: [1, 2]\n---\nA.", 2, "seed: .* is no value of it"),
-        ("---\ntitle: [a]\n---\nA.", 2, "title: is no text"),
+        ("---\ntitle: [a]\n---\nA.", 2, "title: .* is no text|title: has no value"),
         ("---\n- seed\n---\nA.", 2, "lines of NAME: VALUE"),
         ("---\nseed 7\n---\nA.", 2, "lines of NAME: VALUE"),
         ("---\nseed: 7\n  bgm: off\n---\nA.", 3, "is not YAML"),
         ("---\ntitle: 'a\n---\nA.", None, "is not YAML"),
         ("---\na: &a [x]\nb: [*a, *a]\n---\nA.", 2, "anchors and aliases"),
         ("---\ntitle: " + "[" * 9_000 + "\n---\nA.", None, "is not YAML"),
-        ("---\ntitle: !!python/object/apply:os.getcwd []\n---\nA.", 2, "title: is no text"),
+        ("---\ntitle: !!python/object/apply:os.getcwd []\n---\nA.", 2, "title: .* is no text|title: has no value"),
         ("---\nseed: 7\n\nA.", 1, "no line of --- ends it"),
+        ("\n \n---\nsede: 7\n---\nA.", 4, "sede: unknown parameter"),
+        ("\n+++\nseed = 7\nbgm = 3\n+++\nA.", 4, "bgm: 3 is"),
         ("---\n#" + "x" * 20_000 + "\n---\nA.", 1, "larger than 20 kB"),
         ("+++\nbgm = false\nseed 7\n+++\nA.", 3, "is not TOML"),
         ("+++\nbgm = false\n\nseed = -7\n+++\nA.", 4, "seed: -7 is out of range"),
@@ -190,7 +192,7 @@ def test_headings_are_titles(text, film, titles):
         ("A.\n\nB \x1b[31m", 3, "a control character, '.x1b'"),
         ("A.\n\nB \x00", 3, "a control character"),
     ],
-    ids=range(47),
+    ids=range(49),
 )  # fmt: skip
 def test_a_mistake_is_told_by_its_line(text, line, problem):
     """Whatever is wrong in front matter or in a scene, the message begins with the line that it stands in."""

@@ -14,6 +14,7 @@ from .scene import MUSIC
 
 MAX_FRONT_BYTES = 20_000
 _FENCES = {"---": ("---", "..."), "+++": ("+++",)}  # what begins it, and what ends it
+_MOST_LISTS = 100  # of YAML, in brackets
 #: The film's own parameters that it may have, beside the model's.
 _OWN = ("title", "music", "dissolve", "model")
 
@@ -107,8 +108,12 @@ def _yaml_entries(parts: Parts) -> Iterator[Entry]:
     def wrong(problem: str, mark: yaml.Mark | None) -> WrongLine:
         return WrongLine(problem, parts.front_line + (mark.line if mark else 0))
 
+    opened = 0
     try:
         for token in yaml.scan(parts.front):
+            opened += isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken)
+            if opened > _MOST_LISTS:  # each takes longer than the one before
+                raise wrong("is not YAML that a film needs: it has too many lists", token.start_mark)
             if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
                 raise wrong("anchors and aliases of YAML are not taken: write the value", token.start_mark)
         loader = yaml.BaseLoader(parts.front)

@@ -364,9 +364,26 @@ def with_cast(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     if prompt is None:
         message = f"{given}: a prompt mentions a cast, and {model.slug} takes none: pass the pictures themselves"
         raise InvalidRequest(message, field=given)
-    most = field.most if field else sum(one.type == "picture" for one in model.media)
+    singles = [one for one in model.media if one.type == "picture" and one.parameter not in parameters]
+    most = field.most if field else len(singles)
+    least = int(field.required if field else any(one.required for one in singles))
     asked = prompt.name if prompt.name in parameters else prompt.parameter
-    return spread_cast(parameters, prompt=asked, references=given, name_pictures=model.name_pictures, most=most)
+    written = spread_cast(
+        parameters, prompt=asked, references=given, name_pictures=model.name_pictures, least=least, most=most
+    )
+    _check_grown(prompt, parameters.get(asked), written.get(asked))
+    return written
+
+
+def _check_grown(field: Field, before: Any, after: Any) -> None:
+    """Say that a prompt is too long only since the cast's names are written out."""
+    most = field.max_length if field.sure else None
+    if most is not None and isinstance(before, str) and len(before.strip()) <= most < len(after.strip()):
+        grown = (
+            f"{len(before.strip()):,} characters become {len(after.strip()):,} with the cast's names as they are sent"
+        )
+        message = f"{field.parameter}: {grown}, as 'anna (image 1)': the limit is {most:,}"
+        raise InvalidRequest(message, field=field.parameter)
 
 
 def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:

@@ -31,6 +31,7 @@ from .saving import check_whole, save_film
 from .scene import MUSIC, Scene, read_media
 from .shooting import Shot, preview_film, shoot_film
 from .storyboard import bundle, film_text
+from .text import read_story
 
 MAX_SCENES = 200
 MAX_DISSOLVE = 2.0  # s
@@ -104,6 +105,48 @@ class Film:
         self._shot: Shot | None = None
         self._file: Path | None = None
         self._check()
+
+    @classmethod
+    def from_text(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        cast: Cast | Mapping[str, Source] | None = None,
+        client: Client | None = None,
+        **parameters: Any,
+    ) -> Self:
+        r"""Make a film of plain text in Markdown: a paragraph is a scene, and headings are titles.
+
+        A paragraph that begins with ``...`` continues the one before. Lines between ``---`` (YAML) or ``+++`` (TOML) at
+        the beginning are the film's parameters, such as ``aspect_ratio: 9:16``; they name no files. Emphasis is left
+        out, an item of a list is a scene, and what stands in ``<!-- -->`` is not read.
+
+        Parameters
+        ----------
+        source
+            A path, UTF-8; or the text itself, where it has more than one line.
+        cast, client
+            As for a film.
+        **parameters
+            Any other parameter of `Film`; these count instead of the text's own.
+
+        Raises
+        ------
+        InvalidRequest
+            The file can't be read, or something is wrong; the message names the line.
+
+        >>> story = "---\naspect_ratio: 1:1\n---\n# Morning\n\nA wall, slow push in.\n\n... The sun comes up.\n"
+        >>> film = Film.from_text(story, references="https://example.com/wall.png")
+        >>> film[0].title, film[1].continues, film[1].prompt, film.parameters["aspect_ratio"]
+        ('Morning', True, 'The sun comes up.', '1:1')
+        """
+        story = read_story(source, parameters)
+        problem: InvalidRequest | None = None
+        try:
+            return cls(story.scenes, cast=cast, client=client, **{**story.settings, **parameters})
+        except InvalidRequest as error:
+            problem = error
+        raise problem if problem.field in parameters else story.locate(problem)
 
     # The plan.
 

@@ -9,6 +9,7 @@ import threading
 
 from faults import KEY
 
+from vidu_nb.animatic.server.queue import RenderQueue
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.client.client import Client
 
@@ -25,7 +26,7 @@ def plain_clip(number, *, width=192, height=128):
         round(255 * part) for part in colorsys.hsv_to_rgb(0.61 * number % 1, 0.8, 0.4 + 0.6 * (0.37 * number % 1))
     ]
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
+    with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=24, options={"preset": "ultrafast", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for _ in range(6):
@@ -43,7 +44,8 @@ class Takes(PreviewServer):
 
     def __init__(self, *, credits=1000.0):
         super().__init__(key=KEY, credits=credits, render=self.make)
-        self.prompts = []
+        self.state.queue = RenderQueue(at_once=8)  # as a service does, whatever this machine has of cores
+        self.prompts, self.looked = [], 0
         self.before = len
         self._lock = threading.Lock()
 

@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..catalogue.request import DRAFT_ENDING, Request
 from ..client.client import Client
 from ..errors import ArchiveError, InvalidRequest, ViduError
 from ..files import listed, read_regular, write_bytes
 from ..media import last_frame
+from ..recipe import recipe_of
 from ..references.images import media_type
 from ..references.reference import Reference, restored, with_maker
 from ..storage.archive import Entry
@@ -107,9 +108,14 @@ def frame_after(clip: Video, client: Client) -> Reference:
         request, model = _with_seed(clip.request, clip.seed), client.name_of(clip.request.model)
         draft = model.endswith(DRAFT_ENDING)
         stem = request.key(engine=client.engine, model=model)
-        return with_maker(_frame(client, stem, lambda: _drawn(request, draft=draft)), clip.recipe())
+        return with_maker(_frame(client, stem, lambda: _drawn(request, draft=draft)), _recipe(clip))
     stem = clip.receipt.sha256 if clip.receipt and clip.receipt.sha256 else _sha256(clip.bytes)
-    return with_maker(_frame(client, stem, lambda: last_frame(clip.path)), clip.recipe())
+    return with_maker(_frame(client, stem, lambda: last_frame(clip.path)), _recipe(clip))
+
+
+def _recipe(clip: Video) -> dict[str, Any]:
+    """Return how a clip was made: the same of one that has just come and of one that is replayed."""
+    return recipe_of(clip.request, clip.receipt and (clip.receipt.original or clip.receipt))
 
 
 def _frame(client: Client, stem: str, make: Callable[[], Image]) -> Reference:

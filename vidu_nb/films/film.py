@@ -527,10 +527,8 @@ class Film:
     @property
     def summary(self) -> str:
         """What the last run or the last quote tells, in one line: counts, money, and what is missing; may be empty."""
-        if self._shot:
-            return self._shot.summary(len(self))
         if self._quote is None:
-            return ""
+            return self._shot.summary(len(self)) if self._shot else ""
         price = "free" if self._quote.is_free else f"about {dollars(self._quote.price_usd)}"
         left = len(self) - len(self._quote.kept)
         rest = f"{price} and {format_seconds(self._quote.seconds)} for the others" if left else "nothing to pay"

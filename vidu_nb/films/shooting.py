@@ -109,7 +109,7 @@ def shoot_film(
     quote = quote_film(film, client, workers=workers, fresh=again)
     priced = film.quoted(quote)
     budget = budget_of(budget_usd, client, film.digest)
-    view = choose_view(ShotPage(film, client), budget)
+    view = choose_view(ShotPage(priced, client), budget)
     if not confirm:
         ask_first(priced, budget, view, what="film")
     view.begin()
@@ -187,10 +187,11 @@ def _runner(
 
 def _places(film: Film, fresh: Iterable[int]) -> frozenset[int]:
     found = set()
-    for given in fresh:
+    for given in fresh if isinstance(fresh, Iterable) else [None]:
         place = whole(given)
         if isinstance(place, bool) or not isinstance(place, int) or not -len(film) <= place < len(film):
-            message = f"fresh: {given!r} is no scene: pass places from 0 to {len(film) - 1}"
+            shown = one_line(repr(fresh if given is None else given), 60)
+            message = f"fresh: {shown} is no scene: pass a list of places from 0 to {len(film) - 1}"
             raise InvalidRequest(message, field="fresh")
         found.add(place % len(film))
     return frozenset(found)

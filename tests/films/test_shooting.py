@@ -259,6 +259,16 @@ def test_a_joined_film_is_made_once(stand_in):
     assert film.video.receipt.cost_usd == 2 * PRICE_USD
 
 
+def test_a_film_that_was_loaded_finds_its_clips(stand_in, tmp_path):
+    """Its pictures are known again, though they were encoded with loss: nothing is paid for, and its budget is its own."""
+    noise = np.random.default_rng(0).integers(0, 256, (1100, 1100, 3), np.uint8)
+    film = shots(stand_in, "@anna. Shot 1.", Scene("Shot 2.", continues=True), cast={"anna": noise}).shoot(confirm=True)
+    loaded = vidu.load(film.save(tmp_path / "film.mp4"))
+    again = loaded.shoot(client=film.client)
+    assert (again.missing, again.spent_usd, asked(stand_in)) == ((), 0, "12")
+    assert again.digest(film.client) == film.digest(film.client)
+
+
 def test_clips_of_play_are_told_apart():
     """The stand-in's clips differ, and so do their last frames: a test that mixes them up fails."""
     assert len({plain_clip(number) for number in range(1, 20)}) == 19

@@ -10,7 +10,7 @@
       journal/1a/KEY.ATTEMPT.json                what happened to each call
       incoming/  quarantine/  locks/             answers on their way; answers that are no clip; locks
       budgets/  uploads/  drafts/                what sweeps may spend; links of pictures; the panel's live drafts
-      films/  frames/                            joined clips; the last frames of clips that others go on from
+      films/  frames/                            joined clips; last frames that others begin with, as they are sent
 
 Only names made here are ever opened: nothing that a file's content says is used as a path.
 """

@@ -203,6 +203,16 @@ def test_a_scene_of_another_model_takes_what_that_knows():
         film.without(1).replace(resolution="720P")
 
 
+def test_a_parameter_of_another_models_is_read_once_as_well(tmp_path, encoded):
+    """Though the film's own model doesn't know it."""
+    path = tmp_path / "cat.png"
+    path.write_bytes(encoded())
+    film = walls("A wall.", Scene("A door.", first_frame=DOG, model=vidu.Model.from_toml(ONE_PICTURE)))
+    film = film.replace(1, first_frame=None).replace(first_frame=path)
+    path.unlink()
+    assert film.append("A roof.").request(1).pictures[0].label == "cat.png"
+
+
 WORDS_ALONE = """
 slug = "words-alone"
 title = "Words alone"
@@ -251,6 +261,9 @@ def test_a_model_of_one_picture_begins_with_it():
     model = vidu.Model.from_toml(ONE_PICTURE)
     film = Film([Scene("A wall.", first_frame=CAT), Scene("A door.", continues=True)], model=model)
     assert [film.request(index).pictures[0].label for index in (0, 1)] == ["cat.png", "the last frame"]
+    assert film.replace(references=DOG).request(1) == film.request(1)
+    with pytest.raises(errors.InvalidRequest, match="scene 2: continues: has all its pictures"):
+        film.replace(1, first_frame=DOG)
 
 
 def test_pictures_are_read_when_a_film_is_made_and_never_again(tmp_path, encoded):

@@ -260,7 +260,7 @@ def test_a_joined_film_is_made_once(stand_in):
 
 
 def test_a_film_that_was_loaded_finds_its_clips(stand_in, tmp_path):
-    """Its pictures are known again, though they were encoded with loss: nothing is paid for, and its budget is its own."""
+    """Its pictures are known again, though they were encoded with loss: nothing is paid for, and its budget stays."""
     noise = np.random.default_rng(0).integers(0, 256, (1100, 1100, 3), np.uint8)
     film = shots(stand_in, "@anna. Shot 1.", Scene("Shot 2.", continues=True), cast={"anna": noise}).shoot(confirm=True)
     loaded = vidu.load(film.save(tmp_path / "film.mp4"))

@@ -8,7 +8,7 @@ import json
 import math
 import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -112,8 +112,11 @@ class Film:
         client: Client | None = None,
         **parameters: Any,
     ) -> None:
-        of = models.find(model)
+        of, many = models.find(model), list(_scenes(scenes))
         shared = read_media(of, parameters)
+        for other in {scene.model for scene in many if scene.model}:
+            unread = {name: value for name, value in shared.items() if not _knows(of, name)}
+            shared = {name: shared[name] for name in shared if name not in unread} | read_media(other, unread)
         self._know(
             cast=_checked_cast(cast),
             title=_checked_title(title),
@@ -121,7 +124,7 @@ class Film:
             dissolve=_checked_dissolve(dissolve),
             model=of,
             client=_checked_client(client),
-            scenes=tuple(_with_media(of, index, scene) for index, scene in enumerate(_scenes(scenes))),
+            scenes=tuple(_with_media(of, index, scene) for index, scene in enumerate(many)),
             _parameters=shared,
         )
         self._check()
@@ -179,17 +182,21 @@ class Film:
                 return model.request(**{**parameters, prompt.parameter: words, "references": sources})
 
     def _shared_with(self, model: Model, scene: Scene) -> dict[str, Any]:
-        """Return the film's parameters as far as a scene's model knows them."""
-        places = [one for one in model.media if one.type in ("picture", "pictures")]
-        if scene.continues and not places:
-            raise InvalidRequest(f"continues: {model.slug} takes no picture", field="continues")
+        """Return the film's parameters as far as a scene's model knows them and has a place for its pictures."""
+        own = {_canonical(model, name) for name in scene.parameters}
+        free = [one for one in model.media if one.type == "pictures" or one.parameter not in own]
+        free = [one for one in free if one.type in ("picture", "pictures")]
+        if scene.continues and not free:
+            problem = "has all its pictures" if _knows(model, "references") else f"{model.slug} takes no picture"
+            raise InvalidRequest(f"continues: {problem}: the last frame has no place", field="continues")
+        singles = len(free) - scene.continues  # where the model has no list
         shared = {
             name: value
             for given, value in self._parameters.items()
-            if (name := _canonical(model, given)) in model.by_parameter or (name == "references" and places)
+            if (name := _canonical(model, given)) in model.by_parameter or (name == "references" and singles > 0)
         }
-        if scene.continues and places[0].type == "picture":  # that is where the frame goes
-            shared.pop(places[0].parameter, None)
+        if scene.continues and free[0].type == "picture":  # that is where the frame goes
+            shared.pop(free[0].parameter, None)
         return shared
 
     @property
@@ -358,8 +365,9 @@ class Film:
         FilmInterrupted
             A person interrupted it; ``.film`` holds what has landed.
         """
-        asked = client or self._asked()
-        return shoot_film(self, budget_usd, asked, confirm=confirm, fresh=fresh, max_workers=max_workers)
+        film = self if client is None else self.replace(client=client)  # where its clips are, it is told to look
+        shot = shoot_film(film, budget_usd, client, confirm=confirm, fresh=fresh, max_workers=max_workers)
+        return film.shot(shot)
 
     def clips(self, client: Client | None = None) -> dict[int, Video]:
         """Return the kept clip of each scene that has one, by the scene's place."""
@@ -444,7 +452,14 @@ class Film:
 
     def shot(self, shot: Shot) -> Self:
         """Return the film with what came of a run, which the notebook's cell that ran it shows."""
-        return self._like(_shot=shot, _quote=None, _file=None, _cell=running_cell())
+        known = {"_shot": shot, "_quote": None, "_file": None, "_cell": running_cell()}
+        return self.with_newest(shot.fresh)._like(**known)  # noqa: SLF001 - one of our own kind
+
+    def with_newest(self, places: Collection[int]) -> Self:
+        """Return the film with the newest take of some scenes, where another one was chosen."""
+        chosen = [place for place in places if self.scenes[place].take is not None]
+        scenes = [one.replace(take=None) if place in chosen else one for place, one in enumerate(self.scenes)]
+        return self._with(scenes) if chosen else self
 
     def saved_as(self, path: Path) -> Self:
         """Return the film with the file that it was read from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..catalogue.field import whole
 from ..catalogue.request import Request
@@ -17,38 +17,61 @@ from ..storage.archive import Made
 from ..storage.budget import Budget
 from ..sweeps.run import WORKERS, ask_first, budget_of, follow, still_paid, workers_of
 from ..sweeps.runner import Outcome, Runner
-from ..sweeps.views import choose_view
+from ..sweeps.views import RunView, choose_view
 from ..video import Video
 from .clips import frame_after, kept_clip
 from .joined import joined_film
 from .pricing import quote_film
-from .storyboard import FilmPage, bundle, headline
+from .storyboard import FilmPage, bundle
 
 if TYPE_CHECKING:
     from .film import Film
 
 PREVIEWS_AT_ONCE = 2  # each keeps a core and a half busy
-SomeFilm = TypeVar("SomeFilm", bound="Film")
+MOST_NAMED = 12  # scenes that a line names
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What came of a run: what each scene brought, US dollars, why no more was asked for, and whether it was free."""
+    """What came of a run.
+
+    Attributes
+    ----------
+    outcomes : mapping of int to Video or ViduError
+        What each scene brought that was asked for.
+    spent_usd : float
+        US dollars; calls of unknown outcome count in full.
+    stopped : str
+        Why no more was asked for; empty where all was.
+    is_free : bool
+        Whether nothing is paid for there.
+    fresh : frozenset of int
+        The scenes of which another take was wanted: the film has the newest of them.
+    """
 
     outcomes: Mapping[int, Outcome] = field(repr=False)
     spent_usd: float = 0.0
     stopped: str = ""
     is_free: bool = False
+    fresh: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, runner: Runner, fresh: frozenset[int] = frozenset()) -> Shot:
+        """Return what came of a runner's requests so far."""
+        progress = runner.progress
+        return cls(dict(runner.results), progress.spent_usd, progress.reason, runner.is_free, fresh)
 
     def summary(self, many: int) -> str:
         """Return counts, money, what is missing of so many scenes, and why, in one line."""
         made = [index for index, one in self.outcomes.items() if not isinstance(one, ViduError)]
         failed = len(self.outcomes) - len(made)
         missing = [str(index + 1) for index in range(many) if index not in made]
+        more = len(missing) - MOST_NAMED
         parts = [f"{len(made)} of {many} scenes"]
         parts += [f"{failed} failed"] if failed else []
         parts += [] if self.is_free else [f"{dollars(self.spent_usd)} spent"]
-        parts += [f"missing: {', '.join(missing)}"] if missing else []
+        parts += [f"missing: {', '.join(missing[:MOST_NAMED])}"] if missing else []
+        parts[-1] += f" and {more} more" if more > 0 else ""
         return " · ".join(parts) + (f". Stopped: {self.stopped}" if self.stopped else "")
 
 
@@ -72,13 +95,13 @@ class Shots:
 class ShotPage(FilmPage):
     """What is shown of a film while it is shot, and its storyboard in the end, once."""
 
-    def __init__(self, film: Film, client: Client) -> None:
+    def __init__(self, film: Film, client: Client, fresh: frozenset[int]) -> None:
         super().__init__(film, client)
-        self._shown = film
+        self._shown, self._fresh = film, fresh
 
     def results(self, results: Mapping[int, Outcome], headline: str) -> list[object]:  # noqa: ARG002
         """Return the storyboard: the film that is returned shows itself in later cells."""
-        return [_Shown(self._shown.shot(Shot(dict(results))))]
+        return [_Shown(self._shown.shot(Shot(dict(results), fresh=self._fresh)))]
 
 
 class _Shown:
@@ -92,44 +115,49 @@ class _Shown:
 
 
 def shoot_film(
-    film: SomeFilm,
+    film: Film,
     budget_usd: float | Budget | None,
-    client: Client,
+    client: Client | None,
     *,
     confirm: bool,
     fresh: Iterable[int],
     max_workers: int | None,
-) -> SomeFilm:
-    """Pay for the scenes that are not kept; parameters, result and errors are those of `Film.shoot`."""
+    view: RunView | None = None,
+) -> Shot:
+    """Pay for the scenes that are not kept; parameters and errors are those of `Film.shoot`.
+
+    A `view` shows it in place of the notebook's cell or the terminal.
+    """
+    client = client or film.client or Client.from_env()
     again = _places(film, fresh)
+    film = film.with_newest(again)  # what is paid for now is what others continue from
     workers = workers_of(max_workers, default=WORKERS)
-    film = film.replace(client=client)
-    for index in sorted(again):  # what is paid for now is what the film has then, and what others continue from
-        film = film.replace(index, take=None)
     quote = quote_film(film, client, workers=workers, fresh=again)
     priced = film.quoted(quote)
     budget = budget_of(budget_usd, client, film.digest)
-    view = choose_view(ShotPage(priced, client), budget)
+    view = view or choose_view(ShotPage(priced, client, again), budget)
     if not confirm:
         ask_first(priced, budget, view, what="film")
     view.begin()
     asked = client.sibling(notify=view.notify, budget=budget)
     runner = _runner(film, asked, workers, kept=quote.kept, fresh=again)
-    interrupted = follow(runner, view, lambda: headline(film, runner), what="film")
-    progress = runner.progress
-    film = film.shot(Shot(dict(runner.results), progress.spent_usd, progress.reason, runner.is_free))
+    interrupted = follow(runner, view, lambda: Shot.of(runner).summary(len(film)), what="film")
+    shot = Shot.of(runner, again)
     if interrupted:
         error = FilmInterrupted(
-            f"{headline(film, runner)}{still_paid(runner)}",
+            f"{shot.summary(len(film))}{still_paid(runner)}",
             remedy="Shoot the same film again to go on: what landed is in the archive.",
         )
-        error.film = film
+        error.film = film.shot(shot)
         raise error
-    return film
+    return shot
 
 
-def preview_film(film: Film, quality: Quality, client: Client | None) -> Video:
-    """Make a free animatic of the whole film; parameters, result and errors are those of `Film.preview`."""
+def preview_film(film: Film, quality: Quality, client: Client | None, *, view: RunView | None = None) -> Video:
+    """Make a free animatic of the whole film; parameters, result and errors are those of `Film.preview`.
+
+    A `view` shows it in place of the notebook's cell or the terminal.
+    """
     if client is not None and not client.is_free:
         raise InvalidRequest("client: it asks a paid service; a preview wants Client.preview()", field="client")
     if client is not None and quality != "full":
@@ -138,12 +166,12 @@ def preview_film(film: Film, quality: Quality, client: Client | None) -> Video:
     asked = client or Client.preview(
         quality=quality, archive=own.archive if own else None, timeout=own.timeout if own else TIMEOUT
     )
-    film = film.replace(client=asked)
-    view = choose_view(FilmPage(film, asked), None)
+    view = view or choose_view(FilmPage(film.replace(client=asked), asked), None)
     view.begin()
     runner = _runner(film, asked.sibling(notify=view.notify), PREVIEWS_AT_ONCE)
-    if follow(runner, view, lambda: headline(film, runner), what="film"):
-        error = FilmInterrupted(headline(film, runner), remedy="Preview it again to go on: what was made is kept.")
+    if follow(runner, view, lambda: Shot.of(runner).summary(len(film)), what="film"):
+        message = Shot.of(runner).summary(len(film))
+        error = FilmInterrupted(message, remedy="Preview it again to go on: what was made is kept.")
         error.film = film
         raise error
     return joined_film(film, _all_clips(film, runner), asked)

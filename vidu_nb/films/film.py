@@ -184,20 +184,19 @@ class Film:
     def _shared_with(self, model: Model, scene: Scene) -> dict[str, Any]:
         """Return the film's parameters as far as a scene's model knows them and has a place for its pictures."""
         own = {_canonical(model, name) for name in scene.parameters}
-        free = [one for one in model.media if one.type == "pictures" or one.parameter not in own]
-        free = [one for one in free if one.type in ("picture", "pictures")]
+        known = {_canonical(model, name): value for name, value in self._parameters.items() if _knows(model, name)}
+        places = [one.parameter for one in model.media if one.type in ("picture", "pictures")]
+        free = [name for name in places if name == "references" or name not in own]
         if scene.continues and not free:
-            problem = "has all its pictures" if _knows(model, "references") else f"{model.slug} takes no picture"
+            problem = "has all its pictures" if places else f"{model.slug} takes no picture"
             raise InvalidRequest(f"continues: {problem}: the last frame has no place", field="continues")
-        singles = len(free) - scene.continues  # where the model has no list
-        shared = {
-            name: value
-            for given, value in self._parameters.items()
-            if (name := _canonical(model, given)) in model.by_parameter or (name == "references" and singles > 0)
-        }
-        if scene.continues and free[0].type == "picture":  # that is where the frame goes
-            shared.pop(free[0].parameter, None)
-        return shared
+        if "references" in places:
+            return known
+        if scene.continues:  # the frame takes the first place
+            known.pop(free.pop(0), None)
+        if all(name in known for name in free):
+            known.pop("references", None)
+        return known
 
     @property
     def duration(self) -> float:

@@ -340,9 +340,9 @@ def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     if "references" not in parameters or "references" in model.by_parameter:
         return parameters
     free = [one for one in model.media if one.type == "picture" and one.parameter not in parameters]
-    if not free:
-        return parameters  # an unknown parameter, and refused as such
     rest = {name: value for name, value in parameters.items() if name != "references"}
+    if not free:  # what there is, is an unknown parameter, and refused as such
+        return rest if parameters["references"] == [] else parameters
     found = as_references(parameters["references"], most=len(free), animated=[one.animated for one in free])
     return rest | {one.parameter: picture for one, picture in zip(free, found, strict=False)}
 

@@ -14,7 +14,7 @@ from ..console import dollars, printable, write
 from ..errors import ConfirmationNeeded, InvalidRequest, NotKept, ViduError, one_line
 from ..films.film import Film
 from ..films.pricing import quote_film
-from ..films.saving import ENDINGS
+from ..films.saving import film_endings
 from ..folders import copy_target
 from ..recipe import recipe_in
 from ..sweeps.formatting import format_seconds
@@ -55,7 +55,7 @@ def film_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "-o", "--output", metavar="FILE|FOLDER/",
-        help=f"also save the film there; the ending says what: {', '.join(ENDINGS)}",
+        help="also save the film there; the ending says what: .mp4, .gif, .webp, .png, .otio, .otioz, or of an adapter",
     )  # fmt: skip
     command.add_argument("--no-pictures", action="store_true", help="leave the cast's pictures out of the saved film")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -106,7 +106,7 @@ def _check(arguments: argparse.Namespace) -> None:
         message = "output: a film is not written to standard output; name a file or a folder (./- is a file)"
         raise InvalidRequest(message, field="output")
     if arguments.output:
-        copy_target(arguments.output, ENDINGS)
+        copy_target(arguments.output, film_endings())
     if arguments.shoot and arguments.draft:
         raise InvalidRequest("--draft: a draft is a preview: leave out --shoot", field="draft")
     for name in ("fresh", "budget_usd", "yes", "max_workers"):

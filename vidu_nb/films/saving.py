@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 COPIES = (".mp4", *WRITERS)  # of the joined clip
 
 
+def film_endings() -> tuple[str, ...]:
+    """Return how the names of a film's copies end, the usual one first."""
+    return (*COPIES, ".png", *timeline_endings())
+
+
 def save_film(film: Film, path: str | os.PathLike[str], *, references: bool, side: int) -> Path:
     """Save a film; parameters, result and errors are those of `Film.save`."""
-    target = copy_target(path, (*COPIES, ".png", *timeline_endings()))  # refused before anything is joined
+    target = copy_target(path, film_endings())  # refused before anything is joined
     side = checked_side(side)
     kind = target.suffix.lower()
     if kind in (*COPIES, ""):

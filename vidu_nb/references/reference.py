@@ -265,6 +265,19 @@ def identify(reference: Reference, stored: str | None) -> Reference:
     return known
 
 
+def restored(data: bytes, sha256: str, *, name: str) -> Reference:
+    """Return the reference whose `bytes` these were, under the hash that it had; the caller vouches for both.
+
+    Raises
+    ------
+    InvalidRequest
+        They are no picture.
+    """
+    known = Reference.from_wire(data_uri(data), name=name)
+    vars(known).update(sha256=sha256)
+    return known
+
+
 def with_maker(reference: Reference, recipe: object) -> Reference:
     """Return a reference that knows how it was made, where it doesn't yet."""
     if reference.made_by or not (made_by := bounded(recipe)):

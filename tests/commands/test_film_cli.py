@@ -139,7 +139,7 @@ def test_a_scene_that_continues_is_shot_after_the_one_before(command, story, mon
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("-o", "film.mov"), "a copy's name ends in .mp4, .otio"),
+        (("-o", "film.mov"), "a copy's name ends in .mp4, .gif"),
         (("-o", "-"), "not written to standard output"),
         (("--shoot", "--draft"), "a draft is a preview"),
         (("--fresh", "1"), "--fresh: add --shoot"),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import ViduError
 from .libraries import check_library
@@ -27,6 +27,12 @@ POSTER_SIDE = 640  # px, the longer side
 PROXY_SIDE = 480  # px, the longer side
 #: FFmpeg also opens pictures, playlists that name other files, and URLs; a clip is none of these.
 _ONLY_FILES = {"format_whitelist": "mov,matroska,webm", "protocol_whitelist": "file"}
+#: To learn the pixel format, opening decodes a picture: 40 ms in 1080p, of which packets and sound have no need.
+_NO_PICTURE = {**_ONLY_FILES, "skip_frame": "all"}
+_SOUND_FILES = {
+    "format_whitelist": "aac,ac3,aiff,amr,ape,asf,au,caf,eac3,flac,matroska,webm,mov,mp3,mpegts,ogg,tta,w64,wav,wv",
+    "protocol_whitelist": "file",
+}
 #: What stands at an MP4's top level (ISO/IEC 14496-12; free, skip and wide are QuickTime's, too).
 _TOP_LEVEL = (
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"sidx",
@@ -249,7 +255,7 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
 
 
 def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], tags: Mapping[str, str]) -> None:
-    """Copy an MP4 without re-encoding, with metadata tags added.
+    """Copy an MP4 without re-encoding, with its chapters, and with metadata tags added.
 
     Parameters
     ----------
@@ -258,12 +264,9 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     tags
         Names and texts, shown by ``ffprobe -show_format`` as ``TAG:name=text``.
     """
-    check_library("av")
-    import av
-
-    movflags = {"movflags": "+faststart+use_metadata_tags"}
-    with open_media(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
+    with open_media(source) as old, open_mp4(target, unit=old.streams.video[0].time_base) as new:
         new.metadata.update({**old.metadata, **tags})
+        new.set_chapters(old.chapters())
         streams = {
             stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)
         }
@@ -272,6 +275,24 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
                 continue
             packet.stream = streams[packet.stream.index]
             new.mux(packet)
+
+
+def open_mp4(path: str | os.PathLike[str], *, unit: Fraction) -> Any:
+    """Open an MP4 for writing, ready to be streamed, whose tags may have any name; the same bytes for the same packets.
+
+    Parameters
+    ----------
+    path
+        Where to; it is overwritten.
+    unit
+        What chapters are measured in, in seconds: with FFmpeg's own, a millisecond, none begins on its frame.
+    """
+    check_library("av")
+    import av
+
+    movflags = "+faststart+use_metadata_tags"
+    options = {"movflags": movflags, "fflags": "+bitexact", "movie_timescale": str(unit.denominator)}
+    return av.open(str(Path(path).absolute()), "w", format="mp4", options=options)
 
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -436,21 +457,40 @@ def _inside(box: bytes, kind: bytes, *deeper: bytes) -> Iterator[bytes]:
 
 
 def open_media(path: str | os.PathLike[str]) -> Any:
-    """Open a file with PyAV for reading; one error for all that can be wrong with it."""
+    """Open a video's file with PyAV for reading; one error for all that can be wrong with it."""
+    return _opened(path, "video", _ONLY_FILES)
+
+
+def open_packets(path: str | os.PathLike[str]) -> Any:
+    """Open a video's file as `open_media` does, but quickly, for its packets and its sound: `pix_fmt` isn't known."""
+    return _opened(path, "video", _NO_PICTURE)
+
+
+def open_sound(path: str | os.PathLike[str]) -> Any:
+    """Open a file with sound in it, of any kind that is no list of other files; its errors are those of `open_media`.
+
+    A pipe or a device, on which one could wait for ever, is no such file.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ViduError(f"{os.fspath(path)} is no regular file", remedy="Check the path.")
+    return _opened(path, "audio", _SOUND_FILES)
+
+
+def _opened(path: str | os.PathLike[str], kind: Literal["video", "audio"], options: Mapping[str, str]) -> Any:
     check_library("av")
     import av
 
-    problem = ""
+    what, problem = {"video": "video", "audio": "sound"}[kind], ""
     try:
-        container = av.open(str(Path(path).absolute()), options=_ONLY_FILES)
-        if container.streams.video:
+        container = av.open(str(Path(path).absolute()), options=dict(options))
+        if getattr(container.streams, kind):
             return container
         container.close()
-        problem = "holds no video"
+        problem = f"holds no {what}"
     except FileNotFoundError:
         problem = "does not exist"
     except (av.FFmpegError, OSError) as error:
-        problem = f"can't be read as a video ({error.strerror or type(error).__name__})"
+        problem = f"can't be read as a {what} ({error.strerror or type(error).__name__})"
     raise ViduError(f"{os.fspath(path)} {problem}", remedy="Check the path.")
 
 

@@ -10,7 +10,7 @@ import io
 import os
 import struct
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -75,9 +75,7 @@ def _probe(path: Path, _stamp: tuple[int, ...]) -> VideoInfo:
     with open_media(path) as container:
         stream = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if _turns(path)[:1] == [_QUARTER]:
-            width, height = height, width
+        width, height = upright(turns_of(path), stream.codec_context.width, stream.codec_context.height)
         duration = float(container.duration or 0) / 1_000_000
         fps = float(stream.average_rate or 0)
         return VideoInfo(
@@ -117,7 +115,7 @@ def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any
     with open_media(path) as container:
         stream = container.streams.audio[0] if sound else container.streams.video[0]
         stream.thread_type = "AUTO"
-        turns = [] if sound else _turns(path)
+        turns = [] if sound else turns_of(path)
         try:
             frames = container.decode(stream)
             yield from _turned(frames, stream, turns) if turns else frames
@@ -404,7 +402,12 @@ _QUARTER = ("transpose", "cclock_flip")  # along the diagonal from the top left:
 _MAX_HEADER = 50_000_000  # bytes; of an hour's film it has some 2 MB
 
 
-def _turns(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+def upright(turns: Sequence[tuple[str, str]], width: int, height: int) -> tuple[int, int]:
+    """Return the size that frames have once they are turned."""
+    return (height, width) if _QUARTER in turns else (width, height)
+
+
+def turns_of(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     """Return the filters, with their arguments, that put a file's frames upright: none for most."""
     matrix = _display_matrix(Path(path))
     if matrix is None:

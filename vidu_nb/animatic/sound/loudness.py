@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,29 +36,26 @@ def measure(pieces: Iterable[Samples]) -> tuple[float, float]:
     return loudness, peak
 
 
-def find_gain(make: Callable[[], Iterable[Samples]]) -> float:
-    """Return the factor by which a sound becomes as loud as it should be, once `amplified` has limited its peaks.
+def find_gain(make: Callable[[], Iterable[Samples]]) -> tuple[float, float]:
+    """Return the factor by which a sound becomes as loud as it should be, and how loud it is without, in LUFS.
+
+    Its peaks are limited by `amplified`, which takes loudness, too, and is counted in.
 
     Parameters
     ----------
     make
         Called for the sound, as often as it has to be measured.
-
-    Returns
-    -------
-    float
-        1 for what is silent.
     """
     loudness, peak = measure(make())
     if loudness <= SILENCE:
-        return min(1.0, PEAK / peak) if peak else 1.0
+        return min(1.0, PEAK / peak) if peak else 1.0, loudness
     gain = _factor(LOUDNESS - loudness)
-    for _ in range(_TRIES if gain * peak > PEAK else 0):  # a limiter takes loudness, too
+    for _ in range(_TRIES if gain * peak > PEAK else 0):
         missing = LOUDNESS - measure(amplified(make(), gain))[0]
         if abs(missing) <= _NEAR:
             break
-        gain *= _factor(1.5 * missing)  # and more of what is added than of what was there
-    return gain
+        gain *= _factor(1.5 * missing)  # of what is added, the limiter takes more than of what was there
+    return gain, loudness
 
 
 def amplified(pieces: Iterable[Samples], gain: float) -> Iterator[Samples]:

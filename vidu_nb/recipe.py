@@ -42,19 +42,17 @@ def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any
 
 def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
     """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
-    media.write_tags(source, target, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
-    if pictures:
-        media.append_box(target, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
+    media.write_tags(source, target, recipe_tags(recipe))
+    append_pictures(target, pictures)
 
 
-def write_film(path: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
-    """Put a film's recipe into its MP4, which has chapters already, and the pictures into a box of their own."""
-    tagged = path.with_name(f"{path.name}.tagged")
-    try:
-        media.write_tags(path, tagged, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
-        tagged.replace(path)
-    finally:
-        tagged.unlink(missing_ok=True)
+def recipe_tags(recipe: dict[str, Any]) -> dict[str, str]:
+    """Return the metadata that holds a recipe."""
+    return {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)}
+
+
+def append_pictures(path: Path, pictures: Sequence[Medium]) -> None:
+    """Append the box with a recipe's pictures to an MP4, where there are any."""
     if pictures:
         media.append_box(path, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
 

@@ -51,7 +51,7 @@ def compose(seed: int, seconds: float, prompt: str = "") -> NDArray[np.int16]:
     fall = max(1, round(0.7 * (count - score.end * beat)))
     mix[:, -fall:] *= np.cos(np.linspace(0, np.pi / 2, fall, dtype=np.float32)) ** 2
     loudness, peak = measure(_pieces(mix))
-    mix *= np.float32(min(10 ** ((LOUDNESS - loudness) / 20), PEAK / np.float32(peak)))
+    mix *= np.float32(min(10 ** ((LOUDNESS - loudness) / 20), float(PEAK / np.float32(peak))))
     return _as_int16(mix)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,8 @@ def _clip(path: Path, container: Any, packets: Sequence[Any]) -> Clip:
 
 
 def _rate(times: Sequence[int], last: int, unit: Fraction, average: Fraction | None) -> Fraction:
-    """Return frames a second: exactly where all last as long, on the average where the file's own clock is too coarse."""
-    steps = {later - earlier for earlier, later in zip(times, times[1:], strict=False)} or {last}
+    """Return frames a second: exactly, or on the average where a file's clock is coarse."""
+    steps = {later - earlier for earlier, later in pairwise(times)} or {last}
     if len(steps) == 1 and (step := steps.pop()) > 0:
         return 1 / (step * unit)
     return Fraction(average or len(times) / ((times[-1] - times[0] + last) * unit))

@@ -33,7 +33,8 @@ def mixed(clips: Sequence[Clip], spans: Sequence[tuple[int, int]]) -> Iterator[S
     ViduError
         A sound is damaged.
     """
-    scenes = [(number, clip, end - start) for number, (clip, (start, end)) in enumerate(zip(clips, spans, strict=True), 1)]
+    numbered = enumerate(zip(clips, spans, strict=True), 1)
+    scenes = [(number, clip, end - start) for number, (clip, (start, end)) in numbered]
     reader, done = Reader(_scene(*scenes[0])), 0
     for scene, ((_, end), (start, _)) in zip(scenes[1:], pairwise(spans), strict=True):
         yield from reader.pieces(start - done)
@@ -71,7 +72,7 @@ def _faded(pieces: Iterable[tuple[int, Samples]]) -> Iterator[tuple[int, Samples
     fade = min(_FADE, waiting.shape[1] // (1 if is_begun else 2))
     if not is_begun:
         waiting[:, :fade] *= rising(fade)
-    waiting[:, waiting.shape[1] - fade :] *= rising(fade)[::-1]
+    waiting[:, waiting.shape[1] - fade :] *= rising(fade)[:, ::-1]
     yield place, waiting
 
 

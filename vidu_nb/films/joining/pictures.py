@@ -87,22 +87,12 @@ class _Frame:
     """Makes a clip's frames the film's: in its size, before a blurred and darker ground where the shape is another."""
 
     def __init__(self, plan: Plan, clip: Clip) -> None:
-        self._size = self._inner = plan.size
-        if not has_same_shape(clip.size, plan.size):
-            scale = min(plan.size[0] / clip.size[0], plan.size[1] / clip.size[1])
-            self._inner = tuple(max(2, round(side * scale / 2) * 2) for side in clip.size)
-        finer = Interpolation.BICUBIC if self._inner[0] >= clip.size[0] else Interpolation.AREA
+        self._size = plan.size
+        self._inner = plan.size if has_same_shape(clip.size, plan.size) else _fitted(clip.size, plan.size)
+        self._kernel = Interpolation.BICUBIC if self._inner[0] >= clip.size[0] else Interpolation.AREA
         film, own = plan.clips[0].colours[0], clip.colours[0]
-        film = film if film in MATRICES else None
-        self._arguments = {
-            "width": self._inner[0],
-            "height": self._inner[1],
-            "format": "yuv420p",
-            "interpolation": finer,
-            "src_colorspace": own if own in MATRICES else film,  # what isn't told is taken for the film's
-            "dst_colorspace": film,
-            "dst_color_range": ColorRange.MPEG,
-        }
+        self._to = film if film in MATRICES else None
+        self._from = own if own in MATRICES else self._to  # what isn't told is taken for the film's
         self._reformatter = VideoReformatter()
         self._last: tuple[Any, av.VideoFrame] | None = None
 
@@ -111,7 +101,16 @@ class _Frame:
         if self._last is None or self._last[0] is not source:
             is_full = source.color_range == ColorRange.JPEG or source.format.name.startswith("yuvj")
             given = ColorRange.JPEG if is_full else ColorRange.MPEG
-            scaled = self._reformatter.reformat(source, src_color_range=given, **self._arguments)
+            scaled = self._reformatter.reformat(
+                source,
+                *self._inner,
+                "yuv420p",
+                src_colorspace=self._from,
+                dst_colorspace=self._to,
+                interpolation=self._kernel,
+                src_color_range=given,
+                dst_color_range=ColorRange.MPEG,
+            )
             self._last = source, scaled if self._inner == self._size else self._on_ground(scaled)
         return self._last[1]
 
@@ -123,6 +122,12 @@ class _Frame:
             top, left = ((whole - part) // 2 for whole, part in zip(target.shape, plane.shape, strict=True))
             target[top : top + plane.shape[0], left : left + plane.shape[1]] = plane
         return frame
+
+
+def _fitted(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest size of the same shape that fits into another, in whole pairs of pixels."""
+    scale = min(into[0] / size[0], into[1] / size[1])
+    return max(2, round(size[0] * scale / 2) * 2), max(2, round(size[1] * scale / 2) * 2)
 
 
 def _lay_ground(target: Any, plane: Any, grey: int) -> None:

@@ -143,7 +143,8 @@ def _shortened(dissolves: Sequence[int], wanted: int, rate: Fraction) -> Iterato
     for number, shared in enumerate(dissolves, 1):
         if shared < wanted:
             became = f"{float(shared / rate):.2g} s" if shared else "a cut"
-            yield f"scenes {number} and {number + 1}: too short for a dissolve of {float(wanted / rate):.2g} s: {became}"
+            asked = f"{float(wanted / rate):.2g} s"
+            yield f"scenes {number} and {number + 1}: too short for a dissolve of {asked}, which became {became}"
 
 
 def _changed(clips: Sequence[Clip], rate: Fraction, size: tuple[int, int], dissolves: Sequence[int]) -> Iterator[str]:
@@ -184,8 +185,8 @@ def _sound(
         return None, ()
     from . import own_sound, track
 
-    ends = [tuple(round(frame * RATE / rate) for frame in span) for span in spans]
+    heard = [(round(start * RATE / rate), round(end * RATE / rate)) for start, end in spans]
     if music == "clips":
-        return partial(own_sound.mixed, clips, ends), ()
-    count = ends[-1][1]
+        return partial(own_sound.mixed, clips, heard), ()
+    count = heard[-1][1]
     return (track.composed(seed, prompt, count), ()) if music == "film" else track.from_file(Path(music), count)

@@ -48,23 +48,30 @@ def resampled(frames: Iterable[Any]) -> Iterator[tuple[Fraction | None, Samples]
     ValueError
         Its rate is absurd, or becomes another one.
     """
-    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+    resampler: av.AudioResampler | None = None
     for frame in frames:
         if frame.sample_rate not in _RATES:
             raise ValueError(f"{frame.sample_rate} samples a second")
+        if resampler is None:  # one channel would be played softer from two sides
+            layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+            resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
         yield from _read(resampler, frame)
-    yield from _read(resampler, None)
+    if resampler is not None:
+        yield from _read(resampler, None)
 
 
 def _read(resampler: av.AudioResampler, frame: Any) -> Iterator[tuple[Fraction | None, Samples]]:
     for part in resampler.resample(frame):
         time = None if part.pts is None or part.time_base is None else part.pts * part.time_base
-        yield time, part.to_ndarray()
+        samples: Any = part.to_ndarray()
+        yield time, np.broadcast_to(samples, (2, samples.shape[1]))
 
 
 def rising(count: int) -> Samples:
     """Return factors from 0 to 1; with their reverse they add up to 1, so that a mix is no louder than its parts."""
-    return (np.sin((np.arange(count, dtype=np.float32) + 0.5) * np.float32(np.pi / 2 / max(1, count))) ** 2)[None]
+    angles = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * np.float32(np.pi / 2 / max(1, count))
+    factors: Samples = np.sin(angles)[None] ** 2
+    return factors
 
 
 def crossfaded(before: Samples, after: Samples) -> Samples:

@@ -93,7 +93,9 @@ def test_a_clip_that_starts_late_begins_at_once(tmp_path, three):
 
 def test_clips_with_other_clocks_are_of_one_stream(tmp_path, three):
     """A clock of thousandths of a second, which no frame of 24 fits, is no reason to encode: frames are counted."""
-    coarse = remuxed(three[0], tmp_path / "coarse.mp4", scale=Fraction(1, 1000), options={"video_track_timescale": "1000"})
+    coarse = remuxed(
+        three[0], tmp_path / "coarse.mp4", scale=Fraction(1, 1000), options={"video_track_timescale": "1000"}
+    )
     assert {float(one * 24).is_integer() for one in times_of(coarse)} == {True, False}
     assert joined(tmp_path / "film.mp4", coarse, three[0], coarse, music="none").is_copied
     assert times_of(tmp_path / "film.mp4") == [Fraction(number, 24) for number in range(72)]

@@ -65,7 +65,8 @@ def test_a_first_scene_that_cannot_be_copied_gives_size_and_rate(tmp_path, plain
 
 
 @pytest.mark.parametrize(
-    ("fps", "frames", "wanted"), [(30, 150, 120), (60, 61, 24), (12, 30, 60), (Fraction(24_000, 1001), 100, 100), (25, 1, 1)]
+    ("fps", "frames", "wanted"),
+    [(30, 150, 120), (60, 61, 24), (12, 30, 60), (Fraction(24_000, 1001), 100, 100), (25, 1, 1)],
 )
 def test_another_rate_becomes_the_first_ones(tmp_path, plain, fps, frames, wanted):
     """A scene takes as long as before, to a frame, and each moment shows what it showed."""

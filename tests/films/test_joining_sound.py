@@ -69,7 +69,7 @@ def test_a_sound_that_is_cut_off_or_begins_late_does_not_click(tmp_path):
     sound = sound_of(tmp_path / "film.mp4")
     assert largest_step(sound) < max(largest_step(sound_of(one)) for one in (early, late, long)) * 1.02
     level = np.abs(sound).max(axis=0)
-    assert level[round(0.66 * RATE) : round(1.29 * RATE)].max() < 0.002
+    assert level[round(0.66 * RATE) : round(1.29 * RATE)].max() < 0.005
     assert level[round(1.33 * RATE) : round(1.36 * RATE)].max() > 0.3
     assert level[round(2.03 * RATE) : round(2.06 * RATE)].max() > 0.3
     assert longest_silence(around(sound, 3), below=0.01) < 0.03
@@ -95,7 +95,7 @@ def test_any_sound_comes_out_as_it_was(tmp_path, how):
     assert pitch(sound[:, 2 * RATE + 4800 :]) == pytest.approx(400, abs=2)
     loud = 0.4 * (1 + 2 / np.sqrt(2) if channels == 6 else 1)  # the middle and one at the back go to each side
     assert np.abs(middle).max() == pytest.approx(loud, rel=0.05)
-    assert largest_step(around(sound, 1)) < largest_step(sound_of(strange)) * 1.02
+    assert largest_step(around(sound, 1)) < loud * 2 * np.pi * 800 / RATE * 1.05
     assert longest_silence(around(sound, 2), below=0.01) < 0.03
 
 

@@ -15,16 +15,26 @@ from numpy.typing import NDArray
 RATE = 48_000  # samples a second
 LOUDNESS = -16.0  # LUFS
 SILENCE = -70.0  # LUFS, of what is softer than the measure's gate, or shorter than 0.4 seconds
-PEAK = 0.84  # of full scale, -1.5 dBFS; between samples, and after coding, it is a little more
+PEAK = 0.84  # of full scale, -1.5 dBFS: between samples it is a little more
+_LIMIT = 0.75  # of full scale: what had to be limited is a little more once it was coded
 _TRIES = 8
 _NEAR = 0.2  # LU; one of them is what can be heard
+_CODED = 32_000  # samples a second; of what is higher than half of it, AAC leaves little
 
 Samples = NDArray[np.float32]  # left and right, (2, count)
 
 
-def measure(pieces: Iterable[Samples]) -> tuple[float, float]:
-    """Return integrated loudness in LUFS, by FFmpeg's `ebur128` filter, and the highest sample's absolute value."""
-    graph = _Graph("ebur128", "metadata=1")
+def measure(pieces: Iterable[Samples], *, rate: int = RATE) -> tuple[float, float]:
+    """Return integrated loudness in LUFS, by FFmpeg's `ebur128` filter, and the highest sample's absolute value.
+
+    Parameters
+    ----------
+    pieces
+        The sound, at 48 kHz.
+    rate
+        Samples a second that are measured: what is higher than half of it doesn't count.
+    """
+    graph = _Graph(("aresample", str(rate)), ("ebur128", "metadata=1"))
     loudness, peak = SILENCE, 0.0
     for piece in pieces:
         if piece.size:
@@ -46,12 +56,12 @@ def find_gain(make: Callable[[], Iterable[Samples]]) -> tuple[float, float]:
     make
         Called for the sound, as often as it has to be measured.
     """
-    loudness, peak = measure(make())
+    loudness, peak = measure(make(), rate=_CODED)
     if loudness <= SILENCE:
-        return min(1.0, PEAK / peak) if peak else 1.0, loudness
+        return min(1.0, _LIMIT / peak) if peak else 1.0, loudness
     gain = _factor(LOUDNESS - loudness)
-    for _ in range(_TRIES if gain * peak > PEAK else 0):
-        missing = LOUDNESS - measure(amplified(make(), gain))[0]
+    for _ in range(_TRIES if gain * peak > _LIMIT else 0):
+        missing = LOUDNESS - measure(amplified(make(), gain), rate=_CODED)[0]
         if abs(missing) <= _NEAR:
             break
         gain *= _factor(1.5 * missing)  # of what is added, the limiter takes more than of what was there
@@ -59,8 +69,8 @@ def find_gain(make: Callable[[], Iterable[Samples]]) -> tuple[float, float]:
 
 
 def amplified(pieces: Iterable[Samples], gain: float) -> Iterator[Samples]:
-    """Yield a sound with a factor applied, its peaks held below `PEAK`; its length stays."""
-    graph = _Graph("alimiter", f"limit={PEAK}:level=0:latency=1:attack=5:release=50")
+    """Yield a sound with a factor applied, its peaks limited; its length stays."""
+    graph = _Graph(("alimiter", f"limit={_LIMIT}:level=0:latency=1:attack=5:release=50"))
     for piece in pieces:
         for frame in graph.push(piece * np.float32(gain)):
             yield frame.to_ndarray()
@@ -73,14 +83,14 @@ def _factor(decibels: float) -> float:
 
 
 class _Graph:
-    """One of FFmpeg's filters, that takes sound in pieces."""
+    """Some of FFmpeg's filters in a row, that take sound in pieces."""
 
-    def __init__(self, name: str, arguments: str) -> None:
+    def __init__(self, *filters: tuple[str, str]) -> None:
         self._graph = graph = av.filter.Graph()
         self._source = graph.add_abuffer(sample_rate=RATE, format="fltp", layout="stereo", time_base=Fraction(1, RATE))
         self._sink = graph.add("abuffersink")
-        planar = graph.add("aformat", "sample_fmts=fltp:channel_layouts=stereo")
-        graph.link_nodes(self._source, graph.add(name, arguments), planar, self._sink).configure()
+        planar = ("aformat", "sample_fmts=fltp:channel_layouts=stereo")
+        graph.link_nodes(self._source, *(graph.add(*one) for one in (*filters, planar)), self._sink).configure()
         self._pushed = 0
 
     def push(self, piece: Samples | None) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from .samples import Reader, crossfaded, resampled, rising
 _KEPT = 30 * RATE  # samples of a file that is looped without being read again
 _LOOP = round(0.25 * RATE)  # samples of the cross-fade from a file's end to its beginning
 _SHORTEST = RATE // 10  # samples; a shorter sound is repeated first, not to be joined ten thousand times
+_BEGIN = round(0.015 * RATE)  # samples of the fade at the film's beginning
 _END = 2 * RATE  # samples of the fade at the film's end
 _MAX_DAMAGED = 8  # packets; some files have a torn one at an end, or a label in the middle
 
@@ -54,9 +55,10 @@ def from_file(path: Path, count: int) -> tuple[_Sound, tuple[str, ...]]:
 
 
 def _cut(sound: _Sound, count: int) -> Iterator[Samples]:
-    """Yield so many samples, with a fade at the end."""
-    reader, fade = Reader(sound()), min(_END, count // 4)
-    yield from reader.pieces(count - fade)
+    """Yield so many samples, with a short fade at the beginning and a longer one at the end."""
+    reader, begin, fade = Reader(sound()), min(_BEGIN, count // 4), min(_END, count // 4)
+    yield reader.take(begin) * rising(begin)
+    yield from reader.pieces(count - begin - fade)
     yield reader.take(fade) * rising(fade)[:, ::-1]
 
 

@@ -173,7 +173,7 @@ def test_a_damaged_clip_is_named(tmp_path, three, damage):
     elif damage != "missing":
         whole = three[2].read_bytes()
         path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"<html>no</html>"}[damage])
-    with pytest.raises(ViduError, match="^scene 2: ") as caught:
+    with pytest.raises(ViduError, match=r"^scene 2: ") as caught:
         plan_joined([Part(three[0]), Part(path)])
     assert "\n" not in str(caught.value)
 

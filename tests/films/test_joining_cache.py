@@ -132,8 +132,10 @@ from vidu_nb.films.joined import joined_film
 from vidu_nb.receipt import Receipt
 from vidu_nb.video import Video
 archive, limit, dissolve, *paths = sys.argv[1:]
-film = Film(["A wall.", Scene("A door.", title="Out")], references="https://example.com/wall.png", dissolve=float(dissolve))
-clips = {n: Video(Path(path), None, Receipt(engine="segmind", cost_usd=0.5, sha256=f"{n}" * 64)) for n, path in enumerate(paths)}
+scenes = ["A wall.", Scene("A door.", title="Out")]
+film = Film(scenes, references="https://example.com/wall.png", dissolve=float(dissolve))
+papers = [Receipt(engine="segmind", cost_usd=0.5, sha256=f"{n}" * 64) for n in range(len(paths))]
+clips = {n: Video(Path(path), None, papers[n]) for n, path in enumerate(paths)}
 if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))

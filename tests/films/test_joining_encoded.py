@@ -104,7 +104,7 @@ def test_uneven_frames_first(tmp_path, plain):
 
 
 def test_another_shape_stands_before_a_blurred_ground(tmp_path, plain):
-    """An upright clip is fitted in whole; at its sides stands what is in it, blurred and darker, instead of black bars."""
+    """An upright clip is fitted in whole; at its sides stands the same, blurred and darker, in place of black bars."""
     tall = grey(tmp_path / "tall.mp4", (200, 60, 60), size=(54, 96))
     plan = joined(tmp_path / "film.mp4", plain, tall)
     assert plan.notes[1:] == ("scene 2: 54x96 was fitted into 128x96",)

@@ -1,1 +1,1 @@
-"""Joining: several clips as one, their packets copied where all have the same stream, else encoded once; and sound."""
+"""Joining: packets are copied where all clips have one stream, else pictures are encoded once; and the sound over them."""

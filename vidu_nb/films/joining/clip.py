@@ -24,7 +24,6 @@ class Clip:
     path: Path
     size: tuple[int, int]
     rate: Fraction  # frames a second
-    frames: int
     start: Fraction  # of the first frame, in the file's own time
     seconds: Fraction
     ahead: int  # frames by which decoding runs ahead of showing
@@ -50,20 +49,41 @@ def read_clip(path: Path) -> Clip:
     problem = "it holds no picture"
     with open_packets(path) as container:
         try:
-            packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
-            if any(packet.pts is not None and not packet.is_discard for packet in packets):
+            packets = _Packets(container)
+            if packets.shown:
                 return _clip(path, container, packets)
         except av.FFmpegError as error:
             problem = error.strerror or type(error).__name__
     raise ViduError(f"{path.name} can't be joined ({problem})", remedy="Make or fetch the clip again.")
 
 
-def _clip(path: Path, container: Any, packets: Sequence[Any]) -> Clip:
+class _Packets:
+    """What a clip's packets tell, read one after another in the order in which they are decoded."""
+
+    def __init__(self, container: Any) -> None:
+        self.shown: list[int] = []  # when each frame is seen, by the file's clock
+        self.last = (0, 0)  # the last one's time, and how long it is seen
+        self.are_whole = True  # none is damaged, hidden by an edit list, or without a time
+        self.first: tuple[int, bytes] | None = None  # the first one's time, if it is a key frame, and its bytes
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:
+                self._read(packet)
+
+    def _read(self, packet: Any) -> None:
+        if packet.pts is None or packet.is_discard or packet.is_corrupt:
+            self.are_whole = False
+        if packet.pts is None or packet.is_discard:
+            return
+        if not self.shown and packet.is_keyframe:
+            self.first = packet.pts, bytes(packet)
+        self.last = max(self.last, (packet.pts, packet.duration or 0)) if self.shown else (packet.pts, packet.duration)
+        self.shown.append(packet.pts)
+
+
+def _clip(path: Path, container: Any, packets: _Packets) -> Clip:
     video = container.streams.video[0]
     context, unit, turns = video.codec_context, video.time_base, turns_of(path)
-    shown = [packet.pts for packet in packets if packet.pts is not None and not packet.is_discard]
-    times = sorted(shown)
-    last = max(1, next(packet.duration or 0 for packet in packets if packet.pts == times[-1]))
+    times, last = sorted(packets.shown), max(1, packets.last[1] or 0)
     rate = _rate(times, last, unit, video.average_rate)
     is_even = all(abs(one - times[0] - place / (rate * unit)) <= 1 for place, one in enumerate(times))
     places = {one: place for place, one in enumerate(times)}
@@ -74,10 +94,9 @@ def _clip(path: Path, container: Any, packets: Sequence[Any]) -> Clip:
         path=path,
         size=upright(turns, round(context.width * aspect), context.height),
         rate=rate,
-        frames=len(times),
         start=times[0] * unit,
         seconds=len(times) / rate if is_even else (times[-1] - times[0] + last) * unit,
-        ahead=max(place - places[one] for place, one in enumerate(shown)),
+        ahead=max(place - places[one] for place, one in enumerate(packets.shown)),
         is_even=is_even,
         is_turned=bool(turns),
         can_be_copied=(
@@ -85,9 +104,11 @@ def _clip(path: Path, container: Any, packets: Sequence[Any]) -> Clip:
             and not turns
             and "mp4" in container.format.name
             and context.name in _COPIED
-            and len(places) == len(packets)  # none is hidden by an edit list, none has no time of its own
-            and not any(packet.is_corrupt for packet in packets)
-            and _stands_alone(context.name, extradata, packets[0], times[0])
+            and packets.are_whole
+            and len(places) == len(times)
+            and packets.first is not None
+            and packets.first[0] == times[0]
+            and _stands_alone(context.name, extradata, packets.first[1])
         ),
         codec=context.name,
         colours=tuple(map(int, colours)),
@@ -104,11 +125,11 @@ def _rate(times: Sequence[int], last: int, unit: Fraction, average: Fraction | N
     return Fraction(average or len(times) / ((times[-1] - times[0] + last) * unit))
 
 
-def _stands_alone(codec: str, extradata: bytes, first: Any, start: int) -> bool:
-    """Return whether a stream that begins with this packet needs nothing of what another left in the decoder."""
-    if not (first.is_keyframe and first.pts == start and extradata):
-        return False
-    return codec != "h264" or (extradata[0] == 1 and _IDR in _kinds(bytes(first), (extradata[4] & 3) + 1))
+def _stands_alone(codec: str, extradata: bytes, first: bytes) -> bool:
+    """Return whether a stream that begins with this key frame needs nothing of what another left in the decoder."""
+    if codec != "h264":
+        return bool(extradata)
+    return len(extradata) > 4 and extradata[0] == 1 and _IDR in _kinds(first, (extradata[4] & 3) + 1)
 
 
 def _kinds(packet: bytes, size: int) -> set[int]:

@@ -1,1 +1,1 @@
-"""Joining: packets are copied where all clips have one stream, else pictures are encoded once; and the sound over them."""
+"""Joining: packets are copied where all clips have one stream, else pictures are encoded once; and the sound."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from ...errors import ViduError
 from ...media import open_mp4, open_packets
-from .ahead import ahead
 from .plan import RATE, Plan
 
 #: Once more encoded is once more worn: finer than a preview, and quick.
@@ -46,8 +44,8 @@ def write_joined(plan: Plan, target: Path, tags: Mapping[str, str]) -> None:
 
     problem: av.FFmpegError | None = None
     try:
-        with ExitStack() as stack:
-            _write(plan, stack, stack.enter_context(open_mp4(target, unit=_unit(plan.rate))), tags)
+        with open_mp4(target, unit=_unit(plan.rate)) as out:
+            _write(plan, out, tags)
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             raise
@@ -56,24 +54,12 @@ def write_joined(plan: Plan, target: Path, tags: Mapping[str, str]) -> None:
         raise ViduError(f"the scenes can't be joined ({problem.strerror or type(problem).__name__})")
 
 
-def _write(plan: Plan, stack: ExitStack, out: Any, tags: Mapping[str, str]) -> None:
+def _write(plan: Plan, out: Any, tags: Mapping[str, str]) -> None:
     out.metadata.update(tags)
     out.set_chapters(_chapters(plan))
-    if plan.is_copied:
-        first = stack.enter_context(open_packets(plan.clips[0].path))
-        video = out.add_stream_from_template(first.streams.video[0])
-        video.time_base = Fraction(1, plan.rate.numerator)
-        pictures = _copied(plan, video)
-    else:
-        video = _add_video(plan, out)
-        pictures = _encoded(plan, video, stack)
-    sound: Iterator[Any] = iter(())
-    if plan.sound:
-        audio = out.add_stream("aac", rate=RATE, options=_AAC, layout="stereo", bit_rate=_AUDIO_BITS)
+    pictures = _copied(plan, _add_copy(plan, out)) if plan.is_copied else _encoded(plan, _add_video(plan, out))
+    sound = _coded(_add_sound(out), plan.sound()) if plan.sound else iter(())
     out.start_encoding()
-    if plan.sound:
-        samples = stack.enter_context(ahead(plan.sound(), 8))
-        sound = stack.enter_context(ahead(_coded(audio, samples), 400))
     for packet in _in_order(pictures, sound):
         out.mux(packet)
 
@@ -98,6 +84,13 @@ def _chapters(plan: Plan) -> list[dict[str, Any]]:
         }
         for number, (start, end, title) in enumerate(zip(starts, ends, plan.titles, strict=True))
     ]
+
+
+def _add_copy(plan: Plan, out: Any) -> Any:
+    with open_packets(plan.clips[0].path) as first:
+        stream = out.add_stream_from_template(first.streams.video[0])
+    stream.time_base = Fraction(1, plan.rate.numerator)
+    return stream
 
 
 def _copied(plan: Plan, stream: Any) -> Iterator[Any]:
@@ -135,35 +128,33 @@ def _add_video(plan: Plan, out: Any) -> Any:
     return stream
 
 
-def _encoded(plan: Plan, stream: Any, stack: ExitStack) -> Iterator[Any]:
+def _encoded(plan: Plan, stream: Any) -> Iterator[Any]:
     from .pictures import drawn
 
-    frames = stack.enter_context(ahead(drawn(plan), 4))
-    for index, frame in enumerate(frames):
+    for index, frame in enumerate(drawn(plan)):
         frame.pts, frame.time_base = index, 1 / plan.rate
         frame.pict_type = 0  # what it was in its clip is not what it has to be here
         yield from stream.encode(frame)
     yield from stream.encode(None)
 
 
+def _add_sound(out: Any) -> Any:
+    return out.add_stream("aac", rate=RATE, options=_AAC, layout="stereo", bit_rate=_AUDIO_BITS)
+
+
 def _coded(stream: Any, pieces: Iterable[Any]) -> Iterator[Any]:
     import av
+    import numpy as np
 
     done = 0
     for piece in pieces:
         if not piece.shape[1]:
             continue
-        frame = av.AudioFrame.from_ndarray(_contiguous(piece), format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = RATE, done, Fraction(1, RATE)
         done += piece.shape[1]
         yield from stream.encode(frame)
     yield from stream.encode(None)
-
-
-def _contiguous(piece: Any) -> Any:
-    import numpy as np
-
-    return np.ascontiguousarray(piece)
 
 
 def _in_order(pictures: Iterable[Any], sound: Iterator[Any]) -> Iterator[Any]:

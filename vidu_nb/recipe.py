@@ -18,7 +18,6 @@ from .catalogue.models import DEFAULT, models
 from .catalogue.request import PREVIEW, Medium, Request, quietly
 from .console import printable
 from .errors import ViduError, one_line
-from .files import write_atomically
 from .receipt import Receipt
 from .references.attachment import Attachment
 from .references.makers import MADE_BY
@@ -66,11 +65,6 @@ def append_pictures(path: Path, pictures: Iterable[Medium]) -> None:
 def _append_texts(path: Path, pictures: Sequence[Any]) -> None:
     if pictures:
         media.append_box(path, PICTURES_BOX, json.dumps(list(pictures)).encode())
-
-
-def write_film(path: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
-    """Put a film's recipe into its MP4, which has chapters already, and the pictures into a box of their own."""
-    write_atomically(path, lambda part: write_recipe(path, part, recipe, texts_of(pictures)))
 
 
 def texts_of(pictures: Iterable[Medium]) -> list[str]:

@@ -22,7 +22,8 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ..cancellation import Question, check
-from ..sound.music import RATE, compose
+from ..sound.loudness import RATE
+from ..sound.music import compose
 from ..story.storyboard import DISSOLVE, FPS, Storyboard
 from .layout import lay_out
 from .lettering import Overlay, badge, caption, small_print

@@ -15,7 +15,7 @@ from ..storage.archive import Made
 from ..storage.budget import Budget
 from ..sweeps.run import WORKERS, ask_first, budget_of, follow, still_paid, workers_of
 from ..sweeps.runner import Outcome, Runner
-from ..sweeps.views import choose_view
+from ..sweeps.views import RunView, choose_view
 from ..video import Video
 from .clips import frame_after, kept_clip
 from .joined import joined_film
@@ -62,8 +62,12 @@ def shoot_film(
     confirm: bool,
     fresh: Iterable[int],
     max_workers: int | None,
+    view: RunView | None = None,
 ) -> Shot:
-    """Pay for the scenes that are not kept; parameters and errors are those of `Film.shoot`."""
+    """Pay for the scenes that are not kept; parameters and errors are those of `Film.shoot`.
+
+    A `view` shows it in place of the notebook's cell or the terminal.
+    """
     client = client or film.client or Client.from_env()
     again = _places(film, fresh)
     workers = workers_of(max_workers, default=WORKERS)
@@ -71,7 +75,7 @@ def shoot_film(
     priced = film.quoted(quote)
     budget = budget_of(budget_usd, client, film.digest)
     page = FilmPage(priced, client)
-    view = choose_view(page, budget)
+    view = view or choose_view(page, budget)
     if not confirm:
         ask_first(priced, budget, view, what="film")
     view.begin()
@@ -89,15 +93,18 @@ def shoot_film(
     return shot
 
 
-def preview_film(film: Film, quality: Quality, client: Client | None) -> Video:
-    """Make a free animatic of the whole film; parameters, result and errors are those of `Film.preview`."""
+def preview_film(film: Film, quality: Quality, client: Client | None, *, view: RunView | None = None) -> Video:
+    """Make a free animatic of the whole film; parameters, result and errors are those of `Film.preview`.
+
+    A `view` shows it in place of the notebook's cell or the terminal.
+    """
     if client is not None and not client.is_free:
         raise InvalidRequest("client: it asks a paid service; a preview wants Client.preview()", field="client")
     if client is not None and quality != "full":
         raise InvalidRequest("quality: the client has its own; pass one of the two", field="quality")
     asked = client or Client.preview(quality=quality, archive=film.client.archive if film.client else None)
     page = FilmPage(film, asked)
-    view = choose_view(page, None)
+    view = view or choose_view(page, None)
     view.begin()
     runner = _runner(film, asked.sibling(notify=view.notify), PREVIEWS_AT_ONCE)
     if follow(runner, view, lambda: headline(film, runner), what="film"):

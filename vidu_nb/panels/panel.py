@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import ipywidgets as widgets
 import traitlets
@@ -17,6 +17,7 @@ from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
 from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
+from ..films.film import Film
 from ..references.cast import Cast
 from ..references.reference import Reference, Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
@@ -26,6 +27,7 @@ from .background import BackgroundCall
 from .calling import CallingPanel
 from .carry import room_for
 from .casting import without_mentions
+from .film_panel import FilmPanel
 from .form import Form, noun_of
 from .header import Header
 from .history import ArchiveList, HistoryStrip
@@ -370,6 +372,9 @@ class Panel(CallingPanel):
         return f"Panel({' · '.join(parts)})"
 
 
+@overload
+def panel(prompt: Film, *, client: Client | None = None) -> FilmPanel: ...
+@overload
 def panel(
     prompt: str = DEFAULTS.prompt,
     references: Source = DEFAULTS.references,
@@ -382,13 +387,27 @@ def panel(
     model: Model | str | None = None,
     client: Client | None = None,
     **parameters: Any,
-) -> Panel:
+) -> Panel: ...
+def panel(
+    prompt: str | Film = DEFAULTS.prompt,
+    references: Source = DEFAULTS.references,
+    *,
+    aspect_ratio: AspectRatio = DEFAULTS.aspect_ratio,
+    duration: int = DEFAULTS.duration,
+    seed: int = DEFAULTS.seed,
+    bgm: bool = DEFAULTS.bgm,
+    movement_amplitude: MovementAmplitude = DEFAULTS.movement_amplitude,
+    model: Model | str | None = None,
+    client: Client | None = None,
+    **parameters: Any,
+) -> Panel | FilmPanel:
     """Every parameter of a model as a widget, with free previews, paid clips or pictures, and a history.
 
     Parameters
     ----------
     prompt, references, aspect_ratio, duration, seed, bgm, movement_amplitude
-        What the controls say at first; see `vidu_nb.generate`.
+        What the controls say at first; see `vidu_nb.generate`. With a `Cast` among the references, its cards stand by
+        the prompt, which mentions them as ``@name``. A `Film` in the prompt's place gives its storyboard as a widget.
     model
         A `Model` or its slug from `models`; the panel has a list to choose another from.
     client
@@ -398,13 +417,13 @@ def panel(
 
     Returns
     -------
-    Panel
+    Panel or FilmPanel
         Shows itself as a cell's last value.
 
     Raises
     ------
     InvalidRequest
-        A value that no control can show, or no such model.
+        A value that no control can show, no such model, or a parameter beside a film, which has its own.
 
     >>> panel("A cat naps.", seed=7)
     Panel(16:9 · 5 s · seed 7 · ready)
@@ -415,6 +434,12 @@ def panel(
         "prompt": prompt, "references": references, "aspect_ratio": aspect_ratio, "duration": duration, "seed": seed,
         "bgm": bgm, "movement_amplitude": movement_amplitude,
     })  # fmt: skip
+    if isinstance(prompt, Film):
+        values.pop("prompt", None)
+        if strange := [*values, *parameters, *(["model"] if model else [])]:
+            message = f"{strange[0]}: a film has its own: panel(film.replace({strange[0]}=...)) changes it"
+            raise InvalidRequest(message, field=strange[0])
+        return FilmPanel(prompt, client=client)
     return Panel(values | parameters, client=client, model=model)
 
 

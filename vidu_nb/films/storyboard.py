@@ -337,6 +337,8 @@ def _music(music: str) -> str:
 def storyboard_html(board: Board, *, most: int = _MAX_BYTES) -> str:
     """Return a storyboard as HTML; every text in it is escaped and it holds no script.
 
+    Of two amounts of dollars MathJax would make a formula, hence the class that it leaves alone.
+
     Parameters
     ----------
     board
@@ -367,7 +369,7 @@ def _page(board: Board, lines: Sequence[str], others: Sequence[Row]) -> str:
     stopped = board.film.stopped
     why = f'<div style="font-size:13px;margin-top:2px">⚠ Stopped: {escape(stopped)}</div>' if stopped else ""
     return (
-        f'<div class="vidu-film" style="max-width:1000px;margin:4px 0;line-height:1.45">'
+        f'<div class="vidu-film tex2jax_ignore" style="max-width:1000px;margin:4px 0;line-height:1.45">'
         f'<div style="font-weight:600;font-size:15px;overflow-wrap:anywhere">{escape(board.title)}</div>'
         f'<div style="{_SMALL};overflow-wrap:anywhere">{escape(board.headline)}</div>{why}'
         f'<div style="margin-top:8px">{"".join(lines)}</div>{_others_html(others)}</div>'

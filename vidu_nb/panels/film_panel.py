@@ -102,7 +102,7 @@ class FilmPanel(CallingPanel):
         self.add_class("vidu-panel")
         self.film = film
         self._draw()
-        self._show_page(None)
+        self._result.begin_with(self._page(None))
 
     # From code.
 
@@ -403,17 +403,18 @@ class FilmPanel(CallingPanel):
 
     def _show_page(self, video: Video | None) -> None:
         """Show a clip below the panel, and the storyboard as a page that needs no kernel, folded away."""
+        self._result.show_bundle(self._page(video))
+        self.video = video or self.video
+
+    def _page(self, video: Video | None) -> dict[str, Any]:
         board = self._board
         if board is None:
-            return
+            return {}
         shown = video._repr_mimebundle_() if video else {"text/html": "", "image/jpeg": storyboard_jpeg(board)}
         page = storyboard_html(board, most=_STATIC_BYTES)
         look = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
         folded = f'<details class="vidu-page"><summary style="{look}">Storyboard as a page</summary>{page}</details>'
-        self._result.show_bundle(
-            {**shown, "text/plain": storyboard_text(board), "text/html": f"{shown['text/html']}{folded}"}
-        )
-        self.video = video or self.video
+        return {**shown, "text/plain": storyboard_text(board), "text/html": f"{shown['text/html']}{folded}"}
 
     @traitlets.validate("film")
     def _film_is_one(self, proposal: Mapping[str, Any]) -> Film:

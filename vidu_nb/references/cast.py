@@ -252,7 +252,7 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         cards = "".join(self._card(name, most) for name in first)
         more = f'<div style="{_MUTED}">and {_named(others)}</div>' if others else ""
         return (
-            f'<div class="vidu-cast" style="line-height:1.4;margin:4px 0">'
+            f'<div class="vidu-cast tex2jax_ignore" style="line-height:1.4;margin:4px 0">'
             f'<div style="display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start">'
             f"{cards or 'An empty cast.'}</div>{more}</div>"
         )

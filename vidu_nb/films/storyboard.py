@@ -32,6 +32,7 @@ _MAX_BYTES = 145_000  # of text, HTML and picture together, as a notebook holds 
 _WORDS_BYTES = 22_000  # of all prompts together
 _SHORT = 190  # characters of a prompt that are seen before it is unfolded
 _LINE = 60  # characters of a prompt in a line
+_SHORT_STATE = 40  # characters
 _TEXT_LINES = 60  # scenes in plain text
 _POSTER_BYTES = (500, 9_000)  # in base64: at least, and at most
 _FACE_BYTES = (250, 900)
@@ -397,14 +398,19 @@ def _head_html(row: Row) -> str:
     chain = f'<span style="{_SMALL}">↳ continues scene {row.number - 1}</span>' if row.continues else ""
     dot = f'<span style="color:{_DOTS[row.kind]}" aria-hidden="true">●</span>'
     price = f" · {escape(dollars(row.price_usd))}" if row.price_usd else ""
-    long = len(row.state) > 40  # what went wrong stands in a line of its own
-    state, _, rest = row.state.partition(": ") if long else (row.state, "", "")
+    state, rest = short_state(row)
     below = f'<div style="font-size:12px;overflow-wrap:anywhere">{escape(rest)}</div>' if rest else ""
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:baseline">'
         f'<span style="font-weight:600;overflow-wrap:anywhere">{row.number}{"." if title else ""}{title}</span>{chain}'
         f'<span style="{_SMALL};margin-left:auto;white-space:nowrap">{dot} {escape(state)}{price}</span></div>{below}'
     )
+
+
+def short_state(row: Row) -> tuple[str, str]:
+    """Return a scene's state in a few words, and what went wrong, which wants a line of its own."""
+    state, _, rest = row.state.partition(": ") if len(row.state) > _SHORT_STATE else (row.state, "", "")
+    return state, rest
 
 
 def _words_html(prompt: str, most: int) -> str:
@@ -460,11 +466,9 @@ def _faces_html(board: Board, row: Row, most: int) -> str:
 
 def _picture_html(board: Board, row: Row, most: int) -> str:
     """Return a clip's poster; where there is none, quietly who will be seen."""
-    shape, data = _shape(board, row), row.poster
+    shape, data = _shape(board, row), picture_of(board, row)
     look = f"display:block;width:{shape[0]}px;height:{shape[1]}px;margin:0 auto;border-radius:6px"
-    if data is None:
-        faces = [copies[0] for name in row.names[:_FACES] if (copies := board.film.cast.small(name))]
-        data = side_by_side(faces, (shape[0] * 3 // 2, shape[1] * 3 // 2)) if faces else None
+    if row.poster is None:
         look += f";opacity:.45;border:1px dashed {_EDGE};box-sizing:border-box"
     elif row.clip is None:
         look += ";opacity:.6"  # a preview's
@@ -473,6 +477,15 @@ def _picture_html(board: Board, row: Row, most: int) -> str:
     uri = thumbnail_uri(data, (shape[0] * 3 // 2, shape[1] * 3 // 2), most)
     alt = f"Scene {row.number}: {one_line(_bare(row.prompt), 80)}"
     return f'<img src="{uri}" alt="{escape(alt)}" style="{look}">'
+
+
+def picture_of(board: Board, row: Row) -> bytes | None:
+    """Return a scene's poster as JPEG, or else who will be seen, side by side; None where nobody is known."""
+    if row.poster is not None:
+        return row.poster
+    faces = [copies[0] for name in row.names[:_FACES] if (copies := board.film.cast.small(name))]
+    width, height = _shape(board, row)
+    return side_by_side(faces, (width * 3 // 2, height * 3 // 2)) if faces else None
 
 
 def _shape(board: Board, row: Row) -> tuple[int, int]:
@@ -525,8 +538,7 @@ def storyboard_jpeg(board: Board) -> str:
     """Return a storyboard as a picture, for viewers that show no HTML: JPEG in base64."""
     cards = []
     for row in board.rows[:MAX_SHEET]:
-        faces = [copies[0] for name in row.names[:_FACES] if (copies := board.film.cast.small(name))]
-        data = row.poster or (side_by_side(faces, (240, 135)) if faces else small_jpeg(grey(16), side=16))
+        data = picture_of(board, row) or small_jpeg(grey(16), side=16)
         name = row.title or re.sub(r"\s+", " ", _bare(row.prompt))
         is_short = len(board.rows) > _FEW
         state = row.kind if is_short and row.clip is None else row.state

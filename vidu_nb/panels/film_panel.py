@@ -22,7 +22,17 @@ from ..films.film import Film
 from ..films.joined import joined_film
 from ..films.pricing import quote_film
 from ..films.shooting import preview_film, shoot_film
-from ..films.storyboard import Board, Row, find_clips, make_board, storyboard_html, storyboard_jpeg, storyboard_text
+from ..films.storyboard import (
+    Board,
+    Row,
+    find_clips,
+    make_board,
+    picture_of,
+    short_state,
+    storyboard_html,
+    storyboard_jpeg,
+    storyboard_text,
+)
 from ..media import VideoInfo
 from ..request import Quality
 from ..storage.budget import Budget
@@ -370,14 +380,17 @@ class FilmPanel(CallingPanel):
         }  # fmt: skip
         is_empty = not draft.prompt.strip()
         item["note" if is_empty else "problem"] = f"{draft.problem[:1].upper()}{draft.problem[1:]}"
-        if row is None or draft.problem:
+        board = self._board
+        if row is None or board is None or draft.problem:
             return item
-        width, height = opened(row.poster).size if row.poster else self.film.request(row.number - 1).frame_size
+        picture = picture_of(board, row)
+        width, height = opened(picture).size if picture else self.film.request(row.number - 1).frame_size
+        state, why = short_state(row)
         price = self._take_price(row.number - 1)
         item |= {
-            "kind": row.kind, "state": row.state, "names": list(row.names), "shape": f"{width} / {height}",
+            "kind": row.kind, "state": state, "note": why, "names": list(row.names), "shape": f"{width} / {height}",
             "price": dollars(row.price_usd) if row.price_usd and self._service.can_pay else "",
-            "poster": thumbnail_uri(row.poster, _POSTER, _POSTER_BYTES) if row.poster else "",
+            "poster": thumbnail_uri(picture, _POSTER, _POSTER_BYTES) if picture else "",
             "takes": takes[row.number],
         }  # fmt: skip
         if row.kind == "kept" and self._service.can_pay:

@@ -41,8 +41,6 @@ class Filming:
     ----------
     runner : Runner or None
         What makes the scenes, once it was begun.
-    is_cancelled : bool
-        Whether somebody wants it to end.
     """
 
     make: Callable[[RunView], Filmed]
@@ -50,7 +48,7 @@ class Filming:
     stage: str
     expected_s: float
     runner: Runner | None = field(default=None, init=False)
-    is_cancelled: bool = field(default=False, init=False)
+    _cancels: int = field(default=0, init=False)
     _note: str = field(default="", init=False)
     _seen: object = field(default=None, init=False)
 
@@ -60,6 +58,7 @@ class Filming:
 
     def tick(self, elapsed_s: float) -> Progress:
         """Return how far it is after so many seconds."""
+        self._wind_up()  # again: the first may have come a moment too early
         runner = self.runner
         if runner is None:
             return Progress(self.stage, elapsed_s, self.expected_s)
@@ -67,18 +66,25 @@ class Filming:
         words = [self.stage, f"{done} of {many} scenes", *([self._note] if self._note else [])]
         return Progress(" · ".join(words), elapsed_s, self.expected_s, min(done / many, 0.99))
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody wants it to end."""
+        return self._cancels > 0
+
     def cancel(self) -> None:
-        """Ask for no more; what is free ends at once. Said twice, also what was paid for is left to the journal."""
+        """Ask for no more; what is free ends at once, and the second time also what is paid for: the journal has it."""
+        self._cancels += 1
+        self._wind_up()
+
+    def _wind_up(self) -> None:
         runner = self.runner
-        if runner is not None:
-            runner.stop("cancelled")
-            if runner.is_free or self.is_cancelled:
-                runner.cancel()
-            elif runner.in_flight:
-                self._note = (
-                    f"{len(runner.in_flight)} paid calls are in flight and are waited for; cancel again to leave them"
-                )
-        self.is_cancelled = True
+        if runner is None or not self.is_cancelled:
+            return
+        runner.stop("cancelled")
+        if runner.is_free or self._cancels > 1:
+            runner.cancel()
+        elif many := len(runner.in_flight):
+            self._note = f"{many} paid calls are in flight and are waited for; cancel again to leave them"
 
     # What the run calls; see `RunView`.
 
@@ -91,10 +97,7 @@ class Filming:
     def update(self, runner: Runner) -> None:
         """Show what has landed."""
         self.runner = runner
-        if self.is_cancelled and not runner.progress.reason:
-            runner.stop("cancelled")
-            if runner.is_free:
-                runner.cancel()
+        self._wind_up()
         seen = (len(runner.results), runner.in_flight)
         if seen != self._seen:
             self._seen = seen

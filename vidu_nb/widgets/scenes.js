@@ -80,8 +80,9 @@ class Row {
     this.element = element("li", { class: "vidu-scene" },
       element("div", { class: "vidu-scene-picture" }, this.poster),
       element("div", { class: "vidu-scene-words" },
-        element("div", { class: "vidu-scene-head" }, this.number, this.title, this.state,
-          element("span", { class: "vidu-scene-tools" }, this.up, this.down, this.remove)),
+        element("div", { class: "vidu-scene-head" }, this.number, this.title,
+          element("span", { class: "vidu-scene-right" }, this.state,
+            element("span", { class: "vidu-scene-tools" }, this.up, this.down, this.remove))),
         this.prompt, this.problem,
         element("div", { class: "vidu-scene-foot" }, this.names, this.continuing, this.seeds, this.takes, this.again)));
     const edit = (field) => (value) => ask({ do: "edit", field, value });
@@ -140,7 +141,7 @@ class Row {
     if (known === this.drawn) return;
     this.drawn = known;
     const image = /^data:image\/webp;base64,/.test(poster) ? element("img", { src: poster, alt: "" }) : null;
-    this.poster.replaceChildren(...(image ? [image] : seen.slice(0, 3).map((one) => face(one, "vidu-mention-face"))));
+    this.poster.replaceChildren(...(image ? [image] : []));
     this.poster.dataset.kind = kind;
     this.poster.style.aspectRatio = shape;
     this.names.replaceChildren(...seen.map((one) =>

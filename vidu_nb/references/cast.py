@@ -370,6 +370,8 @@ def _count(pictures: Sequence[Reference]) -> str:
     """Say how many pictures there are, and how many of them are behind URLs."""
     linked = sum(one.is_url for one in pictures)
     many = f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}"
+    if linked == len(pictures):
+        return f"{many} by URL"
     return f"{many}, {linked} of them by URL" if linked else many
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 import difflib
 import os
 import unicodedata
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InvalidRequest, one_line
 from ..files import expanded
+from ..thumbnails import MAX_SHEET, Card, grey, opened, sheet_jpeg, small_jpeg, thumbnail_uri
 from .cast_folder import FILE, read_folder, save_folder
 from .mentions import MAX_NAME, MAX_NAMES, fold, is_name, rewrite
 from .reference import Reference, Source, as_references
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 MAX_PICTURES = 20  # of one name; each model has its own limit for a request
-_SHOWN = 24  # members in a repr
-_THUMB = 120  # px, the longer side of a card's picture
-_CARD = "display:inline-block;vertical-align:top;margin:0 12px 12px 0;text-align:left"
+_SMALL = 240  # px, the longer side of the small copies that cards and storyboards are made of
+_FACE, _MORE = (132, 110), (30, 30)  # px, a card's first picture, and those below it
+_SHOWN, _BESIDE = 24, 4  # members that are shown with pictures, and further pictures of each
+_BYTES = 80_000  # in base64, for all pictures of all cards
+_CARD = "width:132px;text-align:left"
+_BOX = "display:block;border-radius:6px;background:var(--jp-layout-color2,#eee)"
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
 
 
@@ -71,6 +72,7 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
             raise InvalidRequest(f"cast: {len(given):,} names: at most {MAX_NAMES} are taken", field="cast")
         self._members: dict[str, tuple[Reference, ...]] = {}
         self._names: dict[str, str] = {}
+        self._small: dict[str, bytes] = {}  # small copies, once they were asked for
         for one, source in given.items():
             name = _checked_name(one)
             if (other := self._names.setdefault(fold(name), name)) != name or name in self._members:
@@ -208,12 +210,57 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
 
     # Shown.
 
+    def small(self, name: str) -> list[bytes]:
+        """Return a small copy as JPEG of each of somebody's pictures that are not behind URLs; made once."""
+        return [self._small_copy(one) for one in self[name] if not one.is_url]
+
+    def _small_copy(self, picture: Reference) -> bytes:
+        if picture.sha256 not in self._small:
+            try:
+                image = picture.open()
+            except InvalidRequest:  # a header was all that was looked at so far, and what follows is damaged
+                image = grey(_SMALL)
+            self._small[picture.sha256] = small_jpeg(image, side=_SMALL)
+        return self._small[picture.sha256]
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return {"text/plain": repr(self), "text/html": self._html()}
+        still = {"image/jpeg": self._still()} if self._members else {}
+        return {"text/plain": repr(self), "text/html": self._html(), **still}
 
     def _html(self) -> str:
-        cards = "".join(map(_card, self._members, self._members.values()))
-        return f'<div class="vidu-cast" style="line-height:1.4">{cards or "An empty cast."}</div>'
+        first, others = dict(islice(self._members.items(), _SHOWN)), [*self._members][_SHOWN:]
+        weight = sum(4 + min(len(many) - 1, _BESIDE) for many in first.values())  # a first picture counts four times
+        most = _BYTES // max(weight, 1)
+        cards = "".join(self._card(name, most) for name in first)
+        more = f'<div style="{_MUTED}">and {_named(others)}</div>' if others else ""
+        return (
+            f'<div class="vidu-cast tex2jax_ignore" style="line-height:1.4;margin:4px 0">'
+            f'<div style="display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start">'
+            f"{cards or 'An empty cast.'}</div>{more}</div>"
+        )
+
+    def _card(self, name: str, most: int) -> str:
+        """Return somebody's card; `most` is what one of the lesser pictures may have, in bytes of base64."""
+        pictures = self._members[name]
+        first, *more = pictures[: _BESIDE + 1]
+        face = _picture_html(self, first, most * 4, _FACE)
+        others = [_picture_html(self, one, most, _MORE) for one in more]
+        hidden = len(pictures) - 1 - len(others)
+        rest = f'<span style="{_MUTED}">+{hidden}</span>' if hidden else ""
+        row = f'<div style="display:flex;gap:3px;align-items:center;margin-top:3px">{"".join(others)}{rest}</div>'
+        return (
+            f'<div style="{_CARD}">{face}{row if others else ""}'
+            f'<div style="font-weight:600;margin-top:4px;overflow-wrap:anywhere">@{escape(name)}</div>'
+            f'<div style="{_MUTED};overflow-wrap:anywhere">{escape(_count(pictures))}</div></div>'
+        )
+
+    def _still(self) -> str:
+        cards = []
+        for name, pictures in islice(self._members.items(), MAX_SHEET):
+            copies = self.small(name)
+            cards.append(Card(opened(copies[0]) if copies else None, (f"@{name}", _count(pictures))))
+        others = len(self._members) - len(cards)
+        return sheet_jpeg("", cards, shape=_FACE, more=f"and {others} more" if others else "")
 
     @property
     def label(self) -> str:
@@ -252,33 +299,32 @@ def _pictures(name: str, source: Source) -> tuple[Reference, ...]:
     return tuple(Reference(one, name=f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
 
 
-def _card(name: str, pictures: tuple[Reference, ...]) -> str:
-    shown = "".join(map(_thumb, pictures))
-    return (
-        f'<div style="{_CARD}"><div>{shown}</div><div style="font-weight:600">@{escape(name)}</div>'
-        f'<div style="{_MUTED}">{len(pictures)} picture{"s" if len(pictures) > 1 else ""}</div></div>'
-    )
-
-
-def _thumb(picture: Reference) -> str:
+def _picture_html(cast: Cast, picture: Reference, most: int, shape: tuple[int, int]) -> str:
+    """Return one picture of a card; nothing is fetched for one behind a URL."""
+    width, height = shape
+    size, label = f"width:{width}px;height:{height}px", escape(one_line(picture.label, 80))
     if picture.is_url:
-        return f'<span style="{_MUTED}">{escape(one_line(picture.label, 40))}</span>'
-    data = b64encode(thumbnail(picture.open())).decode()
-    return (
-        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(picture.label)}" height="{_THUMB}" '
-        'style="border-radius:6px;margin:0 4px 4px 0">'
-    )
+        words = "URL" if shape == _MORE else f"By URL: {label}"
+        look = f"{_MUTED};{_BOX};{size};box-sizing:border-box;padding:{2 if shape == _MORE else 8}px;overflow:hidden"
+        return f'<div style="{look};overflow-wrap:anywhere" title="{label}">{words}</div>'
+    box = (round(width * 1.5), round(height * 1.5))
+    uri = thumbnail_uri(cast._small_copy(picture), box, most, fills=True)  # noqa: SLF001 - one of our own kind
+    return f'<img src="{uri}" alt="{label}" width="{width}" height="{height}" style="{_BOX};{size};margin:0">'
 
 
-def thumbnail(image: Image, *, side: int = _THUMB) -> bytes:
-    """Return a picture's small copy as JPEG, some 4 kB."""
-    from io import BytesIO
+def _count(pictures: Sequence[Reference]) -> str:
+    """Say how many pictures there are, and how many of them are behind URLs."""
+    linked = sum(one.is_url for one in pictures)
+    many = f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}"
+    if linked == len(pictures):
+        return f"{many} by URL"
+    return f"{many}, {linked} of them by URL" if linked else many
 
-    small = image.convert("RGB")
-    small.thumbnail((4 * side, side))
-    buffer = BytesIO()
-    small.save(buffer, "JPEG", quality=78, optimize=True)
-    return buffer.getvalue()
+
+def _named(names: Sequence[str]) -> str:
+    """Return names in a line, as HTML; of very many the first."""
+    shown = ", ".join(f"@{escape(name)}" for name in names[:200])
+    return f"{shown} and {len(names) - 200:,} more" if len(names) > 200 else shown
 
 
 def spread_cast(

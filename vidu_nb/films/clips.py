@@ -11,14 +11,12 @@ from ..client.client import Client
 from ..errors import ArchiveError, ViduError
 from ..files import is_regular, write_atomically
 from ..media import last_frame
+from ..references.last_frame import LAST_FRAME
 from ..references.reference import Reference, with_maker
 from ..video import Video
 
 if TYPE_CHECKING:
     from .film import Film
-
-
-LAST_FRAME = "the last frame"  # what a prompt calls it
 
 
 def kept_clips(film: Film, client: Client) -> dict[int, Video | ViduError]:

@@ -19,11 +19,12 @@ from ..errors import InvalidRequest, NotKept, ViduError, one_line
 from ..files import expanded, is_regular
 from ..recipe import read_recipe
 from ..references.cast import Cast
+from ..references.last_frame import LAST_FRAME, opening
 from ..references.reference import Reference, Source
 from ..request import Quality
 from ..storage.budget import Budget
 from ..video import Video
-from .clips import LAST_FRAME, kept_clips, takes_of
+from .clips import kept_clips, takes_of
 from .joined import joined_film
 from .pricing import FilmQuote, quote_film
 from .saving import save_film
@@ -140,8 +141,7 @@ class Film:
         prompt, begin = scene.prompt, []
         if scene.continues:
             begin = [frame or _blank()]
-            first = model.name_pictures(LAST_FRAME, [1])
-            prompt = f"Begin with {first}. {prompt}"
+            prompt = opening(model.name_pictures) + prompt
         sources = [*begin, self.cast, *more]
         problem: InvalidRequest | None = None
         with quietly():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest, one_line
 from ..files import expanded, is_regular, read_regular, reason, write_bytes
-from .reference import Reference, Source, as_references
+from .reference import Reference, Source, as_references, of_cast
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -260,7 +260,7 @@ def _pictures(name: str, source: Source) -> tuple[Reference, ...]:
     if not found:
         raise InvalidRequest(f"cast: {name}: pass one picture at least", field="cast")
     many = len(found) > 1
-    return tuple(Reference(one, name=f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
+    return tuple(of_cast(one, name, f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
 
 
 def _is_end(last: str, following: str) -> bool:

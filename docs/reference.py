@@ -15,6 +15,8 @@ from typing import Any
 
 import vidu_nb as vidu
 from vidu_nb.catalogue.field import Field
+from vidu_nb.measures.film_consistency import FilmConsistency
+from vidu_nb.measures.film_framing import FilmFraming
 
 PAGE = Path(__file__).with_name("api.md")
 MODELS_PAGE = Path(__file__).with_name("models.md")
@@ -41,7 +43,7 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
     },
     "Measuring": {
         vidu.reproduces: None, vidu.Verdict: None, vidu.Verdicts: None, vidu.consistency: None, vidu.Consistency: None,
-        vidu.dino: None, vidu.framing: None, vidu.Framing: None,
+        vidu.dino: None, vidu.framing: None, vidu.Framing: None, FilmConsistency: None, FilmFraming: None,
     },
     "Money and keys": {
         vidu.login: None, vidu.logout: None, vidu.Budget: None, vidu.Credits: (), vidu.Pending: (),

@@ -29,7 +29,7 @@ PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 PREVIEW_VERSION = 3  # of the local engine's clips: raised when they change, so that none of an older engine replays
 Medium = Reference | Attachment
 DRAFT_ENDING = "-draft"  # of the preview engine's quicker, smaller siblings; no other service has them
-_MEMBER = re.compile(r"@(\w+(?:-\w+)*)(?: \d+)?")
+_MEMBER = re.compile(r"@([^\s.]+?)(?: \d+)?")  # as a cast names its pictures; a file's name has a dot
 _SHOWN = 60  # characters of a text that a repr shows
 _warns = ContextVar("_warns", default=True)
 

@@ -33,6 +33,7 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
         MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
+    "A cast and a film": {vidu.Cast: None, vidu.Film: None, vidu.Scene: None},
     "What comes back": {
         vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,
         vidu.load: None,

@@ -12,6 +12,8 @@ from PIL.Image import Image
 
 import vidu_nb as vidu
 from vidu_nb.catalogue.request import Request
+from vidu_nb.measures.film_consistency import FilmConsistency
+from vidu_nb.measures.film_framing import FilmFraming
 
 PROMPT = "A cat naps on a sofa, slow push in. Then it looks up, close-up."
 
@@ -134,10 +136,12 @@ def filming(cast: vidu.Cast, story: Path) -> Path:
     return film.save("film.otio")
 
 
-def measuring(a: vidu.Video, b: vidu.Video) -> None:
+def measuring(a: vidu.Video, b: vidu.Video, film: vidu.Film) -> None:
     """Figures of clips."""
     assert_type(vidu.consistency(a), vidu.Consistency)
     assert_type(vidu.framing(a), vidu.Framing)
+    assert_type(vidu.consistency(film), FilmConsistency)
+    assert_type(vidu.framing(film), FilmFraming)
     vidu.reproduces(a, b)
 
 

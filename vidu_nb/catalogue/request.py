@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from pydantic_core import ErrorDetails
 from ..errors import InvalidRequest
 from ..references.attachment import Attachment
 from ..references.cast import holds_cast, spread_cast
-from ..references.reference import Reference, as_references
+from ..references.reference import Reference, as_references, of_cast
 from .field import MANY, Field, Role, entry
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 PREVIEW_VERSION = 3  # of the local engine's clips: raised when they change, so that none of an older engine replays
 Medium = Reference | Attachment
 DRAFT_ENDING = "-draft"  # of the preview engine's quicker, smaller siblings; no other service has them
+_MEMBER = re.compile(r"@([^\s.]+?)(?: \d+)?")  # as a cast names its pictures; a file's name has a dot
 _SHOWN = 60  # characters of a text that a repr shows
 _warns = ContextVar("_warns", default=True)
 
@@ -147,7 +149,7 @@ class Request(BaseModel):
         body
             The parsed JSON.
         names
-            The pictures' names, where they are known.
+            The pictures' names, where they are known, as `media_names` tells them.
 
         Raises
         ------
@@ -245,7 +247,7 @@ class Request(BaseModel):
             if identifies(self.of.fields[name], value)
         }
         if engine == PREVIEW:
-            asked["names"] = [one.name for one in self.media]  # the preview engine reads them
+            asked["names"] = media_names(self)
             asked["engine_version"] = PREVIEW_VERSION
         model = self.of.slug if model is None else model
         canonical = json.dumps({"engine": engine, "model": model, "request": asked, "version": 1}, sort_keys=True)
@@ -331,6 +333,11 @@ def identifies(field: Field, value: Any) -> bool:
     return not field.added or value != field.sent_default
 
 
+def media_names(request: Request) -> list[str]:
+    """Return the names that the preview engine reads beside the API's body; those of a cast have an @ before them."""
+    return [f"@{one.name}" if isinstance(one, Reference) and one.member else one.name for one in request.media]
+
+
 def _many(value: Any) -> tuple[Medium, ...]:
     return value if isinstance(value, tuple) else () if value is None else (value,)
 
@@ -398,7 +405,10 @@ def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:
     for i, text in enumerate(texts):
         where = f"{field.name}[{i}]" if field.type in MANY else field.name
         try:
-            found.append(make(text, name=next(names, "")))
+            name = next(names, "")
+            made: Any = make(text, name=name)
+            member = _MEMBER.fullmatch(name) if isinstance(made, Reference) else None
+            found.append(of_cast(made, member[1], name[1:]) if member else made)
         except InvalidRequest as error:
             message = error.message
         else:

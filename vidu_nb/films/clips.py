@@ -15,6 +15,7 @@ from ..files import listed, read_regular, write_bytes
 from ..media import last_frame
 from ..recipe import recipe_of
 from ..references.images import media_type
+from ..references.last_frame import LAST_FRAME
 from ..references.reference import Reference, restored, with_maker
 from ..storage.archive import Entry
 from ..video import Video
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .film import Film
 
 
-LAST_FRAME = "the last frame"  # what a prompt calls it
 #: A frame's file: whose it is, the hash of its pixels, the hash of the file's own bytes.
 _FRAME = re.compile(r"(?P<of>[0-9a-f]{64})-(?P<pixels>[0-9a-f]{64})-(?P<bytes>[0-9a-f]{16})\.(?:png|jpg)")
 

@@ -25,6 +25,7 @@ from ..errors import InvalidRequest, ViduError, one_line
 from ..files import expanded
 from ..recipe import read_recipe
 from ..references.cast import Cast
+from ..references.last_frame import LAST_FRAME, opening
 from ..references.reference import Reference, Source
 from ..request import Quality
 from ..storage.budget import Budget
@@ -32,7 +33,7 @@ from ..sweeps.formatting import format_seconds
 from ..sweeps.run import WORKERS, workers_of
 from ..sweeps.views import running_cell
 from ..video import Video
-from .clips import LAST_FRAME, kept_clips, takes_of
+from .clips import kept_clips, takes_of
 from .joined import joined_film
 from .pricing import FilmQuote, quote_film
 from .saving import check_whole, save_film
@@ -220,7 +221,7 @@ class Film:
                 )
             words, begin = scene.prompt, []
             if scene.continues:
-                words, begin = f"Begin with {model.name_pictures(LAST_FRAME, [1])}. {words}", [frame]
+                words, begin = opening(model.name_pictures) + words, [frame]
             sources = [*begin, self.cast, *parameters.get("references", ())]
             with quietly():
                 return model.request(**{**parameters, prompt.parameter: words, "references": sources})

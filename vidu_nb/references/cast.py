@@ -16,7 +16,7 @@ from ..files import expanded
 from ..thumbnails import MAX_SHEET, Card, grey, opened, sheet_jpeg, small_jpeg, thumbnail_uri
 from .cast_folder import FILE, read_folder, save_folder
 from .mentions import MAX_NAME, MAX_NAMES, fold, is_name, rewrite
-from .reference import Reference, Source, as_references
+from .reference import Reference, Source, as_references, of_cast
 
 MAX_PICTURES = 20  # of one name; each model has its own limit for a request
 _SMALL = 240  # px, the longer side of the small copies that cards and storyboards are made of
@@ -296,7 +296,7 @@ def _pictures(name: str, source: Source) -> tuple[Reference, ...]:
     if not found:
         raise InvalidRequest(f"cast: {name}: pass one picture at least", field="cast")
     many = len(found) > 1
-    return tuple(Reference(one, name=f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
+    return tuple(of_cast(one, name, f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
 
 
 def _picture_html(cast: Cast, picture: Reference, most: int, shape: tuple[int, int]) -> str:

@@ -288,7 +288,8 @@ class Film:
             return
         if number not in self._captions:
             shots = self._board.shots
-            self._captions[number] = caption(*self._out, f"{number + 1}/{len(shots)}", shots[number].text)
+            place = f"{number + 1}/{len(shots)} {shots[number].who}".rstrip()
+            self._captions[number] = caption(*self._out, place, shots[number].text)
         chip = self._captions[number]
         (chip if opacity == 1 else chip.faded(opacity)).onto(planes)
 

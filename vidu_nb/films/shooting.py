@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from .storyboard import FilmPage, bundle
 if TYPE_CHECKING:
     from .film import Film
 
-PREVIEWS_AT_ONCE = 2  # each keeps a core and a half busy
+PREVIEWS_AT_ONCE = max(1, (os.cpu_count() or 2) // 2)  # each keeps two cores busy
 MOST_NAMED = 12  # scenes that a line names
 
 

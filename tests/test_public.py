@@ -11,10 +11,10 @@ import pytest
 import vidu_nb
 
 NAMES = [
-    "Archive", "Budget", "Client", "Consistency", "Credits", "Framing", "Model", "Panel", "Pending", "Picture",
-    "Pictures", "Plan", "Player", "PreviewServer", "Receipt", "Reference", "Storyboard", "Sweep", "Verdict", "Verdicts",
-    "Video", "VideoRequest", "consistency", "dino", "errors", "framing", "generate", "load", "login", "logout",
-    "models", "panel", "picture", "preview", "reproduces", "show", "storyboard", "sweep",
+    "Archive", "Budget", "Cast", "Client", "Consistency", "Credits", "Film", "Framing", "Model", "Panel", "Pending",
+    "Picture", "Pictures", "Plan", "Player", "PreviewServer", "Receipt", "Reference", "Scene", "Storyboard", "Sweep",
+    "Verdict", "Verdicts", "Video", "VideoRequest", "consistency", "dino", "errors", "framing", "generate", "load",
+    "login", "logout", "models", "panel", "picture", "preview", "reproduces", "show", "storyboard", "sweep",
 ]  # fmt: skip
 HEAVY = {"anywidget", "numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
 

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from .client.account import Credits as Credits
     from .client.account import Pending as Pending
     from .client.client import Client as Client
+    from .films.film import Film as Film
+    from .films.loading import load as load
+    from .films.measuring import consistency as consistency
+    from .films.measuring import framing as framing
+    from .films.scene import Scene as Scene
     from .measures.consistency import Consistency as Consistency
-    from .measures.consistency import consistency as consistency
     from .measures.embedding import dino as dino
     from .measures.framing import Framing as Framing
-    from .measures.framing import framing as framing
     from .measures.reproduction import Verdict as Verdict
     from .measures.reproduction import Verdicts as Verdicts
     from .measures.reproduction import reproduces as reproduces
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from .pictures import Pictures as Pictures
     from .player import Player as Player
     from .receipt import Receipt as Receipt
+    from .references.cast import Cast as Cast
     from .references.reference import Reference as Reference
     from .request import VideoRequest as VideoRequest
     from .storage.archive import Archive as Archive
@@ -53,16 +57,17 @@ if TYPE_CHECKING:
     from .sweeps.result import Sweep as Sweep
     from .sweeps.sweep import sweep as sweep
     from .video import Video as Video
-    from .video import load as load
     from .widgets.show import show as show
 
 #: Where each public name lives; importing a name imports its module, so that `import vidu_nb` itself costs nothing.
 _HOMES = {
     "Archive": "storage.archive",
     "Budget": "storage.budget",
+    "Cast": "references.cast",
     "Client": "client.client",
     "Consistency": "measures.consistency",
     "Credits": "client.account",
+    "Film": "films.film",
     "Framing": "measures.framing",
     "Model": "catalogue.model",
     "Panel": "panels.panel",
@@ -74,18 +79,19 @@ _HOMES = {
     "PreviewServer": "animatic.server.server",
     "Receipt": "receipt",
     "Reference": "references.reference",
+    "Scene": "films.scene",
     "Storyboard": "animatic.story.storyboard",
     "Sweep": "sweeps.result",
     "Verdict": "measures.reproduction",
     "Verdicts": "measures.reproduction",
     "Video": "video",
     "VideoRequest": "request",
-    "consistency": "measures.consistency",
+    "consistency": "films.measuring",
     "dino": "measures.embedding",
     "errors": "errors",
-    "framing": "measures.framing",
+    "framing": "films.measuring",
     "generate": "api",
-    "load": "video",
+    "load": "films.loading",
     "login": "net.credentials",
     "logout": "net.credentials",
     "models": "catalogue.models",
@@ -101,9 +107,11 @@ _HOMES = {
 __all__ = [
     "Archive",
     "Budget",
+    "Cast",
     "Client",
     "Consistency",
     "Credits",
+    "Film",
     "Framing",
     "Model",
     "Panel",
@@ -115,6 +123,7 @@ __all__ = [
     "PreviewServer",
     "Receipt",
     "Reference",
+    "Scene",
     "Storyboard",
     "Sweep",
     "Verdict",

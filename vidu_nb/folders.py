@@ -16,7 +16,9 @@ from .errors import ArchiveError, InvalidRequest
 from .files import copy_path, listed, working_folder
 
 #: The folders that hold no engine's clips.
-FOLDERS = frozenset({"budgets", "drafts", "incoming", "journal", "locks", "quarantine", "references", "uploads"})
+FOLDERS = frozenset({
+    "budgets", "drafts", "films", "frames", "incoming", "journal", "locks", "quarantine", "references", "uploads",
+})  # fmt: skip
 PICTURE_ENDINGS = ("png", "jpg", "gif")  # of the pictures that were sent
 _CLIP_NAME = re.compile(r"[a-z0-9-]+_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
 _RATIO = re.compile(r"(\d{1,4}):(\d{1,4})")

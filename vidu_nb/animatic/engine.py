@@ -14,7 +14,7 @@ from ..media import append_box
 from ..request import MISSING_BOX
 from .cancellation import Question
 from .fetching import AddressRule, is_allowed, load_pictures, load_voice
-from .film.render import render
+from .film.render import last_frame, render
 from .output import Output
 from .parameters import details, seed_of
 from .story.moves import AMPLITUDES
@@ -22,6 +22,7 @@ from .story.storyboard import FPS, Storyboard, plan_of, scenes_in
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.Image import Image
 
     from ..catalogue.field import Role
 
@@ -88,6 +89,20 @@ def make_clip(
         if missing:
             append_box(path, MISSING_BOX, json.dumps(missing).encode())
         return path.read_bytes()
+
+
+def make_last_frame(request: Request, *, draft: bool = False, allow: AddressRule = is_allowed) -> Image:
+    """Draw the last frame of a request's animatic, without the words that are written on it.
+
+    Parameters are those of `make_clip`, and so are the errors; another clip may begin with that frame.
+
+    >>> from vidu_nb import VideoRequest, samples
+    >>> make_last_frame(VideoRequest(prompt="A cat. Push in.", references=samples.sample_references()), draft=True).size
+    (960, 540)
+    """
+    board = plan_of(request, draft=draft)
+    pictures = load_pictures(request, allow=allow)
+    return last_frame(board, pictures or _scenes(board))
 
 
 def make_outputs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from ..files import read_regular, reason
+from ..references.mentions import number_phrase
 from . import model_file
 from .field import Field, Role, entry, whole
 from .model_file import FRAME_SIDE, MOST, Returns
@@ -114,6 +115,15 @@ class Model:
     def request_class(self) -> type[Request]:
         """The class of its requests."""
         return request_class(self)
+
+    def name_pictures(self, name: str, numbers: Sequence[int]) -> str:
+        """Return what a prompt calls somebody by the numbers of their pictures, counted from 1.
+
+        >>> from vidu_nb import models
+        >>> models["vidu-q1-reference-to-video"].name_pictures("anna", [1, 2])
+        'anna (image 1, image 2)'
+        """
+        return number_phrase(self.mention, name, numbers)
 
     def by_role(self, role: Role) -> Field | None:
         """Return the parameter with a role, None where there is none."""

@@ -10,6 +10,7 @@
       journal/1a/KEY.ATTEMPT.json                what happened to each call
       incoming/  quarantine/  locks/             answers on their way; answers that are no clip; locks
       budgets/  uploads/  drafts/                what sweeps may spend; links of pictures; the panel's live drafts
+      films/  frames/                            joined clips; last frames that others begin with, as they are sent
 
 Only names made here are ever opened: nothing that a file's content says is used as a path.
 """
@@ -138,7 +139,7 @@ class Archive:
         The absolute path.
     journal : Journal
         What happened to each call.
-    budgets, drafts, incoming, locks, references, uploads : pathlib.Path
+    budgets, drafts, films, frames, incoming, locks, references, uploads : pathlib.Path
         Folders in it that hold no engine's clips.
 
     >>> archive = Archive("clips")
@@ -152,6 +153,8 @@ class Archive:
         self.journal = Journal(self.folder / "journal")
         self.budgets = self.folder / "budgets"
         self.drafts = self.folder / "drafts"
+        self.films = self.folder / "films"
+        self.frames = self.folder / "frames"
         self.incoming = self.folder / "incoming"
         self.locks = self.folder / "locks"
         self.references = self.folder / "references"
@@ -444,6 +447,22 @@ class Archive:
                     return entry
         return None
 
+    def takes(self, key: str, *, engine: str) -> list[Entry]:
+        """Return every clip for a request's key, in the order in which they came.
+
+        Raises
+        ------
+        ArchiveError
+            As for `find`.
+        """
+        attempts = self.journal.attempts_for(key)
+        found = [
+            entry
+            for entry in map(self._read, self._named_like(key, engine))
+            if entry.facts["key"] == key and not self._is_being_stored(entry, attempts)
+        ]
+        return sorted(found, key=_arrival)
+
     def keys(self, engine: str) -> set[ClipName]:
         """Return what the names of an engine's clips hold of their requests, in one look at its folder.
 
@@ -518,12 +537,7 @@ class Archive:
 
     def _find_by_name(self, key: str, engine: str) -> Entry | None:
         """Find a clip by the part of the key in its name: it may have been brought here without its journal."""
-        attempts = self.journal.attempts_for(key)
-        found = [
-            entry
-            for entry in map(self._read, self._named_like(key, engine))
-            if entry.facts["key"] == key and not self._is_being_stored(entry, attempts)
-        ]
+        found = self.takes(key, engine=engine)
         return max(found, key=lambda entry: str(entry.facts["receipt"].get("created_at")), default=None)
 
     def _named_like(self, key: str, engine: str) -> list[Path]:
@@ -552,6 +566,11 @@ class Archive:
 
     def __repr__(self) -> str:
         return f"Archive({str(self.folder)!r})"
+
+
+def _arrival(entry: Entry) -> tuple[str, int, str]:
+    """Return what sorts takes in the order in which they came; within a second, by the numbers in their names."""
+    return str(entry.facts["receipt"].get("created_at")), len(entry.path.name), entry.path.name
 
 
 def _ending(uri: str) -> str:

@@ -48,7 +48,7 @@ def quote_plan(plan: Plan, client: Client, *, workers: int) -> Quote:
     left = len(plan) - len(cached)
     workers = max(1, min(workers, left))
     price = 0.0 if client.is_free else _price(plan, client, cached)
-    seconds = left * _seconds_each(plan.model, client, workers) / workers
+    seconds = left * seconds_each(plan.model, client, workers) / workers
     return Quote(client.engine, client.is_free, cached, price, seconds)
 
 
@@ -97,7 +97,7 @@ def _likely_seeds(plan: Plan, known: set[int]) -> dict[str, set[Any]]:
     return {field.parameter: set(filter(is_likely, replayed))}
 
 
-def _seconds_each(model: Model, client: Client, workers: int) -> float:
+def seconds_each(model: Model, client: Client, workers: int) -> float:
     """Estimate what a request to this model takes while others are made."""
     name = client.name_of(model)
     seen = recent_receipts(client.archive, client.engine, name)

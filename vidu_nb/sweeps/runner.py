@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -144,6 +144,11 @@ class Runner:
         Calls at a time.
     order
         The requests' places in the order in which they are asked for; by default as they stand.
+    after
+        A place → the place of the request that has to land before: it is made of what that brings. Where that fails,
+        it is not asked for.
+    ask
+        What makes a request, by its place; by default `Client.generate`.
 
     Attributes
     ----------
@@ -155,7 +160,14 @@ class Runner:
     """
 
     def __init__(
-        self, requests: Requests, client: Client, *, workers: int = 4, order: Iterable[int] | None = None
+        self,
+        requests: Requests,
+        client: Client,
+        *,
+        workers: int = 4,
+        order: Iterable[int] | None = None,
+        after: Mapping[int, int] | None = None,
+        ask: Callable[[int, Request], Made | tuple[Made, ...]] | None = None,
     ) -> None:
         self.requests = requests
         self.is_free = client.is_free
@@ -165,10 +177,13 @@ class Runner:
         self._client = client
         self._workers = max(1, min(workers, len(requests)))
         self._todo: Iterator[int] = iter(range(len(requests)) if order is None else order)
+        self._after = dict(after or {})
+        self._waiting: list[int] = []
+        self._ask = ask or (lambda _, request: client.generate(request))
         self._in_flight: set[int] = set()
         self._cancelled = False
         self._bug: BaseException | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._working = 0
         self._ended = threading.Event()
 
@@ -192,6 +207,7 @@ class Runner:
         with self._lock:
             if not self._ended.is_set():
                 self.progress.reason = self.progress.reason or reason
+                self._lock.notify_all()
 
     def cancel(self) -> None:
         """End the calls in flight as well; for an engine that costs nothing."""
@@ -207,36 +223,62 @@ class Runner:
     def _work(self) -> None:
         try:
             while (index := self._take()) is not None:
-                request = self.requests[index]
-                price = 0.0 if self.is_free else self._client.price_of(request)
-                self._land(index, self._outcome(request), price)
+                self._land(index, *self._outcome(index))
         except BaseException as error:  # a mistake of ours: raised where the run is waited for
             self._bug = error
             self.stop("something unexpected happened")
         finally:
             with self._lock:
                 self._working -= 1
+                self._lock.notify_all()
                 if not self._working:
                     self._ended.set()
 
-    def _outcome(self, request: Request) -> Outcome:
+    def _outcome(self, index: int) -> tuple[Outcome, float]:
+        """Make a request, and return what it brought, and the price that was expected."""
+        price = 0.0
         try:
-            return self._client.generate(request)
+            request = self.requests[index]
+            price = 0.0 if self.is_free else self._client.price_of(request)
+            return self._ask(index, request), price
         except ViduError as error:
-            return error.with_traceback(None)  # frames hold pictures
+            return error.with_traceback(None), price  # frames hold pictures
         except OSError as error:
-            return ViduError(f"the archive: {error.strerror or type(error).__name__}")
+            return ViduError(f"the archive: {error.strerror or type(error).__name__}"), price
 
     def _take(self) -> int | None:
+        """Return the next request's place; wait where all that are left need what is in flight."""
         with self._lock:
-            index = None if self.progress.reason else next(self._todo, None)
-            if index is not None:
-                self._in_flight.add(index)
-            return index
+            while not self.progress.reason:
+                index = self._next()
+                if index is not None:
+                    self._in_flight.add(index)
+                    return index
+                if not (self._waiting and self._in_flight):
+                    return None
+                self._lock.wait()
+            return None
+
+    def _next(self) -> int | None:
+        """Return the first place that has what it needs, and drop those that can't get it any more."""
+        for index in [*self._waiting]:
+            if self._is_ready(index):
+                self._waiting.remove(index)
+                return index
+        for index in self._todo:
+            if self._is_ready(index):
+                return index
+            self._waiting.append(index)
+        return None
+
+    def _is_ready(self, index: int) -> bool:
+        earlier = self._after.get(index)
+        return earlier is None or bool(made_by(self.results.get(earlier)))
 
     def _land(self, index: int, outcome: Outcome, price_usd: float) -> None:
         with self._lock:
             self._in_flight.discard(index)
+            self._lock.notify_all()
             if self._cancelled and isinstance(outcome, ViduError) and outcome.billed == "no":
                 return  # that is our own doing
             if isinstance(outcome, BudgetExceeded):  # it was not asked for, like all that come after it

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, get_args
 
-from ..catalogue.field import whole
 from ..catalogue.model import Model
 from ..client.client import Client
-from ..client.session import uninterrupted
-from ..console import dollars
-from ..errors import ConfirmationNeeded, InvalidRequest, SweepInterrupted
+from ..errors import InvalidRequest, SweepInterrupted
 from ..net.transport import NewTransport
 from ..references.reference import Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, Quality
@@ -21,11 +17,9 @@ from ..storage.budget import Budget
 from .plan import Plan
 from .remote import PreviewWorkers, RemotePreview
 from .result import Sweep
+from .run import WORKERS, ask_first, budget_of, follow, still_paid, workers_of
 from .runner import Runner
-from .views import TICK, SweepView, choose_view
-
-UNCONFIRMED_USD = 1.0  # what a sweep with a budget may cost without confirmation
-WORKERS = 4
+from .views import SweepPage, choose_view
 
 
 def sweep(
@@ -122,17 +116,20 @@ def run_plan(
 ) -> Sweep:
     """Make what a plan asks for; parameters, result and errors are those of `sweep`."""
     remote = None if executor is None else PreviewWorkers(executor, client)
-    workers = _workers(max_workers, default=remote.at_a_time if remote else WORKERS)
+    workers = workers_of(max_workers, default=remote.at_a_time if remote else WORKERS)
     plan = plan.priced(client, workers=workers)
-    budget = _budget(budget_usd, plan, client)
-    view = choose_view(plan, budget)
+    budget = budget_of(budget_usd, client, plan.digest)
+    view = choose_view(SweepPage(plan), budget)
     if not confirm:
-        _ask_first(plan, budget, view)
+        ask_first(plan, budget, view, what="sweep")
     view.begin()
     transport: NewTransport | None = partial(RemotePreview, remote) if remote else None
     asked = client.sibling(notify=view.notify, budget=budget, call=transport)
     runner = Runner(plan, asked, workers=workers, order=_cached_first(plan))
-    return _follow(runner, Sweep(plan, runner, budget), view)
+    swept = Sweep(plan, runner, budget)
+    if follow(runner, view, lambda: swept.headline, what="sweep"):
+        raise _interrupted(runner, swept)
+    return swept
 
 
 def _client(client: Client | None, quality: Quality) -> Client:
@@ -144,36 +141,6 @@ def _client(client: Client | None, quality: Quality) -> Client:
     return Client.preview(quality=quality)
 
 
-def _workers(wanted: int | None, *, default: int) -> int:
-    if wanted is None:
-        return default
-    wanted = whole(wanted)
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
-        raise InvalidRequest(f"max_workers: {wanted!r} is not a number of calls: pass 1 or more", field="max_workers")
-    return wanted
-
-
-def _budget(given: float | Budget | None, plan: Plan, client: Client) -> Budget | None:
-    """A number becomes a budget of this plan's own, in the archive: running it again spends from the same one."""
-    if given is None or isinstance(given, Budget):
-        return given
-    return Budget(given, client.archive.budget_file(plan.digest(client)))
-
-
-def _ask_first(plan: Plan, budget: Budget | None, view: SweepView) -> None:
-    price = plan.price_usd or 0.0
-    at_most = min(price, budget.left) if budget else price
-    if price and (budget is None or at_most > UNCONFIRMED_USD):
-        view.ask()
-        limit = "" if budget is None else f" (the budget has {dollars(budget.left)} left)"
-        cure = "Pass confirm=True" + (", best with budget_usd=..." if budget is None else "") + " to go on."
-        error = ConfirmationNeeded(
-            f"this sweep would cost about {dollars(price)}{limit}; nothing was sent", remedy=cure
-        )
-        error.plan = plan
-        raise error
-
-
 def _cached_first(plan: Plan) -> Iterator[int]:
     """Order a plan's requests: what is cached comes first, so that nothing stands between it and the eye."""
     cached = plan.quote.kept if plan.quote else frozenset()
@@ -181,48 +148,8 @@ def _cached_first(plan: Plan) -> Iterator[int]:
     yield from (index for index in range(len(plan)) if index not in cached)
 
 
-def _follow(runner: Runner, swept: Sweep, view: SweepView) -> Sweep:
-    """Run and show it; an interrupt ends it in order, a second one at once."""
-    interrupted = False
-    try:
-        with uninterrupted():  # until all threads have begun
-            runner.start()
-        _watch(runner, view)
-    except KeyboardInterrupt:
-        interrupted = True
-        with contextlib.suppress(KeyboardInterrupt):
-            _wind_up(runner, view)
-            _watch(runner, view)
-    finally:
-        runner.stop("interrupted")  # whatever ended the wait, nobody goes on to ask for more
-    view.end(runner, swept.headline)
-    if interrupted:
-        raise _interrupted(runner, swept)
-    return swept
-
-
-def _watch(runner: Runner, view: SweepView) -> None:
-    while not runner.wait(TICK):
-        with contextlib.suppress(Exception):  # whatever showing it stumbles over, the calls go on
-            view.update(runner)
-
-
-def _wind_up(runner: Runner, view: SweepView) -> None:
-    """Ask for no more, and end what costs nothing."""
-    runner.stop("interrupted")
-    if runner.is_free:
-        runner.cancel()
-    elif runner.in_flight:
-        view.notify(
-            f"{len(runner.in_flight)} paid calls are in flight and are waited for, since they can't be cancelled. "
-            "Interrupt again to leave at once: they stay in the journal, and the same sweep again picks them up."
-        )
-
-
 def _interrupted(runner: Runner, swept: Sweep) -> SweepInterrupted:
-    paid = () if runner.is_free else runner.in_flight
-    left = f"; {len(paid)} paid calls go on, see client.pending()" if paid else ""
     remedy = "Run the same sweep again to go on: what landed is in the archive."
-    error = SweepInterrupted(f"{swept.headline}{left}", remedy=remedy)
+    error = SweepInterrupted(f"{swept.headline}{still_paid(runner)}", remedy=remedy)
     error.sweep = swept
     return error

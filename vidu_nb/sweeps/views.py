@@ -1,11 +1,11 @@
-"""Show a sweep while it runs: in a notebook a bar and a grid, in a terminal a bar."""
+"""Show a run of many requests, such as a sweep: in a notebook a bar and what landed, in a terminal a bar."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from ..storage.budget import Budget
 from .formatting import format_seconds, plan_html
 from .grid import Grid
 from .plan import Plan
-from .runner import Runner
+from .runner import Outcome, Runner
 
 TICK = 0.25  # s between two updates
 _GRID_TICK = 1.0  # s; a grid of posters is half a megabyte
@@ -24,8 +24,59 @@ _TRACK = "height:6px;border-radius:3px;background:var(--jp-layout-color3,#e0e0e0
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
 
 
-class SweepView(Protocol):
-    """Shows a sweep. All but `notify` are called by the thread that waits for it."""
+class Page(Protocol):
+    """What is shown of the requests of a run, as HTML in which every text is escaped."""
+
+    what: str  # of what kind the run is, in a word
+    unit: str  # what a request brings, in a word
+
+    def __len__(self) -> int: ...
+
+    def plan(self) -> object:
+        """Return what shows itself as what will be asked for, with its price."""
+
+    def plan_html(self) -> str:
+        """Return the same as HTML."""
+
+    def grid_html(self, results: Mapping[int, Outcome], in_flight: Collection[int]) -> str:
+        """Return what landed."""
+
+    def results(self, results: Mapping[int, Outcome], headline: str) -> list[object]:
+        """Return what shows itself as what came of it in the end."""
+
+
+class SweepPage:
+    """What is shown of a sweep: its plan and its grid."""
+
+    what = "sweep"
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clips: dict[int, str] = {}
+        self.unit = plan.unit
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def plan(self) -> object:
+        """The plan shows itself."""
+        return self._plan
+
+    def plan_html(self) -> str:
+        """Return the plan's table."""
+        return plan_html(self._plan)
+
+    def grid_html(self, results: Mapping[int, Outcome], in_flight: Collection[int]) -> str:
+        """Return the grid of what landed."""
+        return Grid(self._plan, results, clips=self._clips).html(in_flight)
+
+    def results(self, results: Mapping[int, Outcome], headline: str) -> list[object]:
+        """Return the plan and its grid, which are the same whenever it is run: no price that is past, no times."""
+        return [replace(self._plan, quote=None), Grid(self._plan, results, headline=headline, clips=self._clips)]
+
+
+class RunView(Protocol):
+    """Shows a run. All but `notify` are called by the thread that waits for it."""
 
     def ask(self) -> None:
         """Show the plan, which waits for confirmation."""
@@ -43,9 +94,9 @@ class SweepView(Protocol):
         """Show what came of it."""
 
 
-def choose_view(plan: Plan, budget: Budget | None) -> SweepView:
+def choose_view(page: Page, budget: Budget | None) -> RunView:
     """Return the view for where this runs."""
-    return TerminalView(plan) if running_cell() is None else NotebookView(plan, budget)
+    return TerminalView(page) if running_cell() is None else NotebookView(page, budget)
 
 
 def running_cell() -> int | None:
@@ -57,8 +108,8 @@ def running_cell() -> int | None:
 class TerminalView:
     """A bar on standard error, where that is a terminal."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, page: Page) -> None:
+        self._page = page
         self._bar: Any = None
 
     def ask(self) -> None:
@@ -68,9 +119,8 @@ class TerminalView:
         """Show an empty bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(
-            total=len(self._plan), desc="sweep", unit=self._plan.unit, file=sys.stderr, disable=None, leave=False
-        )
+        page = self._page
+        self._bar = tqdm(total=len(page), desc=page.what, unit=page.unit, file=sys.stderr, disable=None, leave=False)
 
     def update(self, runner: Runner) -> None:
         """Fill the bar."""
@@ -92,18 +142,17 @@ class TerminalView:
 
 
 class NotebookView:
-    """The plan, a line with the progress, and the grid, in a cell's ordinary output.
+    """The plan, a line with the progress, and what landed, in a cell's ordinary output.
 
     Ordinary, since links to clips play nowhere else, and so that a saved notebook shows them without a kernel. What is
     updated meanwhile ends as empty as it began: tools that compare outputs see no updates.
     """
 
-    def __init__(self, plan: Plan, budget: Budget | None) -> None:
-        self._plan = plan
+    def __init__(self, page: Page, budget: Budget | None) -> None:
+        self._page = page
         self._budget = budget
         self._ids = {name: f"vidu-{name}-{os.urandom(8).hex()}" for name in ("plan", "line", "grid")}
         self._note = ""
-        self._clips: dict[int, str] = {}
         self._shown: object = None
         self._drawn = 0.0
 
@@ -111,7 +160,7 @@ class NotebookView:
         """Show the plan with its price."""
         from IPython.display import display
 
-        display(self._plan)
+        display(self._page.plan())
 
     def begin(self) -> None:
         """Open a place for each, and show the plan."""
@@ -119,29 +168,29 @@ class NotebookView:
 
         for name in self._ids.values():
             display(_html(_EMPTY), raw=True, display_id=name)
-        self._put("plan", plan_html(self._plan))
+        self._put("plan", self._page.plan_html())
 
     def update(self, runner: Runner) -> None:
         """Show the line, and the grid where something has changed."""
-        self._put("line", _line(runner, self._budget, self._note))
+        self._put("line", _line(self._page.what, runner, self._budget, self._note))
         in_flight, now = runner.in_flight, time.monotonic()
         state = (len(runner.results), in_flight)
         if state != self._shown and now >= self._drawn + _GRID_TICK:
             self._shown, self._drawn = state, now
-            self._put("grid", Grid(self._plan, runner.results, clips=self._clips).html(in_flight))
+            self._put("grid", self._page.grid_html(runner.results, in_flight))
 
     def notify(self, text: str) -> None:
         """Show it below the line."""
         self._note = text
 
     def end(self, runner: Runner, headline: str) -> None:
-        """Leave the result, which is the same whenever it is run: no price that is past, no times."""
+        """Leave the result in their place."""
         from IPython.display import display
 
         for name in self._ids:
             self._put(name, _EMPTY)
-        display(replace(self._plan, quote=None))
-        display(Grid(self._plan, runner.results, headline=headline, clips=self._clips))
+        for result in self._page.results(runner.results, headline):
+            display(result)
 
     def _put(self, name: str, html: str) -> None:
         from IPython.display import update_display
@@ -153,7 +202,7 @@ def _html(html: str) -> dict[str, str]:
     return {"text/plain": "", "text/html": html}
 
 
-def _line(runner: Runner, budget: Budget | None, note: str) -> str:
+def _line(what: str, runner: Runner, budget: Budget | None, note: str) -> str:
     progress, many = runner.progress, len(runner.requests)
     bar = (
         f'<div style="height:100%;width:{100 * progress.done / many:.1f}%;'
@@ -161,7 +210,7 @@ def _line(runner: Runner, budget: Budget | None, note: str) -> str:
     )
     return (
         f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{many}" aria-valuenow="{progress.done}" '
-        f'aria-label="sweep" style="{_TRACK}">{bar}</div>'
+        f'aria-label="{what}" style="{_TRACK}">{bar}</div>'
         f'<div style="{_MUTED}">{escape(" · ".join(_figures(runner, budget)))}'
         f"{f'<br>{escape(note)}' if note else ''}</div>"
     )

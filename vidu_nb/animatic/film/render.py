@@ -22,7 +22,8 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ..cancellation import Question, check
-from ..sound.music import RATE, compose
+from ..sound.loudness import RATE
+from ..sound.music import compose
 from ..story.storyboard import DISSOLVE, FPS, Storyboard
 from .layout import lay_out
 from .lettering import Overlay, badge, caption, small_print
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from .camera import Scene
 
@@ -101,6 +103,15 @@ def render(
         if not done:
             with suppress(OSError):
                 FilePath(path).unlink()
+
+
+def last_frame(storyboard: Storyboard, pictures: Sequence[Picture]) -> Image:
+    """Draw a storyboard's last frame without captions and badge, as a PIL image."""
+    film = Film(storyboard, pictures, captions=False)
+    frame = new_frame(storyboard.width, storyboard.height)
+    film.draw(storyboard.frames - 1, planes_of(frame), marked=False)
+    image: Image = frame.to_image()  # type: ignore[no-untyped-call]
+    return image
 
 
 # ── The belt: frames go round between the maker and the encoder ───────────────────────────────────
@@ -250,8 +261,8 @@ class Film:
         self._lenses = make_lenses(*self._out)
         self._spare = planes_of(new_frame(*self._out))
 
-    def draw(self, index: int, planes: Planes) -> None:
-        """Draw frame `index` into `planes`."""
+    def draw(self, index: int, planes: Planes, *, marked: bool = True) -> None:
+        """Draw frame `index` into `planes`, marked as a preview."""
         board = self._board
         number = board.at(index)
         shot = board.shots[number]
@@ -268,7 +279,7 @@ class Film:
         else:
             self._stages.pop(number - 1, None)
             self._write(number, 1, planes)
-        for chip in self._always:
+        for chip in self._always if marked else ():
             chip.onto(planes)
 
     def _write(self, number: int, opacity: float, planes: Planes) -> None:
@@ -277,7 +288,8 @@ class Film:
             return
         if number not in self._captions:
             shots = self._board.shots
-            self._captions[number] = caption(*self._out, f"{number + 1}/{len(shots)}", shots[number].text)
+            place = f"{number + 1}/{len(shots)} {shots[number].who}".rstrip()
+            self._captions[number] = caption(*self._out, place, shots[number].text)
         chip = self._captions[number]
         (chip if opacity == 1 else chip.faded(opacity)).onto(planes)
 

@@ -25,7 +25,7 @@ lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
 # A few files load the machine for minutes, as the notebooks do: they run together.
-HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/client/test_mutations.py tests/commands/test_demo.py
+HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/films/test_torture_film.py tests/client/test_mutations.py tests/commands/test_demo.py
 
 unit: $(READY) browser
 	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
@@ -66,6 +66,7 @@ bench: $(VENV)/.test .venv-moviepy/.ready  ## performance figures, as ratios of 
 torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about twenty minutes)
 	$(BIN)/python tests/torture.py
 	$(BIN)/python tests/torture_record.py
+	$(BIN)/python tests/torture_film.py
 
 sheets: $(VENV)/.test  ## contact sheets of thirteen previews in three ratios, to be looked at
 	$(BIN)/python docs/sheets.py sheets

@@ -327,10 +327,27 @@ class Client:
                 "offline: fresh=True pays for another take, and offline=True never calls out: pass one of the two",
                 field="offline",
             )
+        replays = not fresh and (not request.is_random or offline)
+        return self._make(request, replays=replays, again=again, offline=offline)
+
+    def make_once(self, request: Request) -> Made:
+        """Make a clip or pictures, or replay what is kept, of a request with a random seed as well.
+
+        Of two threads or kernels that ask at once, one pays, and the other gets the same. Errors are those of
+        `generate`.
+
+        >>> from PIL import Image
+        >>> wall = VideoRequest(prompt="A wall", references=Image.new("RGB", (256, 256)), aspect_ratio="1:1", seed=0)
+        >>> client = Client.preview(quality="draft")
+        >>> client.make_once(wall).path == client.make_once(wall).path
+        True
+        """
+        return self._make(request, replays=True, again=False, offline=False)
+
+    def _make(self, request: Request, *, replays: bool, again: bool, offline: bool) -> Made:
         session, check = self._session, self._session.cancellation_check()
         request = self.archive.recognise(request)
         key = self.archive.key_of(request, engine=self.engine, model=self.name_of(request.model))
-        replays = not fresh and (not request.is_random or offline)
         if replays and (video := session.find(key, request)):
             return video
         if offline:

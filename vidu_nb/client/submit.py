@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..catalogue.request import Request
+from ..catalogue.request import Request, media_names
 from ..errors import (
     APIError,
     ArchiveError,
@@ -173,7 +173,7 @@ class Submission:
     def _headers(self) -> dict[str, str]:
         if not self.session.engine.is_free:
             return {}
-        names = "/".join(one.name.replace("/", " ")[:80] for one in self.request.media)
+        names = "/".join(name.replace("/", " ")[:80] for name in media_names(self.request))
         return {NAMES_HEADER: quote(names, safe="/")}
 
     def _lose(self, attempt: Attempt, error: Interrupted | CallInterrupted) -> None:

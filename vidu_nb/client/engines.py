@@ -10,7 +10,7 @@ from ..catalogue.request import PREVIEW
 from ..environment import setting
 from ..errors import InvalidRequest
 from ..folders import folder_name
-from ..net.credentials import Secret, find_key
+from ..net.credentials import Secret, find_key, hub_token
 from ..net.transport import is_loopback, origin
 from ..request import DRAFT_ENDING, MODEL
 
@@ -107,8 +107,8 @@ def named_engine(key: Secret | None = None, base_url: str | None = None, *, mode
     InvalidRequest
         As for `choose_engine`.
     """
-    key = key.checked() if key else find_key()
     url = base_url or setting(ENV_BASE_URL) or None
+    key = key.checked() if key else find_key() or hub_token(url)
     if url is None and key is None:
         return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)

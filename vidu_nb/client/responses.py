@@ -357,7 +357,8 @@ def metrics_in(body: bytes) -> dict[str, str]:
         "x-generation-time": metrics.get("inference_time", latency_ms and latency_ms / 1000),
         "x-seed-value": payload.get("seed"),
     }
-    return {name: str(value) for name, value in figures.items() if number(value) is not None}
+    replayed = {"x-vidu-replayed": "true"} if metrics.get("replayed") is True else {}  # as a gateway says
+    return replayed | {name: str(value) for name, value in figures.items() if number(value) is not None}
 
 
 def report_in(payload: Any) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _KEPT_HEADERS = (
     "x-generation-time",
     "x-seed-value",
     "x-vidu-engine",
+    "x-vidu-replayed",
     "x-vidu-engine-version",
 )
 

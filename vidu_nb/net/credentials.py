@@ -12,6 +12,7 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from ..environment import setting
 from ..errors import InvalidRequest, ViduError
@@ -193,6 +194,38 @@ def find_key() -> Secret | None:
     """
     secret = _remembered.get("key") or _from_environment() or _from_colab() or _from_keyring()
     return secret.checked() if secret else None
+
+
+def hub_token(url: str | None) -> Secret | None:
+    """Return the token that a JupyterHub gave this server, for a service of that hub; None for any other address.
+
+    Parameters
+    ----------
+    url
+        Whom the token would be sent to.
+    """
+    text = setting("JUPYTERHUB_API_TOKEN")
+    return Secret(text).checked() if text and url and _is_below_hub(url) else None
+
+
+def _is_below_hub(url: str) -> bool:
+    """Return whether an address is a service of the JupyterHub that started this process."""
+    services = f"{setting('JUPYTERHUB_BASE_URL').rstrip('/')}/services/"
+    try:
+        parts = urlsplit(url.strip())
+        known = [urlsplit(setting(name)) for name in ("JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_HUB_URL")]
+        inside = urlsplit(setting("JUPYTERHUB_API_URL"))
+        is_hub = any(
+            one.hostname and (parts.scheme, parts.hostname, parts.port) == (one.scheme, one.hostname, one.port)
+            for one in known
+        )
+        # Inside of its network the hub listens on one port, and its proxy, which leads to services, on another.
+        is_hub = is_hub or (bool(inside.hostname) and parts.hostname == inside.hostname)
+    except ValueError:
+        return False
+    path = unquote(parts.path)
+    is_plain = ".." not in path.split("/") and "\\" not in path and not (parts.username or parts.password)
+    return is_hub and is_plain and f"{path}/".startswith(services) and len(path) > len(services)
 
 
 def _from_environment() -> Secret | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from ..console import write
@@ -28,15 +29,33 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="where new tokens are written, once (default: class-tokens.csv)",
     )  # fmt: skip
     command.add_argument("--at-once", type=int, default=2, metavar="N", help="calls a person may have running")
+    command.add_argument("--jupyterhub", action="store_true", help="run as a service of a JupyterHub, for its users")
+    command.add_argument("--budgets", type=Path, metavar="CSV", help="dollars for a hub's users, or for group:NAME")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGINT or SIGTERM."""
     from ..gateway.server import GatewayServer
-    from ..gateway.start import Options, gateway_state
+    from ..gateway.start import Options, gateway_state, hub_state
 
-    names = ("roster", "each_usd", "total_usd", "archive", "upstream", "key_file", "ledger", "tokens", "at_once")
-    state, new = gateway_state(Options(**{name: getattr(arguments, name) for name in names}))
+    names = (
+        "budgets",
+        "roster",
+        "each_usd",
+        "total_usd",
+        "archive",
+        "upstream",
+        "key_file",
+        "ledger",
+        "tokens",
+        "at_once",
+    )
+    options = Options(**{name: getattr(arguments, name) for name in names})
+    new: list[str] = []
+    if arguments.jupyterhub:
+        state, arguments.host, arguments.port = hub_state(options)
+    else:
+        state, new = gateway_state(options)
     if new:
         write(f"{len(new)} tokens written to {arguments.tokens}: hand them out, then delete the file", sys.stderr)
     if not is_this_machine(arguments.host):

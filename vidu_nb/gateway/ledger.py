@@ -203,6 +203,11 @@ class Ledger:
             row = db.execute(select(people).where(people.c.name == name)).mappings().first()
         return self._person(row) if row and row["state"] != "revoked" else None
 
+    def is_revoked(self, name: str) -> bool:
+        """Return whether somebody may not come back."""
+        with self._begin() as db:
+            return db.execute(select(people.c.state).where(people.c.name == name)).scalar() == "revoked"
+
     def _person(self, row: Any) -> Person:
         usd = self.each_usd if row["usd"] is None else row["usd"]
         return Person(row["id"], row["name"], row["role"] == "teacher", usd, row["state"] == "paused")

@@ -27,7 +27,7 @@ from .ledger import Ledger, Person
 from .people import as_csv, checked_name, fold, hash_of, new_token
 from .sessions import Sessions, check_page
 
-POSTER_SIDE = 360  # pixels
+POSTER_SIDE = 480  # pixels
 _CLIPS_EACH = 3
 _MOST_CLIPS = 1000
 _MAX_PROMPT = 400  # characters that a page shows
@@ -289,7 +289,7 @@ def _file_of(state: GatewayState, front: Front, member: Person, call: str) -> Pa
     return entry.clip
 
 
-@functools.lru_cache(maxsize=1024)  # some 15 MB
+@functools.lru_cache(maxsize=1024)  # some 30 MB
 def _poster(path: Path, _modified: int) -> bytes:
     if path.suffix == ".mp4":
         return media.poster_jpeg(path, side=POSTER_SIDE)

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import secrets
 import stat
 import unicodedata
@@ -28,6 +29,7 @@ TEACHER = "teacher"
 MAX_ROSTER_BYTES = 1_000_000
 _MAX_NAME = 100  # characters
 _PREFIX = "vnb_"
+_WHOLE = re.compile(_PREFIX + "[A-Za-z0-9_-]{43}")  # one that was cut would be easier to guess
 _RACES = 5  # gateways that start with the same roster at the same moment
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -217,7 +219,7 @@ def read_tokens(path: Path) -> dict[str, str]:
     """
     with _opened(path, os.O_RDONLY) as file:
         rows = [row for row in csv.reader(file) if len(row) == 2] if file else []
-    return {name: token for name, token in rows if token.startswith(_PREFIX)}
+    return {name: token for name, token in rows if _WHOLE.fullmatch(token)}
 
 
 def write_tokens(path: Path, made: list[tuple[str, str]]) -> None:
@@ -253,7 +255,7 @@ def _opened(path: Path, flags: int) -> Iterator[TextIO | None]:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ViduError(f"{where} is no file")
-            if os.name != "nt" and status.st_mode & 0o077:
+            if os.name != "nt" and (status.st_mode & 0o077 or status.st_uid != os.geteuid()):
                 raise ViduError(f"{where} can be read by others", remedy="Set its mode to 600, or name another.")
             yield file
     except FileNotFoundError as error:

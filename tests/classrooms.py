@@ -32,9 +32,7 @@ class Classroom:
     def ask(self, method: str, path: str, who: str | None = None, **more: Any) -> requests.Response:
         """Send a request with somebody's token."""
         headers = dict(more.pop("headers", {})) | ({"x-api-key": self.tokens[who]} if who else {})
-        return requests.request(
-            method, self.url + path, headers=headers, timeout=60, allow_redirects=False, **more
-        )
+        return requests.request(method, self.url + path, headers=headers, timeout=60, allow_redirects=False, **more)
 
     def people(self, **change: Any) -> requests.Response:
         """Change a person, as the teacher."""

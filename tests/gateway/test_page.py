@@ -47,22 +47,22 @@ def test_people_are_added_topped_up_paused_and_revoked(school, wanted):
     added = school.people(name="  Zoë\n<b> ", usd=1)
     assert (added.status_code, added.json()["person"]["name"]) == (201, "Zoë <b>")
     school.tokens["zoe"] = token = added.json()["token"]
-    credits = lambda: school.ask("GET", "/v1/get-user-credits", "zoe")  # noqa: E731
-    assert credits().json()["credits"] == 1
+    left = lambda: school.ask("GET", "/v1/get-user-credits", "zoe")  # noqa: E731
+    assert left().json()["credits"] == 1
     assert school.people(name="zoë <B>", action="top_up", usd=0.25).json()["person"]["left_usd"] == 1.25
     assert school.people(name="Zoë <b>", usd=3).json()["person"]["usd"] == 3
-    assert credits().json()["credits"] == 3
+    assert left().json()["credits"] == 3
     assert school.people(name="Zoë <b>", action="pause").json()["person"]["state"] == "paused"
     refused = school.ask("POST", "/v1/vidu-q1-reference-to-video", "zoe", json=wanted.payload())
     assert (refused.status_code, "paused" in refused.json()["error"]) == (403, True)
     assert school.people(name="Zoë <b>", action="resume").json()["person"]["state"] == "active"
     school.make("zoe", wanted)
     renewed = school.people(name="Zoë <b>", action="token")
-    assert credits().status_code == 401
+    assert left().status_code == 401
     school.tokens["zoe"] = renewed.json()["token"]
-    assert credits().json()["credits"] == 2.5
+    assert left().json()["credits"] == 2.5
     assert school.people(name="Zoë <b>", action="revoke").json()["person"]["state"] == "revoked"
-    assert credits().status_code == 401
+    assert left().status_code == 401
     assert school.people(name="Zoë <b>", action="pause").status_code == 409
     assert school.row("Zoë <b>")["spent_usd"] == 0.5
     assert token not in school.ask("GET", "/class.json", "teacher").text
@@ -142,8 +142,12 @@ def test_each_sees_their_own_page(school, wanted):
     teacher = school.ask("GET", "/", "teacher").text
     assert 'name="token"' in stranger
     assert all(name in teacher for name in ("anna", "ben", "$9.50", "poster.jpg"))
-    assert "$1.50" in anna and "poster.jpg" in anna and "A wall." in anna and "ben" not in anna
-    assert "$2.00" in ben and "poster.jpg" not in ben and "A wall." not in ben and "anna" not in ben
+    assert [text for text in ("$1.50", "poster.jpg", "A wall.", "ben") if text in anna] == [
+        "$1.50",
+        "poster.jpg",
+        "A wall.",
+    ]
+    assert [text for text in ("$2.00", "poster.jpg", "A wall.", "anna") if text in ben] == ["$2.00"]
     assert not [page for page in (anna, teacher) if "<script>w" in page or "<img src=x" in page]
 
 
@@ -153,7 +157,7 @@ def test_an_open_wall_shows_clips_and_names_but_no_prompts(tmp_path, faults, wan
         school.make("anna", wanted)
         (clip,) = school.row("anna")["clips"]
         wall = school.ask("GET", "/wall", "ben")
-        assert "anna" in wall.text and "A wall." not in wall.text and clip["poster"] in wall.text
+        assert [text for text in ("anna", clip["poster"], "A wall.") if text in wall.text] == ["anna", clip["poster"]]
         assert school.ask("GET", f"/{clip['url']}", "ben").content[4:8] == b"ftyp"
         assert school.ask("GET", f"/{clip['poster']}", "ben").status_code == 200
         assert school.ask("GET", f"/{clip['url']}").status_code == 401
@@ -179,7 +183,9 @@ def test_a_session_begins_with_a_token_and_ends_with_it(school):
     assert facts() == 401
 
 
-@pytest.mark.parametrize("change", [lambda text: text[:-1] + "0", lambda text: "A" + text[1:], lambda _: "x.y", str.upper])
+@pytest.mark.parametrize(
+    "change", [lambda text: text[:-1] + "0", lambda text: "A" + text[1:], lambda _: "x.y", str.upper]
+)
 def test_a_changed_cookie_is_no_session(school, change):
     """Whatever is altered in it, it opens nothing, and breaks nothing."""
     session = school.sign_in("teacher")

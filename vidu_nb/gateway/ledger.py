@@ -129,7 +129,7 @@ class Ledger:
     def __init__(self, url: str, *, each_usd: float, total_usd: float) -> None:
         self.each_usd, self.total_usd = each_usd, total_usd
         self.owner = secrets.token_hex(8)
-        self._engine = create_engine(url, pool_pre_ping=True)
+        self._engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)  # they hold prompts
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         if self._is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ..console import write
-from ..errors import ViduError
+from ..errors import ViduError, one_line
 from ..net.connection import is_this_machine
 
 
@@ -30,10 +30,24 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--at-once", type=int, default=2, metavar="N", help="calls a person may have running")
     command.add_argument("--jupyterhub", action="store_true", help="run as a service of a JupyterHub, for its users")
     command.add_argument("--budgets", type=Path, metavar="CSV", help="dollars for a hub's users, or for group:NAME")
+    command.add_argument(
+        "--new-token", action="append", default=[], metavar="NAME", help="write another token for NAME"
+    )
+    command.add_argument("--open-wall", action="store_true", help="show everybody's clips to everybody in the class")
+    command.add_argument("--public-url", metavar="URL", help="what people type, where that is another name")
+    command.add_argument("--certfile", type=Path, metavar="PEM", help="a certificate, for TLS")
+    command.add_argument(
+        "--keyfile", type=Path, metavar="PEM", help="the certificate's key, where it isn't in the same file"
+    )
+    command.add_argument(
+        "--proxy-headers", metavar="ADDRESSES",
+        help="believe X-Forwarded-For and X-Forwarded-Proto of proxies at these addresses (with commas between)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGINT or SIGTERM."""
+    from ..gateway.people import renew
     from ..gateway.server import GatewayServer
     from ..gateway.start import Options, gateway_state, hub_state
 
@@ -57,11 +71,18 @@ def run(arguments: argparse.Namespace) -> None:
         state, new = gateway_state(options)
     if new:
         write(f"{len(new)} tokens written to {arguments.tokens}: hand them out, then delete the file", sys.stderr)
-    if not is_this_machine(arguments.host):
-        write("warning: tokens travel unencrypted: put a proxy with TLS before it", sys.stderr)
+    for name in arguments.new_token:
+        renew(state.ledger, name, arguments.tokens)
+        write(f"another token for {one_line(name, 100)} written to {arguments.tokens}", sys.stderr)
+    if not (is_this_machine(arguments.host) or arguments.certfile or arguments.proxy_headers):
+        write("warning: tokens travel unencrypted: use --certfile, or put a proxy with TLS before it", sys.stderr)
     problem = ""
     try:
-        server = GatewayServer(state, host=arguments.host, port=arguments.port)
+        server = GatewayServer(
+            state, host=arguments.host, port=arguments.port, public_url=arguments.public_url,
+            certfile=arguments.certfile, keyfile=arguments.keyfile, proxies=arguments.proxy_headers,
+            open_wall=arguments.open_wall,
+        )  # fmt: skip
     except OSError as error:
         problem = error.strerror or "it is taken"
     if problem:

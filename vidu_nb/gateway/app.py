@@ -24,7 +24,6 @@ from ..catalogue.model import Model
 from ..catalogue.models import models
 from ..catalogue.request import Request as Wanted
 from ..client.client import Client
-from ..console import dollars
 from ..errors import BudgetExceeded, InvalidRequest
 from ..storage.archive import Entry
 from .desk import Desk
@@ -353,47 +352,6 @@ def _file_facts(request: Request, state: GatewayState, call: str, entry: Entry) 
 async def health() -> dict[str, str]:
     """Return that the gateway answers."""
     return {"status": "ok"}
-
-
-# The class.
-
-
-async def teacher_of(person: Caller) -> Person:
-    """Return the teacher; 403 for anybody else."""
-    if not person.is_teacher:
-        raise HTTPException(403, "only the teacher's token opens this")
-    return person
-
-
-Teacher = Annotated[Person, Depends(teacher_of)]
-
-
-@router.get("/class.json")
-async def class_facts(state: State, teacher: Teacher) -> dict[str, Any]:  # noqa: ARG001
-    """Return who spent what."""
-    ledger = state.ledger
-    rows = await state.desk.run(ledger.everybody)
-    spent = await state.desk.run(lambda: ledger.spent_usd)
-    paused = await state.desk.run(lambda: ledger.is_paused)
-    people = [row for row in rows if row["role"] != "teacher"]
-    return {
-        "total_usd": ledger.total_usd, "spent_usd": spent, "left_usd": round(max(0.0, ledger.total_usd - spent), 9),
-        "paused": paused, "people": people, "summary": f"{dollars(spent)} of {dollars(ledger.total_usd)}",
-    }  # fmt: skip
-
-
-@router.post("/class/pause")
-async def pause(state: State, teacher: Teacher) -> dict[str, bool]:  # noqa: ARG001
-    """Let nobody spend for now."""
-    await state.desk.run(lambda: state.ledger.pause(paused=True))
-    return {"paused": True}
-
-
-@router.post("/class/resume")
-async def resume(state: State, teacher: Teacher) -> dict[str, bool]:  # noqa: ARG001
-    """Let people spend again."""
-    await state.desk.run(lambda: state.ledger.pause(paused=False))
-    return {"paused": False}
 
 
 def build_app(state: GatewayState, ready: Callable[[], object]) -> FastAPI:

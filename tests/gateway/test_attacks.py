@@ -17,6 +17,7 @@ from faults import KEY, FaultServer
 
 import vidu_nb as vidu
 from vidu_nb.gateway import server as server_module
+from vidu_nb.gateway.guard import Hosts
 from vidu_nb.gateway.guesses import Guesses
 from vidu_nb.gateway.sessions import SESSION_S, Sessions
 
@@ -268,18 +269,30 @@ def test_a_strangers_name_for_this_machine_is_refused(lasting, host):
 
 
 @pytest.mark.parametrize(
-    ("options", "good", "bad"),
+    ("hosts", "good", "bad"),
     [
-        ({"public_url": "https://class.example.org"}, ["class.example.org", "localhost"], ["10.0.0.7", *HOSTS]),
-        ({"host": "0.0.0.0"}, ["10.0.0.7:80", "[2001:db8::1]:80", "127.0.0.1"], ["class.example.org", *HOSTS]),
+        (Hosts(public_url="https://Class.example.org/x"), ["class.example.org", "[::1]:80"], ["10.0.0.7", *HOSTS]),
+        (Hosts("class.example.org"), ["CLASS.example.org.:80", "10.0.0.7", "localhost"], ["example.org", *HOSTS]),
+        (Hosts("0.0.0.0"), ["10.0.0.7:80", "[2001:db8::1]:80", "127.0.0.1"], ["class.example.org", *HOSTS]),
     ],
 )
-def test_names_that_were_given_are_served(tmp_path, faults, options, good, bad):
-    """A public URL adds its host, an open address adds addresses in figures; other names stay refused."""
-    with classroom(tmp_path, faults, **options) as school:
-        status = lambda host: exchange(school.server, head(method="GET", path="/health", host=host))[0]  # noqa: E731
-        assert {status(host) for host in good} == {200}
-        assert {status(host) for host in bad} == {400}
+def test_names_that_were_given_are_served(hosts, good, bad):
+    """A public URL and an address add their host; an open address adds those in figures; other names stay refused."""
+    assert [one for one in good if not hosts.accepts(one)] == []
+    assert [one for one in bad if hosts.accepts(one)] == []
+
+
+def test_links_name_the_public_url(tmp_path, faults, wanted):
+    """Where people come by the public URL, links have its scheme, though a proxy has taken the TLS away."""
+    with classroom(tmp_path, faults, public_url="https://class.example.org") as school:
+        ask = lambda host: school.ask(  # noqa: E731
+            "POST", MODEL_PATH.replace("v1", "v2"), "anna", json=wanted.payload(), headers={"host": host}
+        )
+        assert ask("class.example.org").json()["status_url"].startswith("https://class.example.org/v2/")
+        assert ask("localhost").json()["status_url"].startswith("http://localhost/v2/")
+    for wrong in ("class.example.org", "ftp://x", "https://a@b", "https://x/?y"):
+        with pytest.raises(vidu.errors.InvalidRequest, match="public URL"):
+            Hosts(public_url=wrong)
 
 
 # Connections and bodies.

@@ -154,7 +154,8 @@ def test_each_sees_their_own_page(school, wanted):
 def test_an_open_wall_shows_clips_and_names_but_no_prompts(tmp_path, faults, wanted):
     """With --open-wall everybody in the class sees whose clips there are, and nobody else's prompts."""
     with classroom(tmp_path, faults, open_wall=True) as school:
-        school.make("anna", wanted)
+        for who in ("anna", "anna", "ben"):
+            school.make(who, wanted)
         (clip,) = school.row("anna")["clips"]
         wall = school.ask("GET", "/wall", "ben")
         assert [text for text in ("anna", clip["poster"], "A wall.") if text in wall.text] == ["anna", clip["poster"]]
@@ -162,6 +163,8 @@ def test_an_open_wall_shows_clips_and_names_but_no_prompts(tmp_path, faults, wan
         assert school.ask("GET", f"/{clip['poster']}", "ben").status_code == 200
         assert school.ask("GET", f"/{clip['url']}").status_code == 401
         assert school.ask("GET", f"/v2/requests/{clip['id']}", "ben").status_code == 404
+        (replay,) = (row["id"] for row in school.ledger.latest_calls(school.ledger.person_named("ben"), 9))
+        assert school.ask("GET", f"/clips/{replay}", "anna").status_code == 404
 
 
 def test_a_session_begins_with_a_token_and_ends_with_it(school):

@@ -202,7 +202,7 @@ class Ledger:
 
     def apply_roster(
         self,
-        roster: Mapping[str, float | None],
+        roster: Mapping[str, float | None] | None,
         *,
         new: Sequence[Mapping[str, Any]],
         budgets: Mapping[str, float | None],
@@ -213,7 +213,7 @@ class Ledger:
         Parameters
         ----------
         roster
-            The names and budgets to remember as applied.
+            The names and budgets to remember as applied; None leaves what is remembered.
         new
             Rows of ``name``, ``role``, ``usd`` and ``token_hash``.
         budgets
@@ -232,7 +232,8 @@ class Ledger:
             if budgets:
                 change = update(people).where(people.c.name == bindparam("who")).values(usd=bindparam("budget"))
                 db.execute(change, [{"who": name, "budget": usd} for name, usd in budgets.items()])
-            self._set(db, "roster", json.dumps(dict(roster)))
+            if roster is not None:
+                self._set(db, "roster", json.dumps(dict(roster)))
             before_commit()
 
     def top_up(self, name: str, usd: float) -> bool:

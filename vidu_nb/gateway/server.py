@@ -72,6 +72,8 @@ class GatewayServer:
         self._then: Callable[[], object] = bool
         if "*" in (proxies or ""):
             raise ViduError("proxies are named by their addresses: with * everybody could choose theirs")
+        if keyfile and not certfile:
+            raise ViduError("the certificate is missing that the key belongs to", remedy="Name it as --certfile.")
         front = Front(Sessions(state.secret), guesses or Guesses(), open_wall)
         app = build_app(state, self._is_ready)
         app.state.front = front

@@ -108,11 +108,15 @@ def named_engine(key: Secret | None = None, base_url: str | None = None, *, mode
         As for `choose_engine`.
     """
     url = base_url or setting(ENV_BASE_URL) or None
-    key = key.checked() if key else find_key() or hub_token(url)
+    own = key.checked() if key else find_key()
+    key = own or hub_token(url)
     if url is None and key is None:
         return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)
-    return Engine(_name_of(base), base, key, model, record_url=_record_url(base, has_key=key is not None))
+    record = _record_url(base, has_key=key is not None)
+    if key and not own and not hub_token(record):
+        record = ""  # a hub's token goes nowhere else
+    return Engine(_name_of(base), base, key, model, record_url=record)
 
 
 def preview_engine(*, model: str = MODEL, is_draft: bool = False) -> Engine:

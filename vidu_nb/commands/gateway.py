@@ -49,44 +49,37 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGINT or SIGTERM."""
     from ..gateway.people import renew
     from ..gateway.server import GatewayServer
-    from ..gateway.start import Options, gateway_state, hub_state
+    from ..gateway.start import Options, gateway_state, hub_service
 
     names = (
-        "budgets",
-        "roster",
-        "each_usd",
-        "total_usd",
-        "archive",
-        "upstream",
-        "key_file",
-        "ledger",
-        "tokens",
-        "at_once",
-    )
+        "roster", "each_usd", "total_usd", "archive", "upstream", "key_file", "ledger", "tokens", "at_once", "budgets",
+    )  # fmt: skip
     options = Options(**{name: getattr(arguments, name) for name in names})
     new: list[str] = []
-    if arguments.jupyterhub:
-        state, arguments.host, arguments.port = hub_state(options)
+    hub = hub_service(options) if arguments.jupyterhub else None
+    if hub:
+        state, host, port = hub.state, hub.host, hub.port
+        proxies = arguments.proxy_headers or "127.0.0.1"  # the hub's, which may end TLS
     else:
         state, new = gateway_state(options)
+        host, port, proxies = arguments.host, arguments.port, arguments.proxy_headers
     if new:
         write(f"{len(new)} tokens written to {arguments.tokens}: hand them out, then delete the file", sys.stderr)
     for name in arguments.new_token:
         renew(state.ledger, name, arguments.tokens)
         write(f"another token for {one_line(name, 100)} written to {arguments.tokens}", sys.stderr)
-    if not (is_this_machine(arguments.host) or arguments.certfile or arguments.proxy_headers):
+    if not (is_this_machine(host) or arguments.certfile or proxies):
         write("warning: tokens travel unencrypted: use --certfile, or put a proxy with TLS before it", sys.stderr)
     problem = ""
     try:
         server = GatewayServer(
-            state, host=arguments.host, port=arguments.port, public_url=arguments.public_url,
-            certfile=arguments.certfile, keyfile=arguments.keyfile, proxies=arguments.proxy_headers,
-            open_wall=arguments.open_wall,
+            state, host=host, port=port, public_url=arguments.public_url, certfile=arguments.certfile,
+            keyfile=arguments.keyfile, proxies=proxies, open_wall=arguments.open_wall, hub=hub.people if hub else None,
         )  # fmt: skip
     except OSError as error:
         problem = error.strerror or "it is taken"
     if problem:
-        raise ViduError(f"port {arguments.port} can't be used: {problem}", remedy="Choose another, or --port 0.")
+        raise ViduError(f"port {port} can't be used: {problem}", remedy="Choose another, or --port 0.")
     server.on_ready(lambda: write(f"serving {server.base_url}"))
     server.run()
 

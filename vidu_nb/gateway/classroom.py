@@ -23,6 +23,7 @@ from ..console import dollars
 from ..errors import one_line
 from .app import GatewayState, State, person_of
 from .guesses import Guesses
+from .hub import HubPeople
 from .ledger import Ledger, Person
 from .people import as_csv, checked_name, fold, hash_of, new_token
 from .sessions import Sessions, check_page
@@ -46,11 +47,14 @@ class Front:
     guesses : Guesses
     open_wall : bool
         Whether everybody in the class sees everybody's clips.
+    hub : HubPeople or None
+        The users of the JupyterHub that started this: it has their names and tokens, and signs them in.
     """
 
     sessions: Sessions
     guesses: Guesses
     open_wall: bool = False
+    hub: HubPeople | None = None
     drawing: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
 
 
@@ -67,7 +71,8 @@ async def visitor_of(request: Request, state: State, front: Shared) -> Person | 
     if "x-api-key" in request.headers:
         return await person_of(request, state)
     token_hash = front.sessions.token_hash(request)
-    person = await state.desk.run(state.ledger.person_of, token_hash) if token_hash else None
+    person_of_hash = front.hub.visitor_of if front.hub else state.ledger.person_of
+    person = await state.desk.run(person_of_hash, token_hash) if token_hash else None
     if person and request.method != "GET":
         check_page(request)
     return person
@@ -198,7 +203,7 @@ class PersonChange(BaseModel):
 
 
 @router.post("/class/people", dependencies=only_teachers)
-async def change_person(request: Request, state: State) -> Response:
+async def change_person(request: Request, state: State, front: Shared) -> Response:
     """Add somebody, or change their budget, token or state; a new token is in this answer and nowhere else."""
     reservation = Reservation(state.memory)
     try:
@@ -211,6 +216,8 @@ async def change_person(request: Request, state: State) -> Response:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise HTTPException(400, one_line(f"{where}: {first['msg']}".lstrip(": "))) from None
+    if front.hub and change.action in ("add", "token", "revoke"):
+        raise HTTPException(409, "people and their tokens are the hub's: add and remove them there")
     token = await state.desk.run(_apply, state.ledger, change)
     row = await state.desk.run(_found, state.ledger, change.name)
     return JSONResponse({"person": row} | ({"token": token} if token else {}), 201 if token else 200)

@@ -44,10 +44,14 @@ class Hosts:
         name that a stranger points here is one.
     public_url : str or None
         What people type, where that is a name.
+    behind_hub : bool
+        Whether a JupyterHub's proxy stands before it: that has names which only its owner knows. Then any is accepted;
+        a browser sends the cookie to none but the one that set it.
     """
 
     host: str = "127.0.0.1"
     public_url: str | None = None
+    behind_hub: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.public_url or "http://localhost")
@@ -65,7 +69,8 @@ class Hosts:
         name = found[1].strip("[]").lower().rstrip(".") if found else ""
         named = {self.host.lower(), urlsplit(self.public_url or "").hostname}
         is_open = self.host not in ("127.0.0.1", "::1", "localhost")
-        return bool(name) and (is_this_machine(name) or name in named or (is_open and _is_address(name)))
+        is_known = self.behind_hub or is_this_machine(name) or name in named
+        return bool(name) and (is_known or (is_open and _is_address(name)))
 
     def scheme_of(self, header: str, scheme: str) -> str:
         """Return the scheme of the links that an answer holds."""
@@ -92,12 +97,15 @@ class Guard:
         Which hosts a request may name.
     guesses
         Who counts wrong tokens.
+    prefix
+        Of every path.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, guesses: Guesses) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts, guesses: Guesses, prefix: str = "") -> None:
         self.app = app
         self.hosts = hosts
         self.guesses = guesses
+        self.prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -105,7 +113,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         own = _HEADERS
-        if not scope["path"].startswith(_SERVICE):
+        if not scope["path"].removeprefix(self.prefix).startswith(_SERVICE):
             own = own | {b"cross-origin-resource-policy": b"same-origin"}
 
         async def send_with_headers(message: Any) -> None:

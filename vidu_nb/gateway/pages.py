@@ -20,6 +20,7 @@ from ..console import dollars
 from .app import State
 from .classroom import Front, Member, Shared, Visitor, clip_facts, facts_of
 from .ledger import Ledger, Person
+from .oauth import to_hub
 from .people import hash_of
 from .sessions import check_origin, check_page
 
@@ -49,25 +50,26 @@ class _Html(str):
     __slots__ = ()
 
 
-def _page(title: str, page: str, body: str, status: int = 200) -> Response:
-    return HTMLResponse(_fill("frame", title=title, page=page, body=_Html(body)), status)
+def _page(front: Front, title: str, page: str, body: str, status: int = 200) -> Response:
+    kind = f"{page} hub" if front.hub else page  # where the hub has the people, the page offers to change none
+    return HTMLResponse(_fill("frame", title=title, page=kind, body=_Html(body)), status)
 
 
 # Signing in.
 
 
 @router.get("/")
-async def start(state: State, front: Shared, visitor: Visitor) -> Response:
+async def start(request: Request, state: State, front: Shared, visitor: Visitor) -> Response:
     """Show the class to its teacher, their own page to others, and the sign-in to strangers."""
     if visitor is None:
-        return _sign_in_page("")
+        return to_hub(request, front.hub, front.sessions.path) if front.hub else _sign_in_page(front, "")
     if visitor.is_teacher:
-        return _page("Class", "class-page", await state.desk.run(_class_page, state.ledger, front))
-    return _page(visitor.name, "mine-page", await state.desk.run(_own_page, state.ledger, front, visitor))
+        return _page(front, "Class", "class-page", await state.desk.run(_class_page, state.ledger, front))
+    return _page(front, visitor.name, "mine-page", await state.desk.run(_own_page, state.ledger, front, visitor))
 
 
-def _sign_in_page(problem: str, status: int = 200) -> Response:
-    return _page("Sign in", "sign-in", _fill("sign-in", problem=problem), status)
+def _sign_in_page(front: Front, problem: str, status: int = 200) -> Response:
+    return _page(front, "Sign in", "sign-in", _fill("sign-in", problem=problem), status)
 
 
 @router.post("/sign-in")
@@ -81,7 +83,7 @@ async def sign_in(request: Request, state: State, front: Shared) -> Response:
             raise HTTPException(413, "a token is shorter", headers={"connection": "close"})
     token_hash = hash_of(parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip())
     if await state.desk.run(state.ledger.person_of, token_hash) is None:
-        return _sign_in_page("This token is not known here: ask your teacher for yours.", 401)
+        return _sign_in_page(front, "This token is not known here: ask your teacher for yours.", 401)
     response = RedirectResponse("./", 303)
     front.sessions.begin(request, response, token_hash)
     return response
@@ -181,7 +183,7 @@ async def wall(state: State, front: Shared, member: Member) -> Response:
         "wall", back="Class" if member.is_teacher else "Your page", tiles=_Html("".join(tiles)),
         empty=_Html("" if tiles else _EMPTY),
     )  # fmt: skip
-    return _page("Wall", "wall-page", body + _fill("player"))
+    return _page(front, "Wall", "wall-page", body + _fill("player"))
 
 
 @router.get("/static/{name}")

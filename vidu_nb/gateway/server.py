@@ -15,11 +15,12 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ViduError
-from . import classroom, pages
+from . import classroom, oauth, pages
 from .app import GatewayState, build_app
 from .classroom import Front
 from .guard import Guard, Hosts
 from .guesses import Guesses
+from .hub import HubPeople
 from .sessions import Sessions
 
 _HEAD_S = 30.0  # for the first request's head to arrive
@@ -45,6 +46,8 @@ class GatewayServer:
         Whether everybody in the class sees everybody's clips.
     guesses
         Who counts wrong tokens.
+    hub
+        The users of the JupyterHub that started this.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class GatewayServer:
         proxies: str | None = None,
         open_wall: bool = False,
         guesses: Guesses | None = None,
+        hub: HubPeople | None = None,
     ) -> None:
         self.state = state
         self.ready = threading.Event()
@@ -74,13 +78,14 @@ class GatewayServer:
             raise ViduError("proxies are named by their addresses: with * everybody could choose theirs")
         if keyfile and not certfile:
             raise ViduError("the certificate is missing that the key belongs to", remedy="Name it as --certfile.")
-        front = Front(Sessions(state.secret), guesses or Guesses(), open_wall)
+        front = Front(Sessions(state.secret, path=f"{state.prefix}/"), guesses or Guesses(), open_wall, hub)
         app = build_app(state, self._is_ready)
         app.state.front = front
-        app.include_router(classroom.router)
-        app.include_router(pages.router)
+        for router in (oauth.router, classroom.router, pages.router):
+            app.include_router(router, prefix=state.prefix)
+        hosts = Hosts(host, public_url, behind_hub=hub is not None)
         config = uvicorn.Config(
-            Guard(app, Hosts(host, public_url), front.guesses),
+            Guard(app, hosts, front.guesses, state.prefix),
             log_level="error", access_log=False, server_header=False, date_header=False,
             timeout_graceful_shutdown=2, timeout_keep_alive=15, lifespan="on", http=_Protocol,
             ws="none",  # where a WebSocket package is installed, an upgrade would go round the guard

@@ -28,11 +28,14 @@ class Sessions:
     ----------
     secret
         What cookies are signed with.
+    path
+        Below which they are sent.
     clock
         Seconds since 1970.
     """
 
-    def __init__(self, secret: bytes, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: bytes, *, path: str = "/", clock: Callable[[], float] = time.time) -> None:
+        self.path = path
         self._secret = hmac.new(secret, b"sessions", hashlib.sha256).digest()
         self._clock = clock
         self._ended: dict[str, float] = {}  # signed out before their time, at this gateway
@@ -42,7 +45,13 @@ class Sessions:
         facts = json.dumps([int(self._clock()) + SESSION_S, secrets.token_hex(16), token_hash]).encode()
         value = f"{base64.urlsafe_b64encode(facts).decode()}.{self._signature(facts)}"
         response.set_cookie(
-            COOKIE, value, max_age=SESSION_S, path="/", httponly=True, samesite="strict", secure=_is_secure(request)
+            COOKIE,
+            value,
+            max_age=SESSION_S,
+            path=self.path,
+            httponly=True,
+            samesite="strict",
+            secure=_is_secure(request),
         )
 
     def token_hash(self, request: Request) -> str | None:
@@ -57,7 +66,7 @@ class Sessions:
         facts = self._facts(request)
         if facts:
             self._ended[facts[1]] = facts[0]
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=_is_secure(request))
+        response.delete_cookie(COOKIE, path=self.path, httponly=True, samesite="strict", secure=_is_secure(request))
 
     def _facts(self, request: Request) -> tuple[float, str, str] | None:
         text, _, signature = request.cookies.get(COOKIE, "").partition(".")

@@ -12,7 +12,7 @@ from ..errors import ViduError, one_line
 from ..files import expanded, reason
 from ..net.credentials import Secret, find_key
 from .app import GatewayState
-from .hub import HubPeople, read_budgets, service_place
+from .hub import HubPeople, hub_auth, read_budgets, service_place
 from .ledger import Ledger
 from .people import enrol, read_roster
 
@@ -84,8 +84,18 @@ def read_key(path: Path) -> Secret:
     return secret.checked()
 
 
-def hub_state(options: Options) -> tuple[GatewayState, str, int]:
-    """Return what a gateway serves as a JupyterHub's service, and the host and port where the hub wants it.
+@dataclass(frozen=True, slots=True)
+class HubService:
+    """A gateway that a JupyterHub starts: what it serves, to whom, and on which host and port the hub wants it."""
+
+    state: GatewayState
+    people: HubPeople
+    host: str
+    port: int
+
+
+def hub_service(options: Options) -> HubService:
+    """Return a gateway as a JupyterHub's service.
 
     Raises
     ------
@@ -93,10 +103,12 @@ def hub_state(options: Options) -> tuple[GatewayState, str, int]:
         There is no key or no hub, or a file can't be used.
     """
     host, port, prefix = service_place()
+    auth = hub_auth()
+    budgets = read_budgets(options.budgets) if options.budgets else {}
     client, ledger = _opened(options)
-    people = HubPeople(ledger, read_budgets(options.budgets) if options.budgets else {})
+    people = HubPeople(ledger, budgets, auth)
     state = GatewayState(client, ledger, people=people.person_of, prefix=prefix, at_once=options.at_once)
-    return state, host, port
+    return HubService(state, people, host, port)
 
 
 def gateway_state(options: Options) -> tuple[GatewayState, list[str]]:

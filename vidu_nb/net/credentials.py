@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..environment import setting
 from ..errors import InvalidRequest, ViduError
@@ -212,20 +212,30 @@ def _is_below_hub(url: str) -> bool:
     """Return whether an address is a service of the JupyterHub that started this process."""
     services = f"{setting('JUPYTERHUB_BASE_URL').rstrip('/')}/services/"
     try:
-        parts = urlsplit(url.strip())
-        known = [urlsplit(setting(name)) for name in ("JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_HUB_URL")]
-        inside = urlsplit(setting("JUPYTERHUB_API_URL"))
-        is_hub = any(
-            one.hostname and (parts.scheme, parts.hostname, parts.port) == (one.scheme, one.hostname, one.port)
-            for one in known
-        )
-        # Inside of its network the hub listens on one port, and its proxy, which leads to services, on another.
-        is_hub = is_hub or (bool(inside.hostname) and parts.hostname == inside.hostname)
-    except ValueError:
+        parts = urlsplit(url)
+        if not _is_hubs(parts) or "@" in parts.netloc:
+            return False
+    except ValueError:  # a port that is none, for one
         return False
-    path = unquote(parts.path)
-    is_plain = ".." not in path.split("/") and "\\" not in path and not (parts.username or parts.password)
-    return is_hub and is_plain and f"{path}/".startswith(services) and len(path) > len(services)
+    # As it stands there: what a server would read out of "..", escapes, or a second slash is none of a service's path.
+    is_plain = re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", parts.path)
+    return bool(is_plain) and parts.path.startswith(services) and not (parts.query or parts.fragment)
+
+
+def _is_hubs(parts: SplitResult) -> bool:
+    """Return whether the hub is reached at a scheme, host and port."""
+    public = [setting(name) for name in ("JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_HUB_URL")]
+    known = [urlsplit(one) for one in public if one]
+    if known:
+        return any(_origin(one) == _origin(parts) for one in known)
+    # Inside of its network the hub listens on one port, and its proxy, which leads to services, on another.
+    inside = urlsplit(setting("JUPYTERHUB_API_URL"))
+    return bool(inside.hostname) and (parts.scheme, parts.hostname) == (inside.scheme, inside.hostname)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port."""
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _from_environment() -> Secret | None:

@@ -13,6 +13,7 @@ from .catalogue.request import PREVIEW
 from .console import dollars
 from .request import MODEL
 
+REPLAYED = "x-vidu-replayed"  # the header by which a class's gateway tells that somebody has paid before
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
 
 
@@ -88,7 +89,7 @@ class Receipt:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             sha256=sha256,
             engine_version=_version(headers.get("x-vidu-engine-version")) if engine == PREVIEW else None,
-            shared=headers.get("x-vidu-replayed") == "true",
+            shared=headers.get(REPLAYED) == "true",
         )
 
     @classmethod
@@ -112,10 +113,10 @@ class Receipt:
     @property
     def cost_label(self) -> str:
         """The cost as text: ``"$0.50"``, ``"cost unknown"``, ``"replayed, $0.00"``, or that somebody else paid."""
-        if self.shared:
-            return "somebody in your class has made this: $0.00"
         if self.replayed:
             return "replayed, $0.00"
+        if self.shared:
+            return "somebody in your class has made this: $0.00"
         return "cost unknown" if self.cost_usd is None else dollars(self.cost_usd)
 
     @property

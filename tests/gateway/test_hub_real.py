@@ -8,7 +8,6 @@ import sqlite3
 import pytest
 import requests
 from browser import write_notebook
-
 from faults import KEY, FaultServer
 from hubs import PASSWORD, jupyter_hub
 from PIL import Image
@@ -19,7 +18,7 @@ import vidu_nb as vidu
 SHARED = "somebody in your class has made this: $0.00"
 _WALL = Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 60).convert("RGB")
 CELLS = (
-    "import vidu_nb as vidu\nfrom PIL import Image\n"
+    "import vidu_nb as vidu; from PIL import Image",
     "picture = Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 60).convert('RGB')",
     "client = vidu.Client.from_env()\nprint(float(client.credits()))",
     "video = vidu.generate('A cat naps on a wall.', picture, seed=7)\nprint(video.receipt.cost_label)",
@@ -62,8 +61,8 @@ def printed(hub, tmp_path_factory):
 
 def test_users_generate_with_nothing_but_the_spawners_environment(printed, upstream):
     """Two users' notebooks make clips from their own budgets, and what one has paid for replays for the other."""
-    assert printed["anna"] == ["", "1.0\n", "$0.50\n", "$0.50 True\n", "0.0\n"]
-    assert printed["ben"] == ["", "1.5\n", f"{SHARED}\n", "$0.50 True\n", "1.0\n"]
+    assert printed["anna"] == ["", "", "1.0\n", "$0.50\n", "$0.50 True\n", "0.0\n"]
+    assert printed["ben"] == ["", "", "1.5\n", f"{SHARED}\n", "$0.50 True\n", "1.0\n"]
     assert upstream.billed() == 3
 
 

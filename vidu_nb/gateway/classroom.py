@@ -216,7 +216,8 @@ async def change_person(request: Request, state: State, front: Shared) -> Respon
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise HTTPException(400, one_line(f"{where}: {first['msg']}".lstrip(": "))) from None
-    if front.hub and change.action in ("add", "token", "revoke"):
+    is_new = change.action is None and await state.desk.run(_found, state.ledger, change.name) is None
+    if front.hub and (is_new or change.action in ("add", "token", "revoke")):
         raise HTTPException(409, "people and their tokens are the hub's: add and remove them there")
     token = await state.desk.run(_apply, state.ledger, change)
     row = await state.desk.run(_found, state.ledger, change.name)

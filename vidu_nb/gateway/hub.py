@@ -57,6 +57,7 @@ class HubPeople:
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
         self._visits: OrderedDict[str, str] = OrderedDict()
+        self._asking = threading.Lock()  # HubAuth has one event loop for all threads that wait for it
         self._lock = threading.Lock()  # one line in the ledger for each name, whoever asks first
 
     def person_of(self, token: str) -> Person | None:
@@ -72,7 +73,9 @@ class HubPeople:
         asked, name = self._known.get(key, (-math.inf, None))
         if now - asked > _KNOWN_S:
             try:
-                name = self._name_of(self.auth.user_for_token(token, use_cache=False))
+                with self._asking:
+                    user = self.auth.user_for_token(token, use_cache=False)
+                name = self._name_of(user)
             except HTTPException:
                 raise
             except Exception as error:  # whatever tornado and the HTTP client in it raise
@@ -120,8 +123,20 @@ class HubPeople:
 
     # Visits of the pages.
 
-    def visit(self, token: str) -> str:
-        """Remember the token that the hub gave for a visit of the pages; return its hash, which a session holds."""
+    def begin_visit(self, code: str, **more: str) -> str | None:
+        """Return what a session of the pages holds, for the code that a visitor brought from the hub; None for nobody.
+
+        Parameters
+        ----------
+        code
+            From the hub, through the visitor's browser.
+        more
+            The code's verifier, where there is one.
+        """
+        with self._asking:
+            token: str = self.auth.token_for_code(code, **more)
+        if self.person_of(token) is None:
+            return None
         self._visits[hash_of(token)] = token
         _forget_oldest(self._visits)
         return hash_of(token)

@@ -58,14 +58,16 @@ async def callback(request: Request, state: State, front: Shared) -> Response:
         raise HTTPException(403, "the hub did not let you in")
     more = {"code_verifier": verifier} if verifier else {}
     try:
-        token = await state.desk.run(lambda: auth.token_for_code(code, **more))
+        token_hash = await state.desk.run(lambda: people.begin_visit(code, **more))
+    except HTTPException:
+        raise
     except Exception:  # whatever tornado and the HTTP client in it raise
-        raise HTTPException(403, "the hub did not accept this sign-in: open the page again") from None
-    if await state.desk.run(people.person_of, token) is None:
-        raise HTTPException(403, "the hub did not say who you are")
+        token_hash = None
+    if token_hash is None:
+        raise HTTPException(403, "the hub did not accept this sign-in: open the page again")
     # A page instead of a redirect: after one that began elsewhere, a strict cookie would not be sent.
     response = HTMLResponse(_DONE, headers={"refresh": "0;url=./"})
-    front.sessions.begin(request, response, people.visit(token))
+    front.sessions.begin(request, response, token_hash)
     response.delete_cookie(_COOKIE, path=front.sessions.path)
     return response
 

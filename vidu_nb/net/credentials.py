@@ -219,18 +219,19 @@ def _is_below_hub(url: str) -> bool:
         return False
     # As it stands there: what a server would read out of "..", escapes, or a second slash is none of a service's path.
     is_plain = re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", parts.path)
-    return bool(is_plain) and parts.path.startswith(services) and not (parts.query or parts.fragment)
+    is_inside = parts.path.startswith(services) and len(parts.path) > len(services)
+    return bool(is_plain) and is_inside and not (parts.query or parts.fragment)
 
 
 def _is_hubs(parts: SplitResult) -> bool:
     """Return whether the hub is reached at a scheme, host and port."""
     public = [setting(name) for name in ("JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_HUB_URL")]
-    known = [urlsplit(one) for one in public if one]
+    known, asked = [_origin(urlsplit(one)) for one in public if one], _origin(parts)
     if known:
-        return any(_origin(one) == _origin(parts) for one in known)
+        return asked in known
     # Inside of its network the hub listens on one port, and its proxy, which leads to services, on another.
     inside = urlsplit(setting("JUPYTERHUB_API_URL"))
-    return bool(inside.hostname) and (parts.scheme, parts.hostname) == (inside.scheme, inside.hostname)
+    return bool(inside.hostname) and asked[:2] == (inside.scheme, inside.hostname)
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

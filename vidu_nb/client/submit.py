@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..net.retry import Decision, Pause, decide
 from ..net.transport import Answer, Interrupted
+from ..receipt import REPLAYED
 from ..recipe import describe, named_model
 from ..request import NAMES_HEADER
 from ..storage.journal import Attempt
@@ -43,6 +44,7 @@ _KEPT_HEADERS = (
     "x-generation-time",
     "x-seed-value",
     "x-vidu-engine",
+    REPLAYED,
     "x-vidu-engine-version",
 )
 

@@ -418,7 +418,8 @@ def _credits(arguments: argparse.Namespace) -> None:
     if arguments.json:
         write(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
     else:
-        write(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
+        parts = f" (${left.paid:.2f} paid, ${left.free:.2f} free)" if left.free else ""
+        write(f"${float(left):.2f} left{parts}")
 
 
 def _calls(arguments: argparse.Namespace) -> None:

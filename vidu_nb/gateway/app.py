@@ -24,7 +24,6 @@ from ..catalogue.model import Model
 from ..catalogue.models import models
 from ..catalogue.request import Request as Wanted
 from ..client.client import Client
-from ..console import dollars
 from ..errors import BudgetExceeded, InvalidRequest
 from ..storage.archive import Entry
 from .desk import Desk
@@ -44,6 +43,10 @@ class GatewayState:
     client : Client
         Who is asked, with the key.
     ledger : Ledger
+    people : callable
+        Who has a token; by default, as the ledger has it.
+    prefix : str
+        Of every path, where another server stands before this one.
     at_once : int
         Calls that one person may have running.
     body_seconds : float
@@ -54,12 +57,15 @@ class GatewayState:
 
     client: Client
     ledger: Ledger
+    people: Callable[[str], Person | None] | None = None
+    prefix: str = ""
     at_once: int = 2
     body_seconds: float = 60.0
     memory: MemoryLimit = field(default_factory=lambda: MemoryLimit(160_000_000))
 
     def __post_init__(self) -> None:
         self.desk = Desk(self.client, self.ledger)
+        self.person_of = self.people or (lambda token: self.ledger.person_of(hash_of(token)))
         self.secret = self.ledger.secret
         self.parsers = anyio.CapacityLimiter(2)
 
@@ -88,7 +94,7 @@ async def person_of(request: Request, state: State) -> Person:
     if not token:
         hint = " (a Bearer token is not read)" if "authorization" in request.headers else ""
         raise HTTPException(401, f"token missing: send it as x-api-key{hint}")
-    person = await state.desk.run(state.ledger.person_of, hash_of(token))
+    person = await state.desk.run(state.person_of, token)
     if person is None:
         raise HTTPException(401, "this token is not known here: ask your teacher for yours")
     return person
@@ -348,47 +354,6 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-# The class.
-
-
-async def teacher_of(person: Caller) -> Person:
-    """Return the teacher; 403 for anybody else."""
-    if not person.is_teacher:
-        raise HTTPException(403, "only the teacher's token opens this")
-    return person
-
-
-Teacher = Annotated[Person, Depends(teacher_of)]
-
-
-@router.get("/class.json")
-async def class_facts(state: State, teacher: Teacher) -> dict[str, Any]:  # noqa: ARG001
-    """Return who spent what."""
-    ledger = state.ledger
-    rows = await state.desk.run(ledger.everybody)
-    spent = await state.desk.run(lambda: ledger.spent_usd)
-    paused = await state.desk.run(lambda: ledger.is_paused)
-    people = [row for row in rows if row["role"] != "teacher"]
-    return {
-        "total_usd": ledger.total_usd, "spent_usd": spent, "left_usd": round(max(0.0, ledger.total_usd - spent), 9),
-        "paused": paused, "people": people, "summary": f"{dollars(spent)} of {dollars(ledger.total_usd)}",
-    }  # fmt: skip
-
-
-@router.post("/class/pause")
-async def pause(state: State, teacher: Teacher) -> dict[str, bool]:  # noqa: ARG001
-    """Let nobody spend for now."""
-    await state.desk.run(lambda: state.ledger.pause(paused=True))
-    return {"paused": True}
-
-
-@router.post("/class/resume")
-async def resume(state: State, teacher: Teacher) -> dict[str, bool]:  # noqa: ARG001
-    """Let people spend again."""
-    await state.desk.run(lambda: state.ledger.pause(paused=False))
-    return {"paused": False}
-
-
 def build_app(state: GatewayState, ready: Callable[[], object]) -> FastAPI:
     """Return the application; `ready` is called once it runs."""
 
@@ -412,5 +377,5 @@ def build_app(state: GatewayState, ready: Callable[[], object]) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.shared = state
-    app.include_router(router)
+    app.include_router(router, prefix=state.prefix)
     return app

@@ -7,8 +7,9 @@ one work. All amounts are US dollars.
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
     event,
     func,
@@ -127,7 +129,7 @@ class Ledger:
     def __init__(self, url: str, *, each_usd: float, total_usd: float) -> None:
         self.each_usd, self.total_usd = each_usd, total_usd
         self.owner = secrets.token_hex(8)
-        self._engine = create_engine(url, pool_pre_ping=True)
+        self._engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)  # they hold prompts
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         if self._is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -191,6 +193,53 @@ class Ledger:
         with self._begin() as db:
             return bool(db.execute(update(people).where(people.c.name == name).values(**values)).rowcount)
 
+    @property
+    def roster(self) -> dict[str, float | None]:
+        """The names and budgets of the roster that was applied last."""
+        with self._begin() as db:
+            found: dict[str, float | None] = json.loads(self._setting(db, "roster") or "{}")
+        return found
+
+    def apply_roster(
+        self,
+        roster: Mapping[str, float | None] | None,
+        *,
+        new: Sequence[Mapping[str, Any]],
+        budgets: Mapping[str, float | None],
+        before_commit: Callable[[], object],
+    ) -> None:
+        """Add people and change budgets in one transaction.
+
+        Parameters
+        ----------
+        roster
+            The names and budgets to remember as applied; None leaves what is remembered.
+        new
+            Rows of ``name``, ``role``, ``usd`` and ``token_hash``.
+        budgets
+            What some who are there may spend from now on; None for what each person may.
+        before_commit
+            Called when the database has taken everything; nothing is kept where it fails.
+
+        Raises
+        ------
+        IntegrityError
+            Another gateway has added one of the names.
+        """
+        with self._begin() as db:
+            if new:
+                db.execute(insert(people), [{**row, "state": "active", "created": _now()} for row in new])
+            if budgets:
+                change = update(people).where(people.c.name == bindparam("who")).values(usd=bindparam("budget"))
+                db.execute(change, [{"who": name, "budget": usd} for name, usd in budgets.items()])
+            if roster is not None:
+                self._set(db, "roster", json.dumps(dict(roster)))
+            before_commit()
+
+    def top_up(self, name: str, usd: float) -> bool:
+        """Add to what somebody may spend in all; whether there is such a person."""
+        return self.change(name, usd=func.coalesce(people.c.usd, self.each_usd) + usd)
+
     def person_of(self, token_hash: str) -> Person | None:
         """Return who has a token, None where nobody has; a revoked one is nobody's."""
         with self._begin() as db:
@@ -202,6 +251,11 @@ class Ledger:
         with self._begin() as db:
             row = db.execute(select(people).where(people.c.name == name)).mappings().first()
         return self._person(row) if row and row["state"] != "revoked" else None
+
+    def is_revoked(self, name: str) -> bool:
+        """Return whether somebody may not come back."""
+        with self._begin() as db:
+            return db.execute(select(people.c.state).where(people.c.name == name)).scalar() == "revoked"
 
     def _person(self, row: Any) -> Person:
         usd = self.each_usd if row["usd"] is None else row["usd"]
@@ -407,6 +461,40 @@ class Ledger:
         )
         with self._begin() as db:
             return [dict(row) for row in db.execute(query).mappings()]
+
+    # What a page shows.
+
+    def clips(self, count: int, *, each: int | None = None) -> list[dict[str, Any]]:
+        """Return the newest works that were made, with who paid; with `each`, that many of each person at most.
+
+        Each row has the ``id`` and the ``inputs`` of the call that paid.
+        """
+        paid = select(func.min(calls.c.id)).where(calls.c.key == works.c.key, calls.c.person == works.c.person)
+        rank = func.row_number().over(partition_by=works.c.person, order_by=works.c.ended.desc()).label("rank")
+        made = (
+            select(works.c.key, works.c.ended, people.c.name, paid.scalar_subquery().label("call"), rank)
+            .join(people, people.c.id == works.c.person)
+            .where(works.c.state == "done")
+            .subquery()
+        )
+        query = select(made.c.name, made.c.ended, calls.c.id, calls.c.model, calls.c.inputs)
+        query = query.join(calls, calls.c.id == made.c.call).order_by(made.c.ended.desc()).limit(count)
+        with self._begin() as db:
+            found = db.execute(query if each is None else query.where(made.c.rank <= each))
+            return [dict(row) for row in found.mappings()]
+
+    def latest_calls(self, person: Person, count: int) -> list[dict[str, Any]]:
+        """Return somebody's own newest calls with their works."""
+        query = select(calls, *_of_work).join(works, works.c.key == calls.c.key).where(calls.c.person == person.id)
+        with self._begin() as db:
+            found = db.execute(query.order_by(calls.c.created.desc()).limit(count))
+            return [dict(row) for row in found.mappings()]
+
+    def spent_by(self, person: Person) -> float:
+        """Return what somebody has spent, and what is reserved for them."""
+        with self._begin() as db:
+            spent = db.execute(select(func.sum(works.c.usd)).where(works.c.person == person.id)).scalar()
+        return round(spent or 0.0, 9)
 
     # Signs of life.
 

@@ -12,6 +12,7 @@ from ..errors import ViduError, one_line
 from ..files import expanded, reason
 from ..net.credentials import Secret, find_key
 from .app import GatewayState
+from .hub import HubPeople, hub_auth, read_budgets, service_place
 from .ledger import Ledger
 from .people import enrol, read_roster
 
@@ -41,6 +42,8 @@ class Options:
         Where new tokens are written.
     at_once : int
         Calls that one person may have running.
+    budgets : Path or None
+        For a JupyterHub's users: a CSV of names, or ``group:NAME``, and US dollars.
     """
 
     each_usd: float
@@ -52,6 +55,7 @@ class Options:
     ledger: str | None = None
     tokens: Path = Path(TOKENS)
     at_once: int = 2
+    budgets: Path | None = None
 
 
 def read_key(path: Path) -> Secret:
@@ -80,6 +84,33 @@ def read_key(path: Path) -> Secret:
     return secret.checked()
 
 
+@dataclass(frozen=True, slots=True)
+class HubService:
+    """A gateway that a JupyterHub starts: what it serves, to whom, and on which host and port the hub wants it."""
+
+    state: GatewayState
+    people: HubPeople
+    host: str
+    port: int
+
+
+def hub_service(options: Options) -> HubService:
+    """Return a gateway as a JupyterHub's service.
+
+    Raises
+    ------
+    ViduError
+        There is no key or no hub, or a file can't be used.
+    """
+    host, port, prefix = service_place()
+    auth = hub_auth()
+    budgets = read_budgets(options.budgets) if options.budgets else {}
+    client, ledger = _opened(options)
+    people = HubPeople(ledger, budgets, auth)
+    state = GatewayState(client, ledger, people=people.person_of, prefix=prefix, at_once=options.at_once)
+    return HubService(state, people, host, port)
+
+
 def gateway_state(options: Options) -> tuple[GatewayState, list[str]]:
     """Return what a gateway serves, and the names that got a token.
 
@@ -88,16 +119,20 @@ def gateway_state(options: Options) -> tuple[GatewayState, list[str]]:
     ViduError
         There is no key, or the roster or the ledger can't be used.
     """
+    roster = read_roster(options.roster) if options.roster else []
+    client, ledger = _opened(options)
+    new = enrol(ledger, roster, options.tokens)
+    return GatewayState(client, ledger, at_once=options.at_once), new
+
+
+def _opened(options: Options) -> tuple[Client, Ledger]:
     key = read_key(options.key_file) if options.key_file else find_key()
     if key is None:
         raise ViduError(
             "there is no key to share", remedy="Set SEGMIND_API_KEY, keep it in a keyring, or name a --key-file."
         )
-    roster = read_roster(options.roster) if options.roster else []
     client = Client(key, options.upstream, archive=options.archive, notify=lambda _: None)  # type: ignore[arg-type]
     folder = client.archive.folder / "gateway"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = options.ledger or f"sqlite:///{folder / 'ledger.db'}"
-    ledger = Ledger(url, each_usd=options.each_usd, total_usd=options.total_usd)
-    new = enrol(ledger, roster, options.tokens)
-    return GatewayState(client, ledger, at_once=options.at_once), new
+    return client, Ledger(url, each_usd=options.each_usd, total_usd=options.total_usd)

@@ -4,8 +4,9 @@
     with spawned("--seconds", "20") as service: ...       # as a process of its own: `python tests/upstream.py`
 
 Each call for a clip costs `PRICE_USD` and brings an MP4 of its own. A word in brackets in a prompt decides what becomes
-of it: ``[fails]``, ``[fails at 0.2]`` (dollars), ``[costs 0.7]``, ``[costs nothing told]``; see `Handler.do_POST` for
-those that strike the answer. What is not in the prompt comes from `faults`: a share of the calls for each word.
+of it: ``[fails]``, ``[fails at 0.2]`` (dollars), ``[costs 0.7]``, ``[costs nothing told]``, ``[never listed]`` in the
+record; see `Handler.do_POST` for those that strike the answer, each time or ``[once 500]``. What is not in the prompt
+comes from `faults`: a share of the calls for each word.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Upstream(ThreadingHTTPServer):
         self.faults, self.dice = faults or {}, random.Random(seed)
         self.jobs, self.posts, self.struck = {}, 0, {}
         self.headers = []  # of the calls for clips
+        self._seen = set()
         self.gate = threading.Event()  # closed: calls for a clip wait before they are taken
         self.gate.set()
         self.lock = threading.Lock()
@@ -126,9 +128,11 @@ class Upstream(ThreadingHTTPServer):
             assert self.arrived.wait_for(lambda: self.posts >= count, timeout)
 
     def _word(self, prompt):
-        asked = re.search(r"\[(429|500|503|401|403|406|lost|swallowed)\]", prompt)
+        asked = re.search(r"\[(once )?(429|500|503|401|403|404|406|lost|swallowed)\]", prompt)
         if asked:
-            return asked[1]
+            is_first = prompt not in self._seen
+            self._seen.add(prompt)
+            return asked[2] if is_first or not asked[1] else ""
         throw = self.dice.random()
         for word, share in self.faults.items():
             throw -= share
@@ -142,7 +146,7 @@ class Upstream(ThreadingHTTPServer):
 
 REFUSED = {
     "429": (429, "slow down"), "500": (500, "it broke"), "401": (401, "API key invalid"),
-    "403": (403, "not for this team"), "406": (406, "Insufficient credits"),
+    "403": (403, "not for this team"), "404": (404, "no such model"), "406": (406, "Insufficient credits"),
 }  # fmt: skip
 
 
@@ -154,8 +158,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         """Take a call for a clip, or do as a word says.
 
-        ``429``, ``500``, ``401``, ``403``, ``406`` take nothing; ``503`` and ``lost`` (no answer comes) take it;
-        ``swallowed`` takes nothing and answers nothing.
+        A status takes nothing, but for ``503``, which takes it, as ``lost`` does, where no answer comes; ``swallowed``
+        takes nothing and answers nothing.
         """
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/control":

@@ -118,9 +118,12 @@ class Desk:
     async def close(self) -> None:
         """Send nothing more, wait for what is being sent, and leave the rest to whoever takes it over."""
         self._is_closing = True
+        names = list(self._tasks)
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        with contextlib.suppress(LedgerAway):
+            await self.run(self.ledger.let_go, names)
         for pool in (self._calls, self._steps, self._reads):
             pool.shutdown(wait=False, cancel_futures=True)
         sending = [asyncio.wrap_future(one) for one in self._sending]

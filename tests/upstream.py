@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import hashlib
+import io
 import json
 import random
 import re
@@ -27,6 +30,9 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 from faults import clip
+from PIL import Image
+
+from vidu_nb import models
 
 PRICE_USD = 0.5
 KEY = "SG_not-a-real-key-for-tests"
@@ -45,6 +51,7 @@ class Job:
         self.fails = "[fails" in self.prompt
         self.usd = float(told[1]) if told else 0.0 if self.fails else PRICE_USD
         self.tells = "[costs nothing told]" not in self.prompt
+        self.is_picture = models[model].returns == "image" if model in models else False
         self.is_lost = "[never listed]" in self.prompt
 
     @property
@@ -52,10 +59,20 @@ class Job:
         """How far it is."""
         return "PROCESSING" if time.monotonic() < self.ready else "FAILED" if self.fails else "COMPLETED"
 
+    @functools.cached_property
+    def file(self):
+        """Its MP4 or PNG, unlike that of any other call."""
+        if not self.is_picture:
+            return clip(f"{self.name} {self.prompt}")
+        colour = int(hashlib.sha256(self.name.encode()).hexdigest()[:6], 16)
+        buffer = io.BytesIO()
+        Image.new("RGB", (512, 512), f"#{colour:06x}").save(buffer, "PNG")
+        return buffer.getvalue()
+
     @property
-    def clip(self):
-        """Its MP4, unlike that of any other call."""
-        return clip(f"{self.name} {self.prompt}")
+    def link(self):
+        """Where it lies."""
+        return f"/v1/files/{self.name}.{'png' if self.is_picture else 'mp4'}"
 
 
 class Upstream(ThreadingHTTPServer):
@@ -199,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
             self.say(422, {"error": "the job failed"})
         else:
             cost = {"x-cost": str(job.usd)} if job.tells else {}
-            self.say(200, job.clip, {"x-request-id": job.name, "Content-Type": "video/mp4", **cost})
+            self.say(200, job.file, {"x-request-id": job.name, **cost})
 
     def do_GET(self):
         """Tell of a job, of all of them, or hand out a clip."""
@@ -210,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
             case ["v1", "get-user-credits"]:
                 self.say(200, {"credits": 1000.0 - self.server.usd, "free-credits": 0})
             case ["v1", "files", name] if name[:-4] in self.server.jobs:
-                self.say(200, self.server.jobs[name[:-4]].clip, {"Content-Type": "video/mp4"})
+                self.say(200, self.server.jobs[name[:-4]].file)
             case ["v2", "requests", name, "status"] if name in self.server.jobs:
                 self.tell(self.server.jobs[name])
             case ["v2", "requests", name] if name in self.server.jobs:
@@ -227,7 +244,7 @@ class Handler(BaseHTTPRequestHandler):
         metrics = {"cost": job.usd} if job.tells else {}
         report = {"request_id": job.name, "status": job.status, "metrics": metrics}
         if job.status == "COMPLETED":
-            report |= {"video": {"url": f"{self.server.url}/v1/files/{job.name}.mp4"}, "seed": 7}
+            report |= {"output": f"{self.server.url}{job.link}", "seed": 7}
         elif job.status == "FAILED":
             report |= {"error": "the job failed"}
         self.say(422 if job.status == "FAILED" else 200, report)
@@ -241,7 +258,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def row(self, job):
         """A job as the record has it."""
-        link = f"{self.server.url}/v1/files/{job.name}.mp4" if job.status == "COMPLETED" else None
+        link = f"{self.server.url}{job.link}" if job.status == "COMPLETED" else None
         return {
             "request_id": job.name,
             "model_name": job.model,

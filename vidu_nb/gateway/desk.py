@@ -33,6 +33,7 @@ FIRST_LOOK_S, LONGEST_LOOK_S, SLOWER = 0.5, 5.0, 1.25
 LOOKS_PER_S = 25.0  # at jobs, of all works together: three hundred are looked at less often than three
 PATIENCE_S = 90.0  # how long a lost answer is looked for before whoever asked is told
 _LONGEST_SEARCH_PAUSE_S = 60.0
+_LONGEST_RUN_S = 3600.0  # after which whoever asked is told, and the work is looked at as one of unknown outcome is
 _OTHERS_LOOK_S = 1.0  # between two looks at what another gateway makes
 _AWAY_PAUSE_S = 1.0  # before the ledger, or a step that broke, is tried again
 _CLOSING_S = 10.0  # for what is being sent, when the gateway ends
@@ -209,7 +210,7 @@ class Desk:
 
     async def _follow(self, work: dict[str, Any], ending: Ending | None = None) -> None:
         """Take step after step until a work is closed, or nothing more can be done for now."""
-        pause, patience = FIRST_LOOK_S, time.monotonic() + self.patience_s
+        pause, patience, end = FIRST_LOOK_S, time.monotonic() + self.patience_s, time.monotonic() + _LONGEST_RUN_S
         look: Callable[[dict[str, Any]], Ending | None] = self._ending  # nothing is asked of the service at first
         while ending is None or ending.state == "unknown":
             try:
@@ -221,6 +222,9 @@ class Desk:
             except Exception:
                 _log.exception("a step failed")
                 ending = None
+            if ending is None and time.monotonic() > end:
+                ending = unknown(work["usd"], f"it was not made within {_LONGEST_RUN_S:g} s")
+                break
             if ending is None:
                 patience = time.monotonic() + self.patience_s
             elif ending.state != "unknown" or time.monotonic() > patience:

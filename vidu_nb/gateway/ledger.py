@@ -531,8 +531,13 @@ class Ledger:
 
     def unknown(self) -> list[dict[str, Any]]:
         """Return the works of unknown outcome."""
+        return [row for row in self.in_progress() if row["state"] == "unknown"]
+
+    def in_progress(self) -> list[dict[str, Any]]:
+        """Return the works that are not closed for certain: those that are being made, and of unknown outcome."""
         with self._look() as db:
-            return [dict(row) for row in db.execute(select(works).where(works.c.state == "unknown")).mappings()]
+            rows = db.execute(select(works).where(works.c.state.in_(("running", "unknown")))).mappings()
+            return [dict(row) for row in rows]
 
     # Signs of life.
 

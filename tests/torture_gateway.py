@@ -1,7 +1,7 @@
 """A class behind a gateway, all of it real processes over real HTTP, and what became of the money.
 
     python tests/torture_gateway.py [--people 30] [--calls 600] [--distinct 200] [--kills 10] [--gateways 2]
-                                    [--ledger postgresql+psycopg://...] [--seed N]
+                                    [--postgres] [--seed N]
 
 First everything works; then the service answers 429, 500 and 503, loses answers, takes calls that it never heard of;
 connections are cut at random on both sides of the gateway, which is killed and started again. All but one of the people
@@ -28,6 +28,7 @@ from pathlib import Path
 import requests
 import upstream
 from gateways import body_of, tokens_in, wanted
+from postgres import Postgres
 from segmind import SegmindClient
 
 from vidu_nb.client.client import Client
@@ -41,7 +42,7 @@ FAULTS = {"429": 0.08, "500": 0.05, "503": 0.08, "lost": 0.1, "swallowed": 0.01}
 CUTS = 0.03  # of the connections
 LONGEST_S = 60.0  # before a person goes on to the next clip, and asks for this one again in the end
 PATIENCE_S = 240.0  # for whatever is still being looked for at the end
-LOOKS = 6  # that a client takes for a lost call before its person agrees to ask again
+LOOKS = 3  # that a client takes for a lost call before its person agrees to ask again
 CHUNK = 4096
 
 
@@ -129,9 +130,9 @@ class Gateway:
 class Person:
     """Somebody who asks for clips, and asks again until they have them."""
 
-    def __init__(self, name, token, url, folder, prompts):
+    def __init__(self, name, token, url, folder, prompts, *, timeout):
         self.name, self.token, self.url, self.prompts = name, token, url, prompts
-        self.client = Client(token, url, folder / name, timeout=20, notify=len)
+        self.client = Client(token, url, folder / name, timeout=timeout, notify=len)
         self.clips, self.errors = {}, Counter()
 
     def work(self, done):
@@ -184,8 +185,8 @@ class SdkPerson(Person):
 class School:
     """Everything together."""
 
-    def __init__(self, folder, asked):
-        self.folder, self.asked = folder, asked
+    def __init__(self, folder, asked, database):
+        self.folder, self.asked, self.database = folder, asked, database
         self.names = [f"person-{number:02d}" for number in range(asked.people)]
         (folder / "class.csv").write_text("name\n" + "\n".join(self.names) + "\n")
         (folder / "key").write_text(upstream.KEY)
@@ -198,12 +199,20 @@ class School:
         folder.mkdir()
         for name in ("class.csv", "key"):
             shutil.copy2(self.folder / name, folder / name)
-        before = service.truth()
-        inner, outer = Cutting(self.asked.seed), Cutting(self.asked.seed + 1)
+        inner = Cutting(self.asked.seed)
         inner.to = int(service.url.rpartition(":")[2])
-        ledger = self.asked.ledger and f"{self.asked.ledger}_{phase}"
+        ledger = self.database.url(phase) if self.database else None
         gateways = [Gateway(folder, inner.url, ledger, number=n) for n in range(self.asked.gateways)]
-        outers = [outer, *(Cutting(self.asked.seed + 2 + n) for n in range(1, len(gateways)))]
+        try:
+            return self.run_with(gateways, inner, service, folder, ledger, phase, faulty=faulty)
+        finally:
+            for gateway in gateways:
+                gateway.stop()
+
+    def run_with(self, gateways, inner, service, folder, ledger, phase, *, faulty):
+        """The phase, with gateways that serve."""
+        before = service.truth()
+        outers = [Cutting(self.asked.seed + 1 + n) for n in range(len(gateways))]
         for proxy, gateway in zip(outers, gateways, strict=True):
             proxy.to = gateway.port
         people = self.people(folder, [proxy.url for proxy in outers], phase)
@@ -229,8 +238,6 @@ class School:
         figures = self.figures(book, people, before, service.truth())
         figures |= {"kills": kills, "connections cut": inner.cut + sum(proxy.cut for proxy in outers)}
         figures |= {"settled by the teacher": settled}
-        for gateway in gateways:
-            gateway.stop()
         for proxy in (inner, *outers):
             proxy.close()
         book.close()
@@ -246,7 +253,8 @@ class School:
             hand = [prompts[(at * size + number) % len(prompts)] for number in range(size)]
             dice.shuffle(hand)
             kind = SdkPerson if at == 0 else Person
-            made.append(kind(name, tokens[name], urls[at % len(urls)], folder / "people", hand))
+            url = urls[at % len(urls)]
+            made.append(kind(name, tokens[name], url, folder / "people", hand, timeout=self.asked.timeout))
         return made
 
     def one_more(self):
@@ -337,18 +345,18 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     for name, count in (("people", 30), ("calls", 600), ("distinct", 200), ("kills", 10), ("gateways", 1)):
         parser.add_argument(f"--{name}", type=int, default=count)
-    parser.add_argument("--ledger", help="the beginning of a database's URL; each phase has one of its own")
+    parser.add_argument("--postgres", action="store_true", help="the ledger is in a PostgreSQL that is started for it")
     parser.add_argument("--swallowed", type=float, default=FAULTS["swallowed"], help="the share of these")
     parser.add_argument("--phases", nargs="+", default=["quiet", "faulty"])
+    parser.add_argument("--timeout", type=float, default=20.0, help="of a person's client")
     parser.add_argument("--seconds", type=float, default=0.5, help="that a clip takes")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)  # noqa: T201
     clean = True
-    with (
-        tempfile.TemporaryDirectory(prefix="torture-") as name,
-        upstream.spawned("--seconds", asked.seconds) as service,
-    ):
-        school = School(Path(name), asked)
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-"))
+        service = stack.enter_context(upstream.spawned("--seconds", asked.seconds))
+        school = School(Path(name), asked, stack.enter_context(Postgres()) if asked.postgres else None)
         for phase in asked.phases:
             figures = school.run(service, phase, faulty=phase == "faulty")
             clean = clean and not any(figures[one] for one in NEVER)

@@ -21,7 +21,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -126,6 +126,7 @@ class Person:
     usd : float
         What they may spend in all.
     is_paused : bool
+        They, or the whole class.
     """
 
     id: int
@@ -308,15 +309,20 @@ class Ledger:
 
     def person_of(self, token_hash: str) -> Person | None:
         """Return who has a token, None where nobody has; a revoked one is nobody's."""
-        with self._look() as db:
-            row = db.execute(select(people).where(people.c.token_hash == token_hash)).mappings().first()
-        return self._person(row) if row and row["state"] != "revoked" else None
+        return self._person_where(people.c.token_hash == token_hash)
 
     def person_named(self, name: str) -> Person | None:
         """Return who has a name."""
+        return self._person_where(people.c.name == name)
+
+    def _person_where(self, wanted: ColumnElement[bool]) -> Person | None:
         with self._look() as db:
-            row = db.execute(select(people).where(people.c.name == name)).mappings().first()
-        return self._person(row) if row and row["state"] != "revoked" else None
+            row = db.execute(select(people).where(wanted)).mappings().first()
+            if row is None or row["state"] == "revoked":
+                return None
+            person = self._person(row)
+            is_paused = self._setting(db, "paused") == "yes" and not person.is_teacher
+        return replace(person, is_paused=person.is_paused or is_paused)
 
     def _person(self, row: Any) -> Person:
         usd = self.each_usd if row["usd"] is None else row["usd"]

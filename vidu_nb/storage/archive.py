@@ -381,7 +381,7 @@ class Archive:
         }
         name = entry_name(name_parts(asked, model=attempt.facts.get(MODEL_FACT)), facts["key"])
         stem = self.folder / folder_name(attempt.facts["engine"]) / name
-        lock = self.lock_path(f"store-{receipt.sha256[:2]}")  # equal bytes, equal names
+        lock = self.lock_path(f"store-{facts['key'][:2]}")  # takes of one request look for a free name one by one
         try:
             with hold(lock, timeout=_STORE_TIMEOUT):
                 if stem.parent.name == PREVIEW:

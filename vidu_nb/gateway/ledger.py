@@ -601,10 +601,10 @@ class Ledger:
 
         Each row has the ``id`` and the ``inputs`` of the call that paid.
         """
-        paid = select(func.min(calls.c.id)).where(calls.c.key == works.c.key, calls.c.person == works.c.person)
+        paid = select(func.min(calls.c.id)).where(calls.c.work == works.c.id, calls.c.person == works.c.person)
         rank = func.row_number().over(partition_by=works.c.person, order_by=works.c.ended.desc()).label("rank")
         made = (
-            select(works.c.key, works.c.ended, people.c.name, paid.scalar_subquery().label("call"), rank)
+            select(works.c.ended, people.c.name, paid.scalar_subquery().label("call"), rank)
             .join(people, people.c.id == works.c.person)
             .where(works.c.state == "done")
             .subquery()

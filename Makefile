@@ -11,7 +11,7 @@ SPREAD := -n 4 --dist loadfile --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE :=
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo class lab test unit heavy notebooks coverage outputs docs browser proxy lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
+.PHONY: help demo class lab test unit heavy notebooks coverage outputs docs browser proxy postgres lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -29,18 +29,20 @@ lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
 # A few files load the machine for minutes, as the notebooks do: they run together.
-HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/client/test_mutations.py tests/commands/test_demo.py tests/gateway/test_hub_real.py
+HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/films/test_torture_film.py \
+  tests/client/test_mutations.py tests/commands/test_demo.py tests/gateway/test_hub_real.py \
+  tests/gateway/test_gateway_torture.py
 
-unit: $(READY) browser
+unit: $(READY) browser postgres
 	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
 
-heavy: $(READY) browser proxy
+heavy: $(READY) browser proxy postgres
 	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)
 
 notebooks: $(READY)  ## every notebook's outputs, compared with what is stored in it
 	$(NBVAL) -q $(SPREAD) notebooks
 
-coverage: $(VENV)/.test browser  ## which lines the unit tests run, in every process that they start
+coverage: $(VENV)/.test browser postgres  ## which lines the unit tests run, in every process that they start
 	rm -f .coverage.*
 	$(BIN)/coverage run -m pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
 	$(BIN)/coverage combine --quiet
@@ -67,9 +69,12 @@ format: $(VENV)/.test  ## let ruff arrange the code
 bench: $(VENV)/.test .venv-moviepy/.ready  ## performance figures, as ratios of medians
 	$(BIN)/python -m benchmarks
 
-torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about twenty minutes)
+torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about forty minutes)
 	$(BIN)/python tests/torture.py
 	$(BIN)/python tests/torture_record.py
+	$(BIN)/python tests/torture_film.py
+	$(BIN)/python tests/torture_gateway.py
+	$(BIN)/python tests/torture_gateway.py --postgres --gateways 2
 
 sheets: $(VENV)/.test  ## contact sheets of thirteen previews in three ratios, to be looked at
 	$(BIN)/python docs/sheets.py sheets
@@ -104,6 +109,12 @@ proxy: | $(BIN)/python
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; fi
 	@if command -v npm >/dev/null; then [ -x $(PROXY) ] || npm install --silent --no-package-lock --no-audit --no-fund \
 		--prefix $(VENV)/proxy configurable-http-proxy@~5.1 >/dev/null; fi
+
+# Several gateways share a PostgreSQL, which the tests start on a port of its own; without it they are skipped, but not where
+# everything has to be tested.
+postgres:
+	@if [ "$$CI" ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; fi
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -15,6 +15,8 @@ from typing import Any
 
 import vidu_nb as vidu
 from vidu_nb.catalogue.field import Field
+from vidu_nb.measures.film_consistency import FilmConsistency
+from vidu_nb.measures.film_framing import FilmFraming
 
 PAGE = Path(__file__).with_name("api.md")
 MODELS_PAGE = Path(__file__).with_name("models.md")
@@ -31,6 +33,7 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
         MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
+    "A cast and a film": {vidu.Cast: None, vidu.Film: None, vidu.Scene: None},
     "What comes back": {
         vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,
         vidu.load: None,
@@ -41,7 +44,7 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
     },
     "Measuring": {
         vidu.reproduces: None, vidu.Verdict: None, vidu.Verdicts: None, vidu.consistency: None, vidu.Consistency: None,
-        vidu.dino: None, vidu.framing: None, vidu.Framing: None,
+        vidu.dino: None, vidu.framing: None, vidu.Framing: None, FilmConsistency: None, FilmFraming: None,
     },
     "Money and keys": {
         vidu.login: None, vidu.logout: None, vidu.Budget: None, vidu.Credits: (), vidu.Pending: (),

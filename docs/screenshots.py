@@ -42,6 +42,29 @@ from vidu_nb.samples import sample_references
 clips = [vidu.preview("The rocket starts, tilt up.", sample_references()[2], seed=seed) for seed in (1, 2)]
 vidu.show(clips, labels=["seed 1", "seed 2"])"""
 
+FILM = """import vidu_nb as vidu
+from vidu_nb.samples import sample_references
+
+woman, cup, rocket = sample_references()
+film = vidu.Film(
+    [
+        vidu.Scene("@anna wakes up and smiles, slow push in.", title="Waking"),
+        vidu.Scene("She looks at her @cup, close-up.", title="Breakfast", continues=True),
+        vidu.Scene("The @rocket starts, tilt up, wide.", title="The start"),
+    ],
+    cast=vidu.Cast(anna=woman, cup=cup, rocket=rocket),
+    title="The morning of the start",
+)"""
+STORYBOARD = f"{FILM}\nfilm.priced()"
+FILM_PANEL = f"{FILM}\npanel = vidu.panel(film)\npanel"
+CAST_PANEL = """import vidu_nb as vidu
+from vidu_nb.samples import sample_references
+
+woman, cup, rocket = sample_references()
+cast = vidu.Cast(anna=woman, cup=cup, rocket=rocket)
+panel = vidu.panel("@anna drinks from her @cup, slow push in.", cast)
+panel"""
+
 SETTLE = """async (video, at) => {
     video.muted = true;
     video.currentTime = at ?? 1.2;
@@ -114,6 +137,25 @@ def comparison(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def storyboard(page: Page) -> None:
+    """A film's storyboard."""
+    page.locator(".vidu-film").wait_for()
+
+
+def film_panel(page: Page) -> None:
+    """A film to write in."""
+    page.locator(".vidu-scene").nth(2).wait_for()
+
+
+def completion(page: Page) -> None:
+    """Names that complete what is typed."""
+    prompt = page.locator(".vidu-prompt textarea")
+    prompt.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" Outside waits the @")
+    page.locator(".vidu-mentions").wait_for()
+
+
 #: Name → cells, whether there is a key, whether it is dark, the window's size, what to do before the picture is taken.
 PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], None]]] = {
     "first-clip": (FIRST_CLIP, False, False, (1100, 760), first_clip),
@@ -122,6 +164,9 @@ PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], Non
     "panel-result": (PANEL, False, False, (1200, 1560), result),
     "panel-error": (PANEL, True, False, (1200, 1010), error),
     "panel-dark": (PANEL, False, True, (1200, 1560), result),
+    "storyboard": (STORYBOARD, True, False, (1100, 820), storyboard),
+    "film-panel": (FILM_PANEL, True, False, (1200, 1100), film_panel),
+    "panel-cast": (CAST_PANEL, True, False, (1200, 1010), completion),
     "comparison": (COMPARISON, False, False, (1200, 700), comparison),
 }
 
@@ -208,7 +253,7 @@ def notebook(browser: Browser, cells: str, size: tuple[int, int], *, dark: bool 
         open_notebook(page, url, "panel.ipynb")
         page.keyboard.press("Control+b")  # fold the file browser away
         command(page, "notebook:run-all-cells")
-        page.locator(".jp-OutputArea video, .vidu-panel").first.wait_for(timeout=60_000)
+        page.locator(".jp-OutputArea video, .vidu-panel, .vidu-film").first.wait_for(timeout=60_000)
         yield page
         page.close()
 

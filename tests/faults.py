@@ -621,15 +621,15 @@ def _checked(name: str) -> str:
 
 @functools.cache
 def tiny_mp4() -> bytes:
-    """A valid clip of a few kB: H.264, ten frames, 64x64 px."""
+    """A valid clip of a few kB: H.264, ten frames, 128x128 px, enough to be a reference."""
     import av
     import numpy as np
 
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=10, options={"flags": "+bitexact", "threads": "1"})
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        noise = np.random.default_rng(0).integers(0, 24, (10, 64, 64, 3), dtype=np.uint8)
+        stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
+        noise = np.random.default_rng(0).integers(0, 16, (10, 32, 32, 3), dtype=np.uint8)
         for picture in noise:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))

@@ -115,6 +115,8 @@ def place(tmp_path_factory):
     for name, colour in (("cat", "peru"), ("sofa", "teal")):
         noise = Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 60).convert("RGB")
         Image.blend(noise, Image.new("RGB", noise.size, colour), 0.5).save(folder / f"{name}.jpg")
+    vidu.Cast({name: folder / f"{name}.jpg" for name in ("cat", "sofa")}).save(folder / "cast")
+    (folder / "story.md").write_text(code_in(DOCS / "films.md", "markdown")[0], encoding="utf-8")
     with FaultServer() as service:
         yield folder, service
 
@@ -133,8 +135,9 @@ def clips(place):
 def here(place, tmp_path, monkeypatch):
     """A reader's working folder, with a key for that service."""
     folder, service = place
-    for picture in folder.glob("*.jpg"):
-        shutil.copy(picture, tmp_path)
+    for file in (*folder.glob("*.jpg"), folder / "story.md"):
+        shutil.copy(file, tmp_path)
+    shutil.copytree(folder / "cast", tmp_path / "cast")
     monkeypatch.setenv("SEGMIND_API_KEY", "key-of-a-reader")
     monkeypatch.setenv("SEGMIND_BASE_URL", service.root)
     monkeypatch.delenv("VIDU_NB_ARCHIVE")

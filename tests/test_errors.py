@@ -22,6 +22,7 @@ MADE = {
     "unknown": errors.OutcomeUnknown("cut off", request_id="r", fetchable=True),
     "call": errors.CallInterrupted("you interrupted the call", remedy="Look.", answer={"status": 200}),
     "sweep": errors.SweepInterrupted("2 of 6 clips", remedy="Run it again."),
+    "film": errors.FilmInterrupted("2 of 6 scenes", remedy="Shoot it again."),
 }
 
 
@@ -42,7 +43,7 @@ def test_every_error_is_one_line(name):
     assert str(error).endswith(error.remedy)
 
 
-@pytest.mark.parametrize("name", ["call", "sweep"])
+@pytest.mark.parametrize("name", ["call", "sweep", "film"])
 def test_an_interrupt_is_nothing_else(name):
     """A loop that goes on after `except Exception` does not go on after Ctrl-C."""
     assert type(MADE[name]).__mro__[-3:] == (KeyboardInterrupt, BaseException, object)

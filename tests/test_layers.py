@@ -14,7 +14,7 @@ import vidu_nb
 
 #: From the ground up. CONTRIBUTING's drawing is made of this and of each one's first line: ``make docs``.
 LAYERS = """
-errors _version environment console files folders notebook locks libraries media animated
+errors _version environment console files folders notebook locks libraries media animated thumbnails
 references net image_file
 catalogue
 request receipt recipe chain samples player

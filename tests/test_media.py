@@ -349,3 +349,31 @@ def test_a_last_box_that_reaches_to_the_end_is_whole(small_clip):
     at = data.index(b"mdat") - 4
     assert struct.unpack(">I", data[at : at + 4])[0] == len(data) - at
     assert media.what_is_wrong(data[:at] + bytes(4) + data[at + 4 :]) == ""
+
+
+def test_a_box_of_gigabytes_is_not_read(small_clip, tmp_path):
+    """A file that says of a box that it has more than a film's pictures is read without it."""
+    path = tmp_path / "large.mp4"
+    path.write_bytes(small_clip.read_bytes())
+    media.append_box(path, bytes(16), b"small")
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4sQ", 1, b"uuid", 2_000_000_000) + bytes(16))
+        file.truncate(path.stat().st_size + 2_000_000_000)  # a hole: it takes no disk space
+    assert media.read_box(path, bytes(16)) == b"small"
+
+
+def test_a_copy_with_tags_keeps_the_chapters(small_clip, tmp_path):
+    """Chapters are read with their seconds and titles, and stand in every copy."""
+    notes, path = tmp_path / "notes.txt", tmp_path / "chapters.mp4"
+    notes.write_text(
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/10\nSTART=0\nEND=4\ntitle=One\n[CHAPTER]\nTIMEBASE=1/10\nSTART=4\nEND=10\ntitle=猫"
+    )
+    command = ["ffmpeg", "-v", "error", "-i", small_clip, "-i", notes, "-map_metadata", "1", "-c", "copy", path]
+    subprocess.run(command, check=True)
+    media.write_tags(path, tmp_path / "copy.mp4", {"a": "b"})
+    for file in (path, tmp_path / "copy.mp4"):
+        assert [(round(start, 2), round(end, 2), title) for start, end, title in media.chapters(file)] == [
+            (0.0, 0.4, "One"),
+            (0.4, 1.0, "猫"),
+        ]
+    assert media.chapters(small_clip) == []

@@ -13,8 +13,8 @@ import vidu_nb
 NAMES = [
     "Archive", "Budget", "Cast", "Client", "Consistency", "Credits", "Film", "Framing", "Model", "Panel", "Pending",
     "Picture", "Pictures", "Plan", "Player", "PreviewServer", "Receipt", "Reference", "Scene", "Storyboard", "Sweep",
-    "Verdict", "Verdicts", "Video", "VideoRequest", "consistency", "dino", "errors", "framing", "generate", "load", "login", "logout",
-    "models", "panel", "picture", "preview", "reproduces", "show", "storyboard", "sweep",
+    "Verdict", "Verdicts", "Video", "VideoRequest", "consistency", "dino", "errors", "framing", "generate", "load",
+    "login", "logout", "models", "panel", "picture", "preview", "reproduces", "show", "storyboard", "sweep",
 ]  # fmt: skip
 HEAVY = {"anywidget", "numpy", "av", "cv2", "PIL", "requests", "pydantic", "IPython", "ipywidgets"}
 

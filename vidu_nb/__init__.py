@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from .client.client import Client as Client
     from .films.film import Film as Film
     from .films.loading import load as load
+    from .films.measuring import consistency as consistency
+    from .films.measuring import framing as framing
     from .films.scene import Scene as Scene
     from .measures.consistency import Consistency as Consistency
-    from .measures.consistency import consistency as consistency
     from .measures.embedding import dino as dino
     from .measures.framing import Framing as Framing
-    from .measures.framing import framing as framing
     from .measures.reproduction import Verdict as Verdict
     from .measures.reproduction import Verdicts as Verdicts
     from .measures.reproduction import reproduces as reproduces
@@ -86,10 +86,10 @@ _HOMES = {
     "Verdicts": "measures.reproduction",
     "Video": "video",
     "VideoRequest": "request",
-    "consistency": "measures.consistency",
+    "consistency": "films.measuring",
     "dino": "measures.embedding",
     "errors": "errors",
-    "framing": "measures.framing",
+    "framing": "films.measuring",
     "generate": "api",
     "load": "films.loading",
     "login": "net.credentials",

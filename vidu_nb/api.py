@@ -62,7 +62,8 @@ def generate(
         What happens in the clip; at most 1500 characters.
     references
         One to seven of: path, ``https://`` URL, ``data:`` URI, base64 text, bytes, PIL image, `Reference`, uint8 array
-        of shape (H, W), (H, W, 3) or (H, W, 4). Left out where a model needs none.
+        of shape (H, W), (H, W, 3) or (H, W, 4); or a `Cast`, of which the prompt takes whom it mentions as ``@name``.
+        Left out where a model needs none.
     aspect_ratio
         ``"16:9"`` (1920x1080), ``"1:1"`` (1080x1080) or ``"9:16"`` (1080x1920).
     duration

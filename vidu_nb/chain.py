@@ -17,12 +17,23 @@ from .errors import ArchiveError, InvalidRequest
 from .files import is_regular, read_regular
 from .folders import PICTURE_ENDINGS, archive_of, checked_hash
 from .receipt import Receipt
-from .recipe import MODEL_FACT, media_noted, prompt_noted, recipe_in, recipe_of, request_from, value_noted
+from .recipe import (
+    FILM_FACT,
+    MODEL_FACT,
+    media_noted,
+    prompt_noted,
+    recipe_in,
+    recipe_of,
+    request_from,
+    value_noted,
+    without_makers,
+)
 from .references.makers import MADE_BY, bounded
 from .references.sources import data_uri
 
 _PROMPT_SHOWN = 160  # characters
 _NAME_SHOWN = 60
+_MOST_SCENES = 200  # of a film
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
 _WRAP = "break-word;max-width:24em"  # a long name is cut into lines; short words make their column as wide as they are
 
@@ -124,7 +135,7 @@ class Chain(tuple[Step, ...]):
 
 
 def chain_of(path: Path, request: Request | None, receipt: Receipt | None) -> Chain:
-    """Return the steps that led to a file.
+    """Return the steps that led to a file; for a film those of all its scenes.
 
     Parameters
     ----------
@@ -141,13 +152,30 @@ def chain_of(path: Path, request: Request | None, receipt: Receipt | None) -> Ch
     made = (receipt and receipt.original) or receipt
     recipe = recipe_of(request, made) if request else recipe_in(path)
     steps: dict[str, Step] = {}  # by what was asked and reported: one picture may be used in several places
-    for found in _walk(recipe, archive_of(path), request=request, used_as=""):
-        steps.setdefault(json.dumps([found.model, found.described, _told(found.receipt)], sort_keys=True), found)
+    for one in _clips_of(recipe):
+        for found in _walk(one, archive_of(path), request=request, used_as=""):
+            steps.setdefault(_identity(found), found)
     return Chain(steps.values())
 
 
-def _told(receipt: Receipt | None) -> dict[str, Any]:
-    return receipt.to_dict() if receipt else {}
+def _clips_of(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a recipe, or those of a film's scenes; a file may hold anything."""
+    film = recipe.get(FILM_FACT)
+    scenes = film.get("scenes") if isinstance(film, Mapping) else None
+    if not isinstance(scenes, list):
+        return [recipe]
+    clips = (scene.get("clip") for scene in scenes[:_MOST_SCENES] if isinstance(scene, Mapping))
+    return [clip for clip in clips if isinstance(clip, Mapping)]
+
+
+def _identity(step: Step) -> str:
+    """Return what tells a step from others: what was asked, however far it remembers, and what came of it.
+
+    A receipt may be a replay's: the file that came is the same.
+    """
+    asked = {name: without_makers(value) for name, value in step.described.items()}
+    came = step.receipt and (step.receipt.sha256 or step.receipt.to_dict())
+    return json.dumps([step.model, asked, came], sort_keys=True)
 
 
 def _walk(recipe: Mapping[str, Any], archive: Path | None, *, request: Request | None, used_as: str) -> Iterator[Step]:

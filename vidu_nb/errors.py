@@ -18,12 +18,13 @@
     │   └── Unavailable               502, 503, 504 (also an OutcomeUnknown)
     ├── OutcomeUnknown                sent, but no usable answer: may be billed
     ├── BudgetExceeded                the next call would cost more than allowed
-    ├── ConfirmationNeeded            a sweep would cost more than is spent without confirmation
+    ├── ConfirmationNeeded            a sweep or a film would cost more than is spent without confirmation
     └── ArchiveError                  a kept result can't be read or written
         └── NotKept                   nothing kept for this request, and calling out was not allowed
     KeyboardInterrupt                 no ViduError and no Exception: ``except Exception`` must not swallow Ctrl-C
     ├── CallInterrupted               a call was interrupted after it was sent: may be billed
     └── SweepInterrupted              a sweep was interrupted; what landed is kept
+        └── FilmInterrupted           the same of a film
 
 Each error, and each interrupt, says what happened, whether it was billed and what to do next: ``.message``, ``.billed``
 and ``.remedy``; ``str()`` joins the three in one line.

@@ -20,7 +20,7 @@ FOLDERS = frozenset({
     "budgets", "drafts", "films", "frames", "incoming", "journal", "locks", "quarantine", "references", "uploads",
 })  # fmt: skip
 PICTURE_ENDINGS = ("png", "jpg", "gif")  # of the pictures that were sent
-_CLIP_NAME = re.compile(r"[a-z0-9-]+_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take(\d+))?\.json")
+_CLIP_NAME = re.compile(r"[a-z0-9-]+_(\d+)x(\d+)_seed(\d+)_([0-9a-f]{8})(?:_take\d+)?\.json")
 _RATIO = re.compile(r"(\d{1,4}):(\d{1,4})")
 _MAX_SEED = 10**12  # larger ones are nobody's, and a name has an end
 KEY_DIGITS = 8  # of a request's key, in its clip's name
@@ -36,24 +36,21 @@ class ClipName(NamedTuple):
     seed : int
     start : str
         The first 8 digits of the request's key.
-    take : int
-        Which of the request's clips it is, counted from 1.
     """
 
     aspect_ratio: str
     seed: int
     start: str
-    take: int = 1
 
 
 def parse_clip_name(name: str) -> ClipName | None:
     """Return what the name of a clip's JSON file holds, None for any other name.
 
     >>> parse_clip_name("a-cat_16x9_seed42_1a2b3c4d_take2.json")
-    ClipName(aspect_ratio='16:9', seed=42, start='1a2b3c4d', take=2)
+    ClipName(aspect_ratio='16:9', seed=42, start='1a2b3c4d')
     """
     found = _CLIP_NAME.fullmatch(name)
-    return ClipName(f"{found[1]}:{found[2]}", int(found[3]), found[4], int(found[5] or 1)) if found else None
+    return ClipName(f"{found[1]}:{found[2]}", int(found[3]), found[4]) if found else None
 
 
 def is_entry(name: str) -> bool:

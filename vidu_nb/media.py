@@ -10,11 +10,11 @@ import io
 import os
 import struct
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .errors import ViduError
 from .libraries import check_library
@@ -27,11 +27,18 @@ POSTER_SIDE = 640  # px, the longer side
 PROXY_SIDE = 480  # px, the longer side
 #: FFmpeg also opens pictures, playlists that name other files, and URLs; a clip is none of these.
 _ONLY_FILES = {"format_whitelist": "mov,matroska,webm", "protocol_whitelist": "file"}
+#: To learn the pixel format, opening decodes a picture: 40 ms in 1080p, of which packets and sound have no need.
+_NO_PICTURE = {**_ONLY_FILES, "skip_frame": "all"}
+_SOUND_FILES = {
+    "format_whitelist": "aac,ac3,aiff,amr,ape,asf,au,caf,eac3,flac,matroska,webm,mov,mp3,mpegts,ogg,tta,w64,wav,wv",
+    "protocol_whitelist": "file",
+}
 #: What stands at an MP4's top level (ISO/IEC 14496-12; free, skip and wide are QuickTime's, too).
 _TOP_LEVEL = (
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta", b"sidx",
     b"ssix", b"prft", b"pdin", b"emsg",
 )  # fmt: skip
+_MAX_BOX = 1_000_000_000  # bytes of a box that is read: pictures of a film with a cast of hundreds
 _MAX_LEAD = 1024  # bytes before the first box: a byte order mark, line ends, the head of a multipart answer
 PROXY_BYTES = 80_000  # in base64, with its poster, it stays below 150 kB of notebook
 
@@ -53,6 +60,14 @@ class VideoInfo:
     size_bytes: int
 
 
+class Chapter(NamedTuple):
+    """A part of a file, from and to which second, and its title."""
+
+    start: float
+    end: float
+    title: str
+
+
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
     """Read a video file's facts from its headers, once while the file stays as it is.
 
@@ -69,9 +84,7 @@ def _probe(path: Path, _stamp: tuple[int, ...]) -> VideoInfo:
     with open_media(path) as container:
         stream = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if _turns(path)[:1] == [_QUARTER]:
-            width, height = height, width
+        width, height = upright(turns_of(path), stream.codec_context.width, stream.codec_context.height)
         duration = float(container.duration or 0) / 1_000_000
         fps = float(stream.average_rate or 0)
         return VideoInfo(
@@ -98,8 +111,17 @@ def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any]:
+def decode(path: str | os.PathLike[str], *, sound: bool = False, start: float = 0.0) -> Iterator[Any]:
     """Decode the picture's frames, upright, or the sound's, as PyAV gives them: the one way to read what a file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sound
+        The sound's, not the picture's.
+    start
+        Seconds; the first frame is that of the last key frame before.
 
     Raises
     ------
@@ -111,8 +133,10 @@ def decode(path: str | os.PathLike[str], *, sound: bool = False) -> Iterator[Any
     with open_media(path) as container:
         stream = container.streams.audio[0] if sound else container.streams.video[0]
         stream.thread_type = "AUTO"
-        turns = [] if sound else _turns(path)
+        turns = [] if sound else turns_of(path)
         try:
+            if start > 0:
+                container.seek(round(start * 1_000_000))
             frames = container.decode(stream)
             yield from _turned(frames, stream, turns) if turns else frames
         except av.FFmpegError as error:
@@ -165,7 +189,7 @@ def poster(path: str | os.PathLike[str], *, at: float = 1.0, side: int = POSTER_
         The file is missing, holds no picture, or is damaged before that moment.
     """
     found = None
-    for found in decode(path):
+    for found in decode(path, start=at):
         if found.time is not None and found.time >= at:
             break
     if found is None:
@@ -249,7 +273,7 @@ def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate
 
 
 def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], tags: Mapping[str, str]) -> None:
-    """Copy an MP4 without re-encoding, with metadata tags added.
+    """Copy an MP4 without re-encoding, with its chapters, and with metadata tags added.
 
     Parameters
     ----------
@@ -258,12 +282,9 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
     tags
         Names and texts, shown by ``ffprobe -show_format`` as ``TAG:name=text``.
     """
-    check_library("av")
-    import av
-
-    movflags = {"movflags": "+faststart+use_metadata_tags"}
-    with open_media(source) as old, av.open(str(Path(target).absolute()), "w", format="mp4", options=movflags) as new:
+    with open_media(source) as old, open_mp4(target, unit=old.streams.video[0].time_base) as new:
         new.metadata.update({**old.metadata, **tags})
+        new.set_chapters(_whole_chapters(old))
         streams = {
             stream.index: new.add_stream_from_template(stream) for stream in (*old.streams.video, *old.streams.audio)
         }
@@ -272,6 +293,48 @@ def write_tags(source: str | os.PathLike[str], target: str | os.PathLike[str], t
                 continue
             packet.stream = streams[packet.stream.index]
             new.mux(packet)
+
+
+def chapters(path: str | os.PathLike[str]) -> list[Chapter]:
+    """Read a file's chapters, in their order.
+
+    Raises
+    ------
+    ViduError
+        The file is missing or holds no video.
+    """
+    with open_media(path) as container:
+        return [
+            Chapter(
+                float(one["start"] * one["time_base"]),
+                float(one["end"] * one["time_base"]),
+                one["metadata"].get("title", ""),
+            )
+            for one in _whole_chapters(container)
+        ]
+
+
+def _whole_chapters(container: Any) -> list[Any]:
+    """Return the chapters as PyAV has them, without those that end before they begin, which no file can be given."""
+    return [one for one in container.chapters() if one["time_base"] and 0 <= one["start"] <= one["end"]]
+
+
+def open_mp4(path: str | os.PathLike[str], *, unit: Fraction) -> Any:
+    """Open an MP4 for writing, ready to be streamed, whose tags may have any name; the same bytes for the same packets.
+
+    Parameters
+    ----------
+    path
+        Where to; it is overwritten.
+    unit
+        What chapters are measured in, in seconds: with FFmpeg's own, a millisecond, none begins on its frame.
+    """
+    check_library("av")
+    import av
+
+    movflags = "+faststart+use_metadata_tags"
+    options = {"movflags": movflags, "fflags": "+bitexact", "movie_timescale": str(unit.denominator)}
+    return av.open(str(Path(path).absolute()), "w", format="mp4", options=options)
 
 
 def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -297,7 +360,7 @@ def append_box(path: str | os.PathLike[str], name: bytes, payload: bytes) -> Non
 
 
 def read_box(path: str | os.PathLike[str], name: bytes) -> bytes | None:
-    """Read the payload of the last ``uuid`` box of this name, None where there is none."""
+    """Read the payload of the last ``uuid`` box of this name, None where there is none of a size that can be read."""
     with Path(path).open("rb") as file:
         return _find_box(file, os.fstat(file.fileno()).st_size, name)
 
@@ -310,7 +373,7 @@ def box_in(data: bytes, name: bytes) -> bytes | None:
 def _find_box(file: Any, size: int, name: bytes) -> bytes | None:
     found = None
     for kind, start, end in _boxes(file, size):
-        if kind == b"uuid" and end - start >= 16:
+        if kind == b"uuid" and 16 <= end - start <= _MAX_BOX:
             file.seek(start)
             if file.read(16) == name:
                 found = file.read(end - start - 16)
@@ -383,7 +446,12 @@ _QUARTER = ("transpose", "cclock_flip")  # along the diagonal from the top left:
 _MAX_HEADER = 50_000_000  # bytes; of an hour's film it has some 2 MB
 
 
-def _turns(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+def upright(turns: Sequence[tuple[str, str]], width: int, height: int) -> tuple[int, int]:
+    """Return the size that frames have once they are turned."""
+    return (height, width) if _QUARTER in turns else (width, height)
+
+
+def turns_of(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     """Return the filters, with their arguments, that put a file's frames upright: none for most."""
     matrix = _display_matrix(Path(path))
     if matrix is None:
@@ -436,21 +504,40 @@ def _inside(box: bytes, kind: bytes, *deeper: bytes) -> Iterator[bytes]:
 
 
 def open_media(path: str | os.PathLike[str]) -> Any:
-    """Open a file with PyAV for reading; one error for all that can be wrong with it."""
+    """Open a video's file with PyAV for reading; one error for all that can be wrong with it."""
+    return _opened(path, "video", _ONLY_FILES)
+
+
+def open_packets(path: str | os.PathLike[str]) -> Any:
+    """Open a video's file as `open_media` does, but quickly, for its packets and its sound: `pix_fmt` isn't known."""
+    return _opened(path, "video", _NO_PICTURE)
+
+
+def open_sound(path: str | os.PathLike[str]) -> Any:
+    """Open a file with sound in it, of any kind that is no list of other files; its errors are those of `open_media`.
+
+    A pipe or a device, on which one could wait for ever, is no such file.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ViduError(f"{os.fspath(path)} is no regular file", remedy="Check the path.")
+    return _opened(path, "audio", _SOUND_FILES)
+
+
+def _opened(path: str | os.PathLike[str], kind: Literal["video", "audio"], options: Mapping[str, str]) -> Any:
     check_library("av")
     import av
 
-    problem = ""
+    what, problem = {"video": "video", "audio": "sound"}[kind], ""
     try:
-        container = av.open(str(Path(path).absolute()), options=_ONLY_FILES)
-        if container.streams.video:
+        container = av.open(str(Path(path).absolute()), options=dict(options))
+        if getattr(container.streams, kind):
             return container
         container.close()
-        problem = "holds no video"
+        problem = f"holds no {what}"
     except FileNotFoundError:
         problem = "does not exist"
     except (av.FFmpegError, OSError) as error:
-        problem = f"can't be read as a video ({error.strerror or type(error).__name__})"
+        problem = f"can't be read as a {what} ({error.strerror or type(error).__name__})"
     raise ViduError(f"{os.fspath(path)} {problem}", remedy="Check the path.")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from .catalogue.field import Field, Role
 from .catalogue.models import DEFAULT, models
 from .catalogue.request import PREVIEW, Medium, Request, quietly
 from .console import printable
-from .errors import ViduError
+from .errors import ViduError, one_line
 from .receipt import Receipt
 from .references.attachment import Attachment
 from .references.makers import MADE_BY
@@ -27,7 +28,11 @@ from .request import DRAFT_ENDING
 RECIPE_TAG = "vidu_nb_recipe"
 RECIPE_FORMAT = 1
 MODEL_FACT = "request_model"  # beside a request's description, where it isn't the default model's
+FILM_FACT = "film"  # of a joined film, in a request's place
 PICTURES_BOX = uuid.UUID("6b6b1a5e-5d0c-4f0e-9d8a-0c6f0f9b7a31").bytes
+_MAX_READ = 20_000_000  # characters of JSON: many times what the longest film has
+_HALVES = re.compile("[\ud800-\udfff]")
+MAX_TITLE = 80  # characters of a caption
 
 
 def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any]:
@@ -40,33 +45,37 @@ def recipe_of(request: Request | None, receipt: Receipt | None) -> dict[str, Any
     return recipe
 
 
-def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
-    """Copy an MP4 with a recipe in its metadata, and the pictures in a box of their own where there are any."""
-    media.write_tags(source, target, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
+def write_recipe(source: Path, target: Path, recipe: dict[str, Any], pictures: Sequence[Any]) -> None:
+    """Copy an MP4 with a recipe in its metadata, and the pictures, as `texts_of` gives them, in a box of their own."""
+    media.write_tags(source, target, recipe_tags(recipe))
+    _append_texts(target, pictures)
+
+
+def recipe_tags(recipe: dict[str, Any]) -> dict[str, str]:
+    """Return the metadata that holds a recipe."""
+    text = json.dumps(recipe, ensure_ascii=False)
+    return {RECIPE_TAG: _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)}  # no metadata takes half a letter
+
+
+def append_pictures(path: Path, pictures: Iterable[Medium]) -> None:
+    """Append the box with a recipe's pictures to an MP4, where there are any."""
+    _append_texts(path, texts_of(pictures))
+
+
+def _append_texts(path: Path, pictures: Sequence[Any]) -> None:
     if pictures:
-        media.append_box(target, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
+        media.append_box(path, PICTURES_BOX, json.dumps(list(pictures)).encode())
 
 
-def write_film(path: Path, recipe: dict[str, Any], pictures: Sequence[Medium]) -> None:
-    """Put a film's recipe into its MP4, which has chapters already, and the pictures into a box of their own."""
-    tagged = path.with_name(f"{path.name}.tagged")
-    try:
-        media.write_tags(path, tagged, {RECIPE_TAG: json.dumps(recipe, ensure_ascii=False)})
-        tagged.replace(path)
-    finally:
-        tagged.unlink(missing_ok=True)
-    if pictures:
-        media.append_box(path, PICTURES_BOX, json.dumps([_for_others(picture) for picture in pictures]).encode())
-
-
-def _for_others(picture: Medium) -> str:
-    return shareable(picture.url) if picture.is_url else picture.url
+def texts_of(pictures: Iterable[Medium]) -> list[str]:
+    """Return pictures, videos and sounds as texts that a file may carry to others."""
+    return [shareable(one.url) if one.is_url else one.url for one in pictures]
 
 
 def with_recipe(picture: bytes, recipe: dict[str, Any]) -> bytes:
     """Return a picture's file with a recipe in its metadata: as much of it as fits there, its pixels untouched."""
     request = recipe.get("request", {})
-    alone = {name: _without_makers(value) for name, value in request.items()}
+    alone = {name: without_makers(value) for name, value in request.items()}
     without = {name: value for name, value in recipe.items() if name != "request"}
     for one in (recipe, {**recipe, "request": alone}, without):
         text = _in_ascii(one)
@@ -75,9 +84,10 @@ def with_recipe(picture: bytes, recipe: dict[str, Any]) -> bytes:
     return picture
 
 
-def _without_makers(value: Any) -> Any:
+def without_makers(value: Any) -> Any:
+    """Return a described parameter without what it remembers of how its pictures were made."""
     if isinstance(value, list):
-        return [_without_makers(one) for one in value]
+        return [without_makers(one) for one in value]
     return {name: one for name, one in value.items() if name != MADE_BY} if isinstance(value, dict) else value
 
 
@@ -98,7 +108,7 @@ def recipe_in(path: Path) -> dict[str, Any]:
     picture = image_file.read(path)
     text = media.read_tags(path).get(RECIPE_TAG) if picture is None else image_file.read_text(picture, RECIPE_TAG)
     try:
-        recipe = json.loads(text or "")
+        recipe: Any = json.loads(text or "") if len(text or "") <= _MAX_READ else None
         version = int(recipe["format"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return {}
@@ -123,9 +133,29 @@ def read_recipe(path: Path) -> tuple[Request | None, Receipt | None]:
     return request_from(recipe["request"], pictures, model=recipe.get(MODEL_FACT)), receipt
 
 
+def film_in(path: Path) -> dict[str, Any]:
+    """Return what the recipe of a joined film's file tells of the film, under its name; empty for any other file."""
+    with contextlib.suppress(ViduError):
+        facts = recipe_in(path).get(FILM_FACT)
+        if isinstance(facts, dict) and isinstance(facts.get("scenes"), list):
+            return {FILM_FACT: facts}
+    return {}
+
+
+def _film_labels(path: Path) -> list[str]:
+    """Return a joined film's title, how many scenes it has, and its length; nothing for any other file."""
+    with contextlib.suppress(ViduError):
+        if facts := film_in(path).get(FILM_FACT):
+            many, title = len(facts["scenes"]), facts.get("title")
+            titled = [one_line(title, MAX_TITLE)] if title and isinstance(title, str) else []
+            length = f"{media.probe(path).duration:.1f}".removesuffix(".0")
+            return [*titled, f"film of {many} scene{'s' if many != 1 else ''}", f"{length} s"]
+    return []
+
+
 def caption_of(path: Path, request: Request | None, receipt: Receipt | None) -> str:
     """Return what a clip or a picture is called in a line of plain text: its shape, seed, engine and cost."""
-    parts = [path.name] if request is None else request.labels(seed=seed_of(request, receipt))
+    parts = request.labels(seed=seed_of(request, receipt)) if request else _film_labels(path) or [path.name]
     if receipt:
         what = "draft preview" if receipt.model.endswith(DRAFT_ENDING) else "preview"
         parts.append(f"{what}, free" if is_preview(receipt) else f"{receipt.engine}, {receipt.cost_label}")

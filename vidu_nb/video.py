@@ -9,15 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import image_file, media
-from .animated import WRITERS
+from .animated import FPS, SIDE, WRITERS, checked_side
 from .catalogue.request import PREVIEW_VERSION, Request
 from .chain import Chain, chain_of
+from .console import print_line
 from .files import expanded, remove_parts, shown_path, write_atomically
 from .folders import copy_target
 from .pictures import Picture
 from .player import Player
 from .receipt import Receipt
-from .recipe import caption_of, is_preview, read_recipe, recipe_of, seed_of, write_recipe
+from .recipe import (
+    caption_of,
+    film_in,
+    is_preview,
+    media_in,
+    read_recipe,
+    recipe_of,
+    seed_of,
+    texts_of,
+    write_recipe,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +51,7 @@ class Video:
     path : pathlib.Path
         The MP4.
     request : Request or None
-        What was asked; None where the file has no recipe.
+        What was asked; None where the file has no recipe, and for a film's joined clip.
     receipt : Receipt or None
         What the service reported; None where the file has no recipe.
 
@@ -126,11 +137,12 @@ class Video:
         """Return the frame at `at` seconds, or the last, as a PIL image of at most `side` px on the longer side."""
         return media.poster(self.path, at=at, side=side)
 
-    def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
+    def save(self, path: str | os.PathLike[str], *, references: bool = True, side: int = SIDE) -> Path:
         """Save a copy: an MP4 that carries its recipe, or a small animated picture without one.
 
-        An MP4 is the whole clip, with request and receipt as a metadata tag that ffprobe shows. GIF and WebP are for
-        slides and README files: silent, 12 frames a second, 480 px on the longer side.
+        An MP4 is the whole clip, with request and receipt as a metadata tag that ffprobe shows; a film's has its scenes
+        there, and its chapters. GIF and WebP are for slides and README files: silent, 12 frames a second; how many
+        pixels and bytes one has is printed.
 
         Parameters
         ----------
@@ -139,8 +151,10 @@ class Video:
             A folder, there already or written with a slash at its end, gets the clip under its name in the archive;
             folders are made where they are missing.
         references
-            Put the reference pictures into an MP4 as well, so that `load` gives the whole request back. False leaves
-            them out, for a clip that goes to strangers.
+            Put the reference pictures into an MP4 as well, so that `load` gives the whole request or film back. False
+            leaves them out, for a clip that goes to strangers.
+        side
+            Longer side of a GIF or WebP in pixels at most, 16 to 1920.
 
         Returns
         -------
@@ -150,29 +164,35 @@ class Video:
         Raises
         ------
         InvalidRequest
-            The name has another ending, or the place is inside an archive, whose files stay as they came.
+            The name has another ending, the place is inside an archive, whose files stay as they came, or `side` is
+            wrong.
         ViduError
             The clip's own file has gone or is damaged.
         OSError
             The copy can't be written there.
         """
+        side = checked_side(side)
         target = copy_target(path, COPIES, made=self.path)
         remove_parts(target.parent)
-
-        def write(part: Path) -> None:
-            if animated := WRITERS.get(target.suffix.lower()):
-                animated(self.path, part)
-                return
-            original = (self.receipt and self.receipt.original) or self.receipt
-            pictures = self.request.media if references and self.request else ()
-            write_recipe(self.path, part, recipe_of(self.request, original), pictures)
-
-        write_atomically(target, write)
+        if animated := WRITERS.get(target.suffix.lower()):
+            sizes: list[tuple[int, int]] = []
+            write_atomically(target, lambda part: sizes.append(animated(self.path, part, side=side)))
+            width, height = sizes[0]
+            megabytes = target.stat().st_size / 1e6
+            print_line(f"{target.name}: {megabytes:.1f} MB, {width}x{height} px, {FPS} frames a second")
+        else:
+            write_atomically(target, lambda part: self._write_copy(part, references=references))
         return target.resolve()
 
+    def _write_copy(self, target: Path, *, references: bool) -> None:
+        original = (self.receipt and self.receipt.original) or self.receipt
+        film = {} if self.request else film_in(self.path)
+        pictures = (media_in(self.path) if film else self.request and texts_of(self.request.media)) or ()
+        write_recipe(self.path, target, recipe_of(self.request, original) | film, pictures if references else ())
+
     def recipe(self) -> dict[str, Any]:
-        """Return request and receipt as JSON-ready values; the pictures by name, size and hash."""
-        return recipe_of(self.request, self.receipt)
+        """Return request and receipt, or a film's scenes, as JSON-ready values; the pictures by name, size and hash."""
+        return recipe_of(self.request, self.receipt) | ({} if self.request else film_in(self.path))
 
     def chain(self) -> Chain:
         """Return how this clip was made, with the pictures that models made for it: the steps from first to last.

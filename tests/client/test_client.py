@@ -232,3 +232,24 @@ def test_a_client_that_could_not_be_made_can_be_shown():
         Client(KEY, price_usd="half")
     frames = [entry.frame.f_locals for entry in caught.traceback]
     assert [repr(made) for frame in frames for made in frame.values() if isinstance(made, Client)]
+
+
+def test_a_random_seed_may_be_paid_for_once(client, faults):
+    """Whoever asks for it so: many at a time get one clip, and later what is kept, of several the newest."""
+    request = asking("good_slow", seed=0)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: client.make_once(request).receipt.sha256, range(8)))
+    assert (len(set(made)), len(faults.posts())) == (1, 1)
+    newest = client.generate(request).receipt.sha256
+    assert client.make_once(request).receipt.sha256 == newest != made[0]
+    assert [one.receipt.sha256 for one in client.takes(request)] == [made[0], newest]
+    assert len(faults.posts()) == 2
+
+
+def test_a_lost_call_with_a_random_seed_is_not_repeated_behind_anybodys_back(client, faults):
+    """As for any other request: what may have been billed is asked for again only where somebody says so."""
+    request = asking("reset_after_body", seed=0)
+    for _ in range(2):
+        with pytest.raises(errors.OutcomeUnknown):
+            client.make_once(request)
+    assert len(faults.posts()) == 1

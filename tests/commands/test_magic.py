@@ -76,6 +76,23 @@ def test_a_list_of_pictures_is_spliced_in(shell, photo):
 
 
 @pytest.mark.usefixtures("paid")
+@pytest.mark.parametrize("kind", ["cast", "mapping", "folder", "path"])
+def test_a_cast_is_named_by_its_variable_or_its_folder(shell, photo, tmp_path, kind):
+    """`--cast` takes what a variable holds, or a folder; the cell's text mentions names, and `-r` follows them."""
+    cast = vidu.Cast(wave=photo)
+    folder = cast.save(tmp_path / "people")
+    shell.user_ns["people"] = {"cast": cast, "mapping": {"wave": photo}, "folder": str(folder), "path": folder}[kind]
+    for line in ("--cast $people", "--cast people", "--cast=$people -r wave.png"):
+        request = run(shell, f"{line} {CHEAP}", "A @wave, zoom in.").request
+        assert request.prompt == "A wave (image 1), zoom in."
+        assert [one.name for one in request.references] == ["wave", "wave.png"][: 2 if "-r" in line else 1]
+    with pytest.raises(InvalidRequest, match="@boat: nobody in the cast"):
+        run(shell, f"--cast $people {CHEAP}", "A @boat.")
+    with pytest.raises(UsageError, match=r"--cast \$nobody: there is no variable nobody"):
+        run(shell, "--cast $nobody", "A @wave.")
+
+
+@pytest.mark.usefixtures("paid")
 def test_names_are_expanded_and_nothing_is_evaluated(shell):
     """Variables give their text, in the prompt and in options; prices, braces and unknown names stay as they are."""
     shell.user_ns.update(what="wave", number=3, ratio="1:1")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,20 @@ def test_a_clip_gets_a_name_whatever_was_asked(tmp_path, request_said):
     assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
 
+def test_takes_stand_in_the_order_in_which_they_came(client):
+    """Whatever their names are: one that was removed leaves its name to a later one."""
+    made = [client().generate(REQUEST, fresh=True) for _ in range(2)]
+    for path in (made[0].path, made[0].path.with_suffix(".json")):
+        path.unlink()
+    later = made[1].path.with_suffix(".json")
+    told = json.loads(later.read_text())
+    told["receipt"]["created_at"] = "2026-01-01T00:00:00+00:00"
+    later.write_text(json.dumps(told))
+    newest = client().generate(REQUEST, fresh=True)
+    assert newest.path == made[0].path
+    assert [one.path for one in client().takes(REQUEST)] == [made[1].path, newest.path]
+
+
 def test_the_keys_that_are_kept_are_told_without_opening_a_file(client, monkeypatch):
     """The names alone say which requests may be answered: ratio, seed and the beginning of the key."""
     assert client().archive.keys(client().engine) == set()
@@ -418,6 +433,15 @@ def aged(path, seconds=ABANDONED_S + 60):
     path.write_bytes(b"half a cl")
     os.utime(path, (time.time() - seconds,) * 2)
     return path
+
+
+def test_takes_that_land_at_the_same_moment_are_all_kept(client):
+    """Other takes run side by side: each clip that was paid for has its own place, however many come at once."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: client().generate(REQUEST, fresh=True), range(24)))
+    kept = client().takes(REQUEST)
+    assert len({video.path for video in made}) == 24
+    assert {video.receipt.sha256 for video in made} == {video.receipt.sha256 for video in kept}
 
 
 def test_takes_leave_no_locks(client, tmp_path):

@@ -249,6 +249,33 @@ def test_a_runner_takes_any_sequence_of_requests(client):
     assert (progress.done, progress.landed, progress.failed, progress.spent_usd) == (3, 2, 1, 1.0)
 
 
+def test_a_request_waits_for_the_one_that_it_is_made_of(client, faults):
+    """However many threads there are; where that one fails it is never asked for, and the others go on."""
+    requests = [vidu.VideoRequest(prompt=f"A cat, {n}{end}", references=CAT) for n, end in enumerate(ENDS)]
+    runner = Runner(requests, client, workers=6, after={1: 0, 2: 1, 4: 3, 5: 4})
+    runner.start()
+    assert runner.wait(20)
+    assert {index: type(one).__name__ for index, one in sorted(runner.results.items())} == {
+        0: "Video", 1: "Video", 2: "Video", 3: "BadRequest",
+    }  # fmt: skip
+    order = [seen.prompt[7] for seen in faults.posts()]
+    assert order.index("0") < order.index("1") < order.index("2")
+    assert runner.progress.reason == ""
+
+
+ENDS = ("", "", "", " [fault:status_400]", "", "")
+
+
+def test_what_waits_for_another_ends_with_the_run(client):
+    """Stopped, it is not asked for, though what it waits for lands; no thread is left."""
+    requests = [vidu.VideoRequest(prompt=f"A cat, {n} [fault:good_slow]", references=CAT) for n in range(2)]
+    runner = Runner(requests, client, workers=2, after={1: 0})
+    runner.start()
+    runner.stop("enough")
+    assert runner.wait(20)
+    assert 1 not in runner.results
+
+
 def test_stopping_a_run_that_has_ended_changes_nothing(client):
     """Only what is still to come can be stopped."""
     runner = Runner(vidu.Plan.of("A cat", CAT, seed=[1, 2]), client)

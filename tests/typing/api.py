@@ -12,6 +12,8 @@ from PIL.Image import Image
 
 import vidu_nb as vidu
 from vidu_nb.catalogue.request import Request
+from vidu_nb.measures.film_consistency import FilmConsistency
+from vidu_nb.measures.film_framing import FilmFraming
 
 PROMPT = "A cat naps on a sofa, slow push in. Then it looks up, close-up."
 
@@ -98,10 +100,48 @@ def going_wide() -> list[vidu.Video]:
     return list(swept.videos)
 
 
-def measuring(a: vidu.Video, b: vidu.Video) -> None:
+def casting(picture: Image, folder: Path) -> vidu.Cast:
+    """Names with pictures, which prompts mention."""
+    cast = vidu.Cast(anna=["anna1.jpg", picture], cafe=folder / "cafe.jpg")
+    assert_type(cast["anna"], tuple[vidu.Reference, ...])
+    assert_type(vidu.Cast({"red-car": picture}, anna=picture), vidu.Cast)
+    assert_type(cast.save(folder), Path)
+    assert_type(vidu.Cast.load("people"), vidu.Cast)
+    assert_type(cast.mentioned("@anna waves"), tuple[str, ...])
+    assert_type(cast.replace(ben=picture).without("anna"), vidu.Cast)
+    assert_type(vidu.generate("@anna waves", cast, seed=7), vidu.Video)
+    assert_type(vidu.preview("@anna waves", [cast, picture]), vidu.Video)
+    assert_type(vidu.sweep(["@anna waves", "In the @cafe"], cast, seed=[1, 2]), vidu.Sweep)
+    assert_type(vidu.Plan.of("@anna waves", [[cast], [cast, picture]]), vidu.Plan)
+    for name, pictures in cast.items():
+        assert_type((name, pictures[0]), tuple[str, vidu.Reference])
+    return cast
+
+
+def filming(cast: vidu.Cast, story: Path) -> Path:
+    """Scenes that share a cast: written, previewed, priced, paid for, chosen from, and handed on."""
+    scene = vidu.Scene("She walks to @cafe.", title="Outside", seed=7, continues=True)
+    assert_type(scene.replace(seed=8, continues=False).prompt, str)
+    film = vidu.Film(["@anna wakes up.", scene], cast=cast, aspect_ratio="16:9", seed=42, music="film", dissolve=0.5)
+    assert_type(film[1], vidu.Scene)
+    assert_type(film.replace(1, prompt="She runs.").insert(0, "A door.").move(0, 2).without(1), vidu.Film)
+    assert_type(film.priced().price_usd, float | None)
+    assert_type(film.preview(quality="draft"), vidu.Video)
+    assert_type(film.shoot(budget_usd=3, confirm=True, fresh=[1]), vidu.Film)
+    assert_type(film.video, vidu.Video)
+    assert_type(film.videos, list[vidu.Video])
+    assert_type(film.takes(1), list[vidu.Video])
+    assert_type(vidu.Film.from_text("story.md", cast=cast, title="A morning"), vidu.Film)
+    assert_type(vidu.Film.from_text(story, cast={"anna": "anna.jpg"}), vidu.Film)
+    return film.save("film.otio")
+
+
+def measuring(a: vidu.Video, b: vidu.Video, film: vidu.Film) -> None:
     """Figures of clips."""
     assert_type(vidu.consistency(a), vidu.Consistency)
     assert_type(vidu.framing(a), vidu.Framing)
+    assert_type(vidu.consistency(film), FilmConsistency)
+    assert_type(vidu.framing(film), FilmFraming)
     vidu.reproduces(a, b)
 
 

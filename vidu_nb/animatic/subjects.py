@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..catalogue.field import MANY
 from ..catalogue.request import Medium, Request
 from ..references.attachment import Attachment
+from ..references.last_frame import LAST_FRAME
+from ..references.reference import Reference
 from .attachments import FRAMES
 
 
@@ -35,6 +38,13 @@ class Subject:
     def is_video(self) -> bool:
         """Whether it moves."""
         return isinstance(self.medium, Attachment)
+
+    @property
+    def who(self) -> str:
+        """Whom of a cast it shows, or that it is another clip's last frame; empty for all others."""
+        if self.medium.name == LAST_FRAME:
+            return LAST_FRAME
+        return self.medium.member if isinstance(self.medium, Reference) else ""
 
 
 def subjects_of(request: Request) -> tuple[Subject, ...]:
@@ -80,9 +90,41 @@ def mentioned(text: str, mentions: tuple[str, ...]) -> list[tuple[int, int]]:
         if not mention:
             continue
         words = re.sub(r"(?<=[^\W\d_])(?=\d)", "\0", mention)  # between letters and their number there may be a space
-        pattern = re.escape(words).replace("\0", r"\s?")
-        ends = re.search(r"\w\Z", mention, re.ASCII)
-        begins = re.match(r"\w", mention, re.ASCII)
-        pattern = f"{'(?<![A-Za-z0-9_])' if begins else ''}{pattern}{'(?![A-Za-z0-9_])' if ends else ''}"
+        pattern = _apart(mention, re.escape(words).replace("\0", r"\s?"))
         found += [(hit.start(), number) for hit in re.finditer(pattern, text, re.IGNORECASE)]
     return sorted(found)
+
+
+def phrases_of(subjects: Iterable[Subject], name_pictures: Callable[[str, Sequence[int]], str]) -> Mapping[str, str]:
+    """Return whom of a cast each phrase of a prompt means, by the phrase: ``anna (image 1, image 2)`` means anna.
+
+    Parameters
+    ----------
+    subjects
+        Those of the request.
+    name_pictures
+        `Model.name_pictures`, which wrote the phrases.
+    """
+    numbers: dict[str, list[int]] = {}
+    for number, one in enumerate((one for one in subjects if not one.is_video), 1):
+        numbers.setdefault(one.who, []).append(number)
+    return {phrase: who for who, places in numbers.items() if who and (phrase := name_pictures(who, places))}
+
+
+def in_plain_words(text: str, phrases: Mapping[str, str]) -> str:
+    """Return a text with names in the place of the phrases that a model wants.
+
+    >>> in_plain_words("Image1, Image2 waves at Image12.", {"Image1, Image2": "anna"})
+    'anna waves at Image12.'
+    """
+    if not phrases:
+        return text
+    longest_first = sorted(phrases, key=len, reverse=True)
+    pattern = "|".join(_apart(phrase, re.escape(phrase)) for phrase in longest_first)
+    return re.sub(pattern, lambda found: phrases[found[0]], text)
+
+
+def _apart(words: str, pattern: str) -> str:
+    """Return a pattern for words that are no part of others: image1 is none of image12."""
+    begins, ends = re.match(r"\w", words, re.ASCII), re.search(r"\w\Z", words, re.ASCII)
+    return f"{'(?<![A-Za-z0-9_])' if begins else ''}{pattern}{'(?![A-Za-z0-9_])' if ends else ''}"

@@ -32,6 +32,7 @@ VISIBLE = (
     "\U000e0000-\U000e0fff]"
 )
 _SHOWN = 40  # characters of a bad value that an error shows
+_SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 _JSON_TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
@@ -171,6 +172,19 @@ class Field:
             "boolean": _checked_boolean,
         }[self.type]
         return _sendable(check(value))
+
+    def read(self, text: Any) -> Any:
+        """Return a text as a value of this type; as it is where it is no such value, for `check` to judge."""
+        if not isinstance(text, str):
+            return text
+        if self.type == "boolean":
+            return _SWITCHES.get(text.lower(), text)
+        for kind in {"integer": (int,), "number": (int, float)}.get(self.type, ()):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
 
     def schema(self) -> dict[str, Any]:
         """Return the value as JSON Schema, but for pictures, whose limits the caller knows."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from ..files import read_regular, reason
-from ..references.cast import number_phrase
+from ..references.mentions import number_phrase
 from . import model_file
 from .field import Field, Role, entry, whole
 from .model_file import FRAME_SIDE, MOST, Returns

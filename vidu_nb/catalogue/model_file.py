@@ -8,13 +8,13 @@ import keyword
 import math
 import re
 import string
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from ..errors import InvalidRequest, one_line
 from .field import MEDIA, Field, Role, Type, either
 from .request import DRAFT_ENDING, Request
+from .toml_lines import TomlError, line_of, parse
 
 Returns = Literal["video", "image"]
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -22,8 +22,6 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that needs no quotes
 FRAME_SIDE = 8192  # px
 MOST = 1e6  # US dollars, seconds, and what a price is multiplied by
-_DEPTH = 3  # of the tables of a file: [fields], a parameter, its sizes
-_LONGEST = 100  # lines of one statement, beyond which a file's lines are not told apart
 
 #: What may stand in a file, and of which kind it is.
 _TOP: dict[str, tuple[type, ...]] = {
@@ -83,55 +81,13 @@ def read(text: str, where: str) -> dict[str, Any]:
     """
     text = text.replace("\r\n", "\n")
     try:
-        return _facts(tomllib.loads(text))
+        return _facts(parse(text))
     except _Wrong as error:
         place = ".".join(key if _BARE.fullmatch(key) else json.dumps(key) for key in error.where)
-        line, problem = _line_of(text, error.where), f"{place}: {error}"
-    except RecursionError:
-        line, problem = 1, "is nested too deeply"
-    except ValueError as error:  # of tomllib; a number of thousands of digits is one of Python's own
-        found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
-        what, at, column = found.groups() if found else (str(error), None, None)
-        line = int(at) if at else text.count("\n") + 1
-        problem = f"is not TOML: {what}{f' (column {column})' if column else ''}"
+        line, problem = line_of(text, error.where), f"{place}: {error}"
+    except TomlError as error:
+        line, problem = error.line, str(error)
     raise InvalidRequest(f"{where}, line {line}: {one_line(problem)}", field="model")
-
-
-def _line_of(text: str, where: tuple[str, ...]) -> int:
-    """Return the number of the line that a key stands in; where it is missing, its table's, or else the first."""
-    found: dict[tuple[str, ...], int] = {(): 1}
-    for line, path in _keys(text):
-        found.setdefault(path, line)
-    return next(found[where[:depth]] for depth in range(len(where), -1, -1) if where[:depth] in found)
-
-
-def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield each key of a valid file with the tables that it stands in, and the line where its statement begins.
-
-    A statement is the fewest lines that are TOML by themselves.
-    """
-    table: tuple[str, ...] = ()
-    lines, begin = text.split("\n"), 0
-    for end in range(1, len(lines) + 1):
-        statement = "\n".join(lines[begin:end])
-        try:
-            parsed = tomllib.loads(statement)
-        except (ValueError, RecursionError):
-            if end - begin > _LONGEST:
-                return
-            continue
-        is_header = statement.lstrip().startswith("[")
-        paths = list(_paths(parsed, () if is_header else table))
-        yield from ((begin + 1, path) for path in paths)
-        table = paths[-1] if is_header else table
-        begin = end
-
-
-def _paths(tables: dict[str, Any], within: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for key, value in tables.items():
-        yield (*within, key)
-        if isinstance(value, dict) and len(within) < _DEPTH:
-            yield from _paths(value, (*within, key))
 
 
 def _facts(payload: dict[str, Any]) -> dict[str, Any]:

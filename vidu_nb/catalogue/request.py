@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from pydantic_core import ErrorDetails
 from ..errors import InvalidRequest
 from ..references.attachment import Attachment
 from ..references.cast import holds_cast, spread_cast
-from ..references.reference import Reference, as_references
+from ..references.reference import Reference, as_references, of_cast
 from .field import MANY, Field, Role, entry
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
 PREVIEW_VERSION = 3  # of the local engine's clips: raised when they change, so that none of an older engine replays
 Medium = Reference | Attachment
 DRAFT_ENDING = "-draft"  # of the preview engine's quicker, smaller siblings; no other service has them
+_MEMBER = re.compile(r"@([^\s.]+?)(?: \d+)?")  # as a cast names its pictures; a file's name has a dot
 _SHOWN = 60  # characters of a text that a repr shows
 _warns = ContextVar("_warns", default=True)
 
@@ -147,7 +149,7 @@ class Request(BaseModel):
         body
             The parsed JSON.
         names
-            The pictures' names, where they are known.
+            The pictures' names, where they are known, as `media_names` tells them.
 
         Raises
         ------
@@ -245,7 +247,7 @@ class Request(BaseModel):
             if identifies(self.of.fields[name], value)
         }
         if engine == PREVIEW:
-            asked["names"] = [one.name for one in self.media]  # the preview engine reads them
+            asked["names"] = media_names(self)
             asked["engine_version"] = PREVIEW_VERSION
         model = self.of.slug if model is None else model
         canonical = json.dumps({"engine": engine, "model": model, "request": asked, "version": 1}, sort_keys=True)
@@ -331,6 +333,11 @@ def identifies(field: Field, value: Any) -> bool:
     return not field.added or value != field.sent_default
 
 
+def media_names(request: Request) -> list[str]:
+    """Return the names that the preview engine reads beside the API's body; those of a cast have an @ before them."""
+    return [f"@{one.name}" if isinstance(one, Reference) and one.member else one.name for one in request.media]
+
+
 def _many(value: Any) -> tuple[Medium, ...]:
     return value if isinstance(value, tuple) else () if value is None else (value,)
 
@@ -340,9 +347,9 @@ def spread(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     if "references" not in parameters or "references" in model.by_parameter:
         return parameters
     free = [one for one in model.media if one.type == "picture" and one.parameter not in parameters]
-    if not free:
-        return parameters  # an unknown parameter, and refused as such
     rest = {name: value for name, value in parameters.items() if name != "references"}
+    if not free:  # what there is, is an unknown parameter, and refused as such
+        return rest if parameters["references"] == [] else parameters
     found = as_references(parameters["references"], most=len(free), animated=[one.animated for one in free])
     return rest | {one.parameter: picture for one, picture in zip(free, found, strict=False)}
 
@@ -364,9 +371,26 @@ def with_cast(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     if prompt is None:
         message = f"{given}: a prompt mentions a cast, and {model.slug} takes none: pass the pictures themselves"
         raise InvalidRequest(message, field=given)
-    most = field.most if field else sum(one.type == "picture" for one in model.media)
+    singles = [one for one in model.media if one.type == "picture" and one.parameter not in parameters]
+    most = field.most if field else len(singles)
+    least = int(field.required if field else any(one.required for one in singles))
     asked = prompt.name if prompt.name in parameters else prompt.parameter
-    return spread_cast(parameters, prompt=asked, references=given, name_pictures=model.name_pictures, most=most)
+    written = spread_cast(
+        parameters, prompt=asked, references=given, name_pictures=model.name_pictures, least=least, most=most
+    )
+    _check_grown(prompt, parameters.get(asked), written.get(asked))
+    return written
+
+
+def _check_grown(field: Field, before: Any, after: Any) -> None:
+    """Say that a prompt is too long only since the cast's names are written out."""
+    most = field.max_length if field.sure else None
+    if most is not None and isinstance(before, str) and len(before.strip()) <= most < len(after.strip()):
+        grown = (
+            f"{len(before.strip()):,} characters become {len(after.strip()):,} with the cast's names as they are sent"
+        )
+        message = f"{field.parameter}: {grown}, as 'anna (image 1)': the limit is {most:,}"
+        raise InvalidRequest(message, field=field.parameter)
 
 
 def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:
@@ -381,7 +405,10 @@ def _from_wire(field: Field, given: object, names: Iterator[str]) -> Any:
     for i, text in enumerate(texts):
         where = f"{field.name}[{i}]" if field.type in MANY else field.name
         try:
-            found.append(make(text, name=next(names, "")))
+            name = next(names, "")
+            made: Any = make(text, name=name)
+            member = _MEMBER.fullmatch(name) if isinstance(made, Reference) else None
+            found.append(of_cast(made, member[1], name[1:]) if member else made)
         except InvalidRequest as error:
             message = error.message
         else:

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, get_args, overload
+from typing import get_args, overload
 
 from ..catalogue.field import plain
 from ..catalogue.model import Model
@@ -21,25 +21,19 @@ from ..receipt import number
 from ..request import MODEL, Quality, VideoRequest
 from ..storage.archive import Archive, Made
 from ..storage.budget import Budget
+from ..storage.journal import Attempt
 from ..storage.maintenance import nearest
 from ..video import Video
 from .account import Credits, Pending
 from .collect import Collection
 from .engines import Engine, choose_engine, preview_engine
 from .recover import Recovery
-from .session import Mode, Session, Uploads
+from .session import Errand, Mode, Session, Uploads
 from .submit import Submission
 
 ENV_PRICE = "VIDU_NB_PRICE_USD"
 PRICE_USD = 0.5  # what a clip cost when this was written; each answer's x-cost is the truth
 TIMEOUT = 600.0  # s; a clip takes about 120
-
-
-class Waiting(NamedTuple):
-    """A call that a service's queue has: its request's key, and its id in the journal."""
-
-    key: str
-    id: str
 
 
 class Client:
@@ -327,10 +321,27 @@ class Client:
                 "offline: fresh=True pays for another take, and offline=True never calls out: pass one of the two",
                 field="offline",
             )
+        replays = not fresh and (not request.is_random or offline)
+        return self._make(request, replays=replays, again=again, offline=offline)
+
+    def make_once(self, request: Request) -> Made:
+        """Make a clip or pictures, or replay what is kept, of a request with a random seed as well.
+
+        Of two threads or kernels that ask at once, one pays, and the other gets the same. Errors are those of
+        `generate`.
+
+        >>> from PIL import Image
+        >>> wall = VideoRequest(prompt="A wall", references=Image.new("RGB", (256, 256)), aspect_ratio="1:1", seed=0)
+        >>> client = Client.preview(quality="draft")
+        >>> client.make_once(wall).path == client.make_once(wall).path
+        True
+        """
+        return self._make(request, replays=True, again=False, offline=False)
+
+    def _make(self, request: Request, *, replays: bool, again: bool, offline: bool) -> Made:
         session, check = self._session, self._session.cancellation_check()
         request = self.archive.recognise(request)
         key = self.archive.key_of(request, engine=self.engine, model=self.name_of(request.model))
-        replays = not fresh and (not request.is_random or offline)
         if replays and (video := session.find(key, request)):
             return video
         if offline:
@@ -354,25 +365,33 @@ class Client:
                 session.notify(f"{error.message}: the service's record has it.")
             return Collection(session, found, check).run(request)
 
-    def begin(self, request: Request, *, again: bool = False) -> Made | Waiting:
-        """Ask as `generate` does, and don't wait for a queued clip: `advance` brings it, at no further cost.
+    def begin(self, request: Request, errand: Errand, *, fresh: bool = False) -> Made | None:
+        """Ask as `generate` does, and don't wait for a queued clip: None then, and `advance` brings it at no cost.
+
+        Parameters
+        ----------
+        request
+            What to make.
+        errand
+            What the call is made for: its mark finds the call in the archive's journal.
+        fresh
+            Pay for another take, though one may be cached.
 
         Raises
         ------
         ViduError
             As for `generate`.
         """
+        client = self._over(replace(self._session, waits=0.0, errand=errand))
         try:
-            return self._impatient().generate(request, again=again)
+            return client.generate(request, fresh=fresh)
         except OutcomeUnknown as error:
             if not error.fetchable:
                 raise
-            request = self.archive.recognise(request)
-            key = self.archive.key_of(request, engine=self.engine, model=self.name_of(request.model))
-            return Waiting(key, self.archive.journal.attempts_for(key)[-1].id)
+            return None
 
-    def advance(self, call: Waiting) -> Made | None:
-        """Take one step of a call that `begin` left waiting: return what it made, None while it is not made.
+    def advance(self, attempt: Attempt) -> Made | None:
+        """Take one step of a call that is not closed: return what it made, None while it is not made.
 
         Raises
         ------
@@ -380,13 +399,18 @@ class Client:
             As for `generate`.
         """
         try:
-            return self._impatient()._recovery.collect(*call)  # noqa: SLF001
+            return self.impatient()._recovery.collect(attempt)  # noqa: SLF001
         except OutcomeUnknown as error:
-            if error.fetchable:
-                return None
-            raise
+            if not error.fetchable:
+                raise
+            return None
 
-    def _impatient(self) -> Client:
+    def impatient(self) -> Client:
+        """Make a client of the same engine, archive and budgets that waits for nothing that a queue makes.
+
+        >>> Client("an-invented-key").impatient().engine
+        'segmind'
+        """
         return self._over(replace(self._session, waits=0.0))
 
     def takes(self, request: Request) -> list[Made]:

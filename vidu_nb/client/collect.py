@@ -333,7 +333,7 @@ class Collection:
         error = self.session.refusal(replace(answer, status=422), self.attempt)
         cost = number(metrics_in(answer.body).get("x-cost")) or 0.0
         error.billed = "yes" if cost else "no"
-        self._note("settled" if cost else "not charged", reason=error.message, billed=bool(cost))
+        self._note("settled" if cost else "not charged", reason=error.message, billed=bool(cost), cost_usd=cost)
         self.session.correct(self.attempt, cost)
         return error
 

@@ -1,4 +1,4 @@
-"""The command line: ``vidu-nb generate | preview | picture | sweep | models | show | credits | calls | archive | ...``.
+"""The command line: ``vidu-nb generate | preview | picture | film | sweep | models | show | credits | calls | ...``.
 
 Facts go to standard output (as JSON with ``--json``), progress and errors to standard error. Exit status: 0 success,
 1 a failure reported in one line, 2 wrong usage, 130 interrupted.
@@ -86,9 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "generate", _generate, "make a clip: paid with a key, a free preview without", _request_options)
     _add(commands, "preview", _preview, "make a free local preview, with or without a key", _request_options)
     _add(commands, "picture", _picture, "make a picture: paid with a key, a free preview without", _picture_options)
+    _add(commands, "film", _film, "preview a film of a text file, or pay for its scenes", _film_options)
     _add(commands, "sweep", _sweep, "make a clip for every combination of several values", _sweep_options)
     _add(commands, "models", _models, "list the models, or what can be asked of one", _models_options)
-    _add(commands, "show", _show, "show a clip's or a picture's format, its request and its receipt", _show_options)
+    _add(commands, "show", _show, "show a clip's, a picture's or a film's format and what made it", _show_options)
     _add(commands, "credits", _credits, "show the account's balance", _json_option)
     _add(commands, "calls", _calls, "list, fetch or close paid calls whose clip has not arrived", _calls_options)
     _add(commands, "archive", _archive, "list, verify, export or delete clips in the archive", _archive_options)
@@ -143,6 +144,12 @@ def _models_options(command: argparse.ArgumentParser) -> None:
     _json_option(command)
 
 
+def _film_options(command: argparse.ArgumentParser) -> None:
+    from .film import film_options
+
+    film_options(command)
+
+
 def _sweep_options(command: argparse.ArgumentParser) -> None:
     from .options import swept_options
 
@@ -162,7 +169,7 @@ def _sweep_options(command: argparse.ArgumentParser) -> None:
 
 
 def _show_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", help="a clip (MP4), or a picture that was saved")
+    command.add_argument("file", help="a clip or a film (MP4), or a picture that was saved")
     _json_option(command)
 
 
@@ -292,6 +299,12 @@ def _noun(made: Any) -> str:
     return "clip" if isinstance(made, Video) else "picture"
 
 
+def _film(arguments: argparse.Namespace) -> None:
+    from .film import run_film
+
+    run_film(arguments)
+
+
 def _sweep(arguments: argparse.Namespace) -> None:
     from ..catalogue.models import models
     from ..client.client import Client
@@ -373,9 +386,15 @@ def _models(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from ..video import Video, load
+    from ..films.film import Film
+    from ..films.loading import load
+    from ..video import Video
+    from .film import show_film
 
     made = load(arguments.file)
+    if isinstance(made, Film):
+        show_film(made, as_json=arguments.json)
+        return
     info = asdict(made.info) if isinstance(made, Video) else dict(zip(("width", "height"), made.size, strict=True))
     if arguments.json:
         write(json.dumps({"path": str(made.path), "info": info, **made.recipe()}, indent=1))

@@ -22,7 +22,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from ..catalogue.models import models
 from ..client.client import Client
 from ..console import printable
-from .options import assignment, check_output, picture, request_from, request_options, save
+from .options import assignment, cast_folder, check_output, picture, request_from, request_options, save
 
 _EXAMPLE = "%%vidu -r cat.jpg --seed 7\nA cat naps. Then it looks up."
 _DESCRIPTION = (
@@ -30,7 +30,8 @@ _DESCRIPTION = (
 )
 _EPILOG = """\
 $name stands for a variable: in the prompt and in options for its text, as a picture (-r $name) for the path, bytes,
-PIL image, array or Reference itself, or for a list of them, as a value (--set NAME=$name) for whatever it holds.
+PIL image, array or Reference itself, or for a list of them, as --cast $name for a Cast or a folder, as a value
+(--set NAME=$name) for whatever it holds.
 $$ is a dollar sign; where there is no such variable, the text stays as it is.
 """
 
@@ -109,6 +110,9 @@ def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:
     def picture_of(text: str) -> Any:
         return variable_in(text, "-r ")
 
+    def cast_in(text: str) -> Any:
+        return variable_in(text, "--cast ")
+
     def assigned(text: str) -> tuple[str, Any]:
         name, value = assignment(text)
         return name, variable_in(value, f"--set {name}=")
@@ -119,7 +123,7 @@ def _parser(names: dict[str, Any]) -> argparse.ArgumentParser:
     )  # fmt: skip
     for kind, convert in (
         (None, expanded), (str, expanded), (int, lambda text: int(expanded(text))), (picture, picture_of),
-        (assignment, assigned),
+        (cast_folder, cast_in), (assignment, assigned),
     ):  # fmt: skip
         parser.register("type", kind, convert)
     request_options(parser)

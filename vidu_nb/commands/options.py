@@ -6,20 +6,20 @@ Vidu Q1's parameters have options of their own; those of any model are ``--set N
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..catalogue.field import MANY, Field
+from ..catalogue.field import MANY
 from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
 from ..catalogue.request import Request
 from ..errors import InvalidRequest, one_line
 from ..folders import copy_target
 from ..pictures import PICTURE_COPIES
+from ..references.cast import Cast
 from ..video import COPIES, Video
 
-_SWITCHES = {"on": True, "true": True, "off": False, "false": False}
 _PICTURE_HELP = "a path, https:// URL or data: URI; repeat it for up to seven pictures"
 
 
@@ -49,7 +49,16 @@ def any_model_options(command: argparse.ArgumentParser) -> None:
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
         help=_PICTURE_HELP,
     )  # fmt: skip
+    cast_option(command)
     _model_options(command, "a parameter of that model; repeat it for others, and for a list of pictures or links")
+
+
+def cast_option(command: argparse.ArgumentParser) -> None:
+    """Add whose pictures a prompt may mention."""
+    command.add_argument(
+        "--cast", type=cast_folder, metavar="FOLDER",
+        help="a folder with a cast: pictures, and cast.toml or their names; a prompt mentions @anna",
+    )  # fmt: skip
 
 
 def output_options(command: argparse.ArgumentParser) -> None:
@@ -70,6 +79,7 @@ def swept_options(command: argparse.ArgumentParser) -> None:
         "-r", "--reference", action="append", default=[], metavar="PICTURE", dest="references", type=picture,
         help=f"{_PICTURE_HELP}, which every clip is made from",
     )  # fmt: skip
+    cast_option(command)
     _model_options(command, "a parameter of that model; the same name again is another value, and makes a clip each")
     for name, field in models[DEFAULT].by_parameter.items():
         if name in ("prompt", "references"):
@@ -133,6 +143,24 @@ def picture(text: str) -> str:
     return text
 
 
+def cast_folder(text: str) -> str:
+    """Return what ``--cast`` names; a type of its own, as `picture` is."""
+    return text
+
+
+def cast_of(given: Any) -> Cast | None:
+    """Return the cast that ``--cast`` names: a folder, or what a variable holds.
+
+    Raises
+    ------
+    InvalidRequest
+        The folder holds none, or its ``cast.toml`` is wrong.
+    """
+    if given is None or isinstance(given, Cast):
+        return given
+    return Cast(given) if isinstance(given, Mapping) else Cast.load(given)
+
+
 def assignment(text: str) -> tuple[str, Any]:
     """Return the name and the value that ``--set`` names; a type of its own, as `picture` is."""
     name, mark, value = text.partition("=")
@@ -177,7 +205,9 @@ def swept_from(arguments: argparse.Namespace, model: Model) -> dict[str, Any]:
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what the options for Vidu Q1's parameters hold; another model refuses those that it doesn't have."""
     names = models[DEFAULT].by_parameter
-    return {name: value for name in names if (value := getattr(arguments, name, None)) not in (None, [])}
+    asked = {name: value for name in names if (value := getattr(arguments, name, None)) not in (None, [])}
+    cast = cast_of(arguments.cast)
+    return asked if cast is None else {**asked, "references": [cast, *asked.get("references", ())]}
 
 
 def _with_references(asked: dict[str, Any], model: Model) -> dict[str, Any]:
@@ -195,22 +225,8 @@ def _settings(pairs: Iterable[tuple[str, Any]], model: Model) -> dict[str, list[
             known = ", ".join(model.by_parameter)
             problem = f"--set: {one_line(name, 80)!r} is no parameter of {model.slug}; known are {known}"
             raise InvalidRequest(problem, field="set")
-        found.setdefault(field.parameter, []).append(_parsed(field, value))
+        found.setdefault(field.parameter, []).append(field.read(value))
     return found
-
-
-def _parsed(field: Field, value: Any) -> Any:
-    """Return a text as the field's type; as it is where it is no such value, for the model's file to judge."""
-    if not isinstance(value, str):
-        return value
-    if field.type == "boolean":
-        return _SWITCHES.get(value.lower(), value)
-    for kind in {"integer": (int,), "number": (int, float)}.get(field.type, ()):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
 
 
 def _help(name: str) -> str:

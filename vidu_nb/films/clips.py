@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from pathlib import Path
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..catalogue.request import DRAFT_ENDING, Request
 from ..client.client import Client
-from ..errors import ArchiveError, ViduError
-from ..files import is_regular, write_atomically
+from ..errors import ArchiveError, InvalidRequest, ViduError
+from ..files import listed, read_regular, write_bytes
 from ..media import last_frame
-from ..references.reference import Reference, with_maker
+from ..recipe import recipe_of
+from ..references.images import media_type
+from ..references.last_frame import LAST_FRAME
+from ..references.reference import Reference, restored, with_maker
+from ..storage.archive import Entry
 from ..video import Video
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from .film import Film
 
 
-LAST_FRAME = "the last frame"  # what a prompt calls it
+#: A frame's file: whose it is, the hash of its pixels, the hash of the file's own bytes.
+_FRAME = re.compile(r"(?P<of>[0-9a-f]{64})-(?P<pixels>[0-9a-f]{64})-(?P<bytes>[0-9a-f]{16})\.(?:png|jpg)")
 
 
 def kept_clips(film: Film, client: Client) -> dict[int, Video | ViduError]:
@@ -29,9 +38,8 @@ def kept_clips(film: Film, client: Client) -> dict[int, Video | ViduError]:
         if scene.continues and not isinstance(before, Video):
             continue
         try:
-            frame = frame_after(before, client) if isinstance(before, Video) else None
-            request = film.request(index, frame=frame if scene.continues else None)
-            clip = kept_clip(request, client, take=scene.take)
+            frame = frame_after(before, client) if scene.continues and isinstance(before, Video) else None
+            clip = kept_clip(film.request(index, frame=frame), client, take=scene.take)
         except ViduError as error:
             found[index] = error
         else:
@@ -42,17 +50,30 @@ def kept_clips(film: Film, client: Client) -> dict[int, Video | ViduError]:
 def kept_clip(request: Request, client: Client, *, take: int | None) -> Video | None:
     """Return a kept take of a request, by default the newest, None where nothing is kept.
 
+    Of previews, which can be made again, a damaged one counts as none, and a take that is not there as the newest.
+
     Raises
     ------
     ArchiveError
-        There are takes, but not that one; or it is damaged.
+        That take is not there, or it is damaged.
     """
-    takes = [one for one in client.takes(request) if isinstance(one, Video)]
-    if take is None or not takes:
-        return takes[-1] if takes else None
-    if take > len(takes):
-        raise ArchiveError(f"take {take} is not kept: there are {len(takes)}", remedy="Choose one that is kept.")
-    return takes[take - 1]
+    try:
+        chosen = _chosen(_takes(request, client), take, client)
+        made = client.archive.open(chosen, request=request) if chosen else None
+    except ArchiveError:
+        if client.is_free:
+            return None
+        raise
+    return made if isinstance(made, Video) else None
+
+
+def _chosen(takes: list[Entry], take: int | None, client: Client) -> Entry | None:
+    if take is not None and take > max(1, len(takes)) and not client.is_free:
+        problem = f"take {take} of this scene is not kept: there {'is' if len(takes) == 1 else 'are'} {len(takes)}"
+        raise ArchiveError(problem, remedy="Choose one that is kept, or the newest with take=None.")
+    if not takes:
+        return None
+    return takes[-1] if take is None else takes[min(take, len(takes)) - 1]
 
 
 def takes_of(film: Film, index: int, client: Client) -> list[Video]:
@@ -66,32 +87,75 @@ def takes_of(film: Film, index: int, client: Client) -> list[Video]:
     return [one for one in client.takes(film.request(index, frame=frame)) if isinstance(one, Video)]
 
 
-def frame_after(clip: Video, client: Client) -> Reference:
-    """Return the last frame of a scene's clip, which another one begins with; read once, and kept in the archive.
+def _takes(request: Request, client: Client) -> list[Entry]:
+    """Return the takes of a request without a look at their bytes: a film needs one of each scene's."""
+    request = client.archive.recognise(request)
+    key = client.archive.key_of(request, engine=client.engine, model=client.name_of(request.model))
+    return client.archive.takes(key, engine=client.engine)
 
-    The same clip gives the same frame, whatever decodes it later: what continues from it is found again. A preview's
-    frame is drawn anew, without the words that are written on it.
+
+def frame_after(clip: Video, client: Client) -> Reference:
+    """Return the last frame of a scene's clip, which another one begins with; made once, and kept in the archive.
+
+    A preview's frame is drawn anew, without the words that are written on it.
+
+    Raises
+    ------
+    ViduError
+        The clip can't be decoded, or not to the pixels that it had when its frame was first taken.
     """
     if client.is_free and clip.request is not None:
-        return _drawn(clip.request, client)
-    sha256 = clip.receipt.sha256 if clip.receipt and clip.receipt.sha256 else _sha256(clip.path)
-    path = client.archive.frames / f"{sha256}.png"
-    if not is_regular(path):
-        image = last_frame(clip.path)
-        write_atomically(path, lambda part: image.save(part, "PNG", compress_level=1))
-    return with_maker(Reference(path, name=LAST_FRAME), clip.recipe())
+        request, model = _with_seed(clip.request, clip.seed), client.name_of(clip.request.model)
+        draft = model.endswith(DRAFT_ENDING)
+        stem = request.key(engine=client.engine, model=model)
+        return with_maker(_frame(client, stem, lambda: _drawn(request, draft=draft)), _recipe(clip))
+    stem = clip.receipt.sha256 if clip.receipt and clip.receipt.sha256 else _sha256(clip.bytes)
+    return with_maker(_frame(client, stem, lambda: last_frame(clip.path)), _recipe(clip))
 
 
-def _drawn(request: Request, client: Client) -> Reference:
+def _recipe(clip: Video) -> dict[str, Any]:
+    """Return how a clip was made: the same of one that has just come and of one that is replayed."""
+    return recipe_of(clip.request, clip.receipt and (clip.receipt.original or clip.receipt))
+
+
+def _frame(client: Client, stem: str, make: Callable[[], Image]) -> Reference:
+    """Return the frame that is kept under a name, else make it and keep it.
+
+    What continues a paid clip is found by this picture, and would be paid for again under another one. So the file
+    holds what is sent, and its name tells what it held: a damaged one, or somebody else's, is made anew, and where
+    that brings other pixels, as another FFmpeg may, it is refused.
+    """
+    folder = client.archive.frames
+    known = [found for name in sorted(listed(folder)) if (found := _FRAME.fullmatch(name)) and found["of"] == stem]
+    for one in known:
+        with contextlib.suppress(OSError, InvalidRequest):
+            data = read_regular(folder / one[0])
+            if _sha256(data).startswith(one["bytes"]):
+                return restored(data, one["pixels"], name=LAST_FRAME)
+    frame = Reference(make(), name=LAST_FRAME)
+    if known and not client.is_free and frame.sha256 not in {one["pixels"] for one in known}:
+        raise ArchiveError(
+            f"{folder / known[0][0]} is damaged, and the clip's last frame comes out otherwise here than it did then",
+            remedy="What continues from it was paid for with that picture: bring the file back, or move it elsewhere.",
+        )
+    data = frame.bytes
+    ending = "png" if media_type(data) == "png" else "jpg"
+    with contextlib.suppress(OSError):  # it is at hand all the same
+        write_bytes(folder / f"{stem}-{frame.sha256}-{_sha256(data)[:16]}.{ending}", data)
+    return frame
+
+
+def _drawn(request: Request, *, draft: bool) -> Image:
     from ..animatic.engine import make_last_frame
 
-    name = client.name_of(request.model)
-    path = client.archive.frames / f"{request.key(engine=client.engine, model=name)}.png"
-    if not is_regular(path):
-        image = make_last_frame(request, draft=name.endswith(DRAFT_ENDING))
-        write_atomically(path, lambda part: image.save(part, "PNG", compress_level=1))
-    return Reference(path, name=LAST_FRAME)
+    return make_last_frame(request, draft=draft)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _with_seed(request: Request, seed: int | None) -> Request:
+    """Return a request with the seed that a clip was made with, where it asked for a random one."""
+    field = request.model.by_role("seed")
+    return request.replace(**{field.parameter: seed}) if field and seed and request.is_random else request
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

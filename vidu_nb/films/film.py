@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import math
+import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import copy
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex, overload
 
-from ..catalogue.field import plain
+from ..animated import SIDE
+from ..catalogue.field import Field, plain
 from ..catalogue.model import Model
 from ..catalogue.models import models
 from ..catalogue.request import Request, quietly
 from ..client.client import Client
-from ..errors import InvalidRequest, NotKept, ViduError, one_line
-from ..files import expanded, is_regular
+from ..console import dollars
+from ..errors import InvalidRequest, ViduError, one_line
+from ..files import expanded
 from ..recipe import read_recipe
 from ..references.cast import Cast
+from ..references.last_frame import LAST_FRAME, opening
 from ..references.reference import Reference, Source
 from ..request import Quality
 from ..storage.budget import Budget
+from ..sweeps.formatting import format_seconds
+from ..sweeps.run import WORKERS, workers_of
+from ..sweeps.views import running_cell
 from ..video import Video
-from .clips import LAST_FRAME, kept_clips, takes_of
+from .clips import kept_clips, takes_of
 from .joined import joined_film
 from .pricing import FilmQuote, quote_film
-from .saving import save_film
-from .scene import MUSIC, Scene, read_media
+from .saving import check_whole, save_film
+from .scene import MAX_TITLE, MUSIC, Scene, read_media, same_values
 from .shooting import Shot, preview_film, shoot_film
 from .storyboard import bundle, film_text
+from .text import read_story
 
 MAX_SCENES = 200
 MAX_DISSOLVE = 2.0  # s
 _OWN = ("cast", "title", "music", "dissolve", "model", "client")
+_VALUE = ("scenes", "cast", "title", "music", "dissolve", "model", "_parameters")  # what makes two films equal
+_UNKNOWN_SECONDS = 5.0  # of a clip whose request doesn't say how long it is
 
 
 class Film:
@@ -76,6 +89,20 @@ class Film:
     10.0
     """
 
+    scenes: tuple[Scene, ...]
+    cast: Cast
+    title: str
+    music: str
+    dissolve: float
+    model: Model
+    client: Client | None
+    _parameters: dict[str, Any]
+    # What is known of it besides.
+    _quote: FilmQuote | None = None
+    _shot: Shot | None = None
+    _file: Path | None = None
+    _cell: int | None = None  # the notebook's, which shows it already
+
     def __init__(
         self,
         scenes: Iterable[str | Scene] | str | Scene,
@@ -88,19 +115,64 @@ class Film:
         client: Client | None = None,
         **parameters: Any,
     ) -> None:
-        self.scenes = _scenes(scenes)
-        self.cast = cast if isinstance(cast, Cast) else Cast(cast)
-        self.title = one_line(str(title), 200)
-        self.music = _checked_music(music)
-        self.dissolve = _checked_dissolve(dissolve)
-        self.model = models.find(model)
-        self.client = client
-        self._parameters = read_media(self.model, parameters)
-        self.scenes = tuple(self._with_media(index, scene) for index, scene in enumerate(self.scenes))
-        self._quote: FilmQuote | None = None
-        self._shot: Shot | None = None
-        self._file: Path | None = None
+        of, many = models.find(model), list(_scenes(scenes))
+        shared = read_media(of, parameters)
+        for other in {scene.model for scene in many if scene.model}:
+            unread = {name: value for name, value in shared.items() if not _knows(of, name)}
+            shared = {name: shared[name] for name in shared if name not in unread} | read_media(other, unread)
+        self._know(
+            cast=_checked_cast(cast),
+            title=_checked_title(title),
+            music=_checked_music(music),
+            dissolve=_checked_dissolve(dissolve),
+            model=of,
+            client=_checked_client(client),
+            scenes=tuple(_with_media(of, index, scene) for index, scene in enumerate(many)),
+            _parameters=shared,
+        )
         self._check()
+
+    @classmethod
+    def from_text(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        cast: Cast | Mapping[str, Source] | None = None,
+        client: Client | None = None,
+        **parameters: Any,
+    ) -> Self:
+        r"""Make a film of plain text in Markdown: a paragraph is a scene, and headings are titles.
+
+        A paragraph that begins with ``...`` continues the one before. Lines between ``---`` (YAML) or ``+++`` (TOML) at
+        the beginning are the film's parameters, such as ``aspect_ratio: 9:16``; they name no files. Emphasis is left
+        out, an item of a list is a scene, and what stands in ``<!-- -->`` is not read.
+
+        Parameters
+        ----------
+        source
+            A path, UTF-8; or the text itself, where it has more than one line.
+        cast, client
+            As for a film.
+        **parameters
+            Any other parameter of `Film`; these count instead of the text's own.
+
+        Raises
+        ------
+        InvalidRequest
+            The file can't be read, or something is wrong; the message names the line.
+
+        >>> story = "---\naspect_ratio: 1:1\n---\n# Morning\n\nA wall, slow push in.\n\n... The sun comes up.\n"
+        >>> film = Film.from_text(story, references="https://example.com/wall.png")
+        >>> film[0].title, film[1].continues, film[1].prompt, film.parameters["aspect_ratio"]
+        ('Morning', True, 'The sun comes up.', '1:1')
+        """
+        story = read_story(source, parameters)
+        problem: InvalidRequest | None = None
+        try:
+            return cls(story.scenes, cast=cast, client=client, **{**story.settings, **parameters})
+        except InvalidRequest as error:
+            problem = error
+        raise problem if problem.field in parameters else story.locate(problem)
 
     # The plan.
 
@@ -109,11 +181,11 @@ class Film:
         """What all scenes ask for that don't say otherwise, by name."""
         return dict(self._parameters)
 
-    def model_of(self, index: int) -> Model:
+    def model_of(self, index: SupportsIndex) -> Model:
         """Return the model that a scene asks."""
-        return self[index].model or self.model
+        return self.scenes[self._place(index)].model or self.model
 
-    def request(self, index: int, *, frame: Reference | None = None) -> Request:
+    def request(self, index: SupportsIndex, *, frame: Reference | None = None) -> Request:
         """Return a scene's request.
 
         Parameters
@@ -128,85 +200,115 @@ class Film:
         InvalidRequest
             A parameter is wrong; the message names the scene.
         """
-        index = range(len(self))[index]
-        scene, model = self.scenes[index], self.model_of(index)
-        parameters = {
-            name: value
-            for name, value in self._parameters.items()
-            if name in model.by_parameter or name in model.fields or name == "references"
-        } | dict(scene.parameters)
-        extra = parameters.get("references")
-        more = [] if extra is None else list(extra) if isinstance(extra, list | tuple) else [extra]
-        prompt, begin = scene.prompt, []
-        if scene.continues:
-            begin = [frame or _blank()]
-            first = model.name_pictures(LAST_FRAME, [1])
-            prompt = f"Begin with {first}. {prompt}"
-        sources = [*begin, self.cast, *more]
-        problem: InvalidRequest | None = None
-        with quietly():
-            try:
-                return model.request(**{**parameters, "prompt": prompt, "references": sources})
-            except InvalidRequest as error:
-                problem = error
-        raise InvalidRequest(f"scene {index + 1}: {problem.message}", field=problem.field)
+        place = self._place(index)
+        return self._requests[place] if frame is None else self._request(place, frame)
+
+    @functools.cached_property
+    def _requests(self) -> tuple[Request, ...]:
+        return tuple(self._request(place, _blank()) for place in range(len(self)))
+
+    def _request(self, place: int, frame: Reference) -> Request:
+        """Make a scene's request, which begins with that frame where the scene continues the one before."""
+        scene, model = self.scenes[place], self.model_of(place)
+        with _about(place):
+            prompt = _prompt_of(model)
+            parameters = self._shared_with(model, scene) | {
+                _canonical(model, name): value for name, value in scene.parameters.items()
+            }
+            if prompt.parameter in parameters:
+                raise InvalidRequest(
+                    f"{prompt.parameter}: it is the scene's own text: pass it first", field=prompt.parameter
+                )
+            words, begin = scene.prompt, []
+            if scene.continues:
+                words, begin = opening(model.name_pictures) + words, [frame]
+            sources = [*begin, self.cast, *parameters.get("references", ())]
+            with quietly():
+                return model.request(**{**parameters, prompt.parameter: words, "references": sources})
+
+    def _shared_with(self, model: Model, scene: Scene) -> dict[str, Any]:
+        """Return the film's parameters as far as a scene's model knows them and has a place for its pictures."""
+        own = {_canonical(model, name) for name in scene.parameters}
+        known = {_canonical(model, name): value for name, value in self._parameters.items() if _knows(model, name)}
+        places = [one.parameter for one in model.media if one.type in ("picture", "pictures")]
+        free = [name for name in places if name == "references" or name not in own]
+        if scene.continues and not free:
+            problem = "has all its pictures" if places else f"{model.slug} takes no picture"
+            raise InvalidRequest(f"continues: {problem}: the last frame has no place", field="continues")
+        if "references" in places:
+            return known
+        if scene.continues:  # the frame takes the first place
+            known.pop(free.pop(0), None)
+        if all(name in known for name in free):
+            known.pop("references", None)
+        return known
 
     @property
     def duration(self) -> float:
         """The film's length in seconds, as far as the scenes' requests say it."""
-        lengths = [float(self.request(index).by_role("duration") or 5) for index in range(len(self))]
+        lengths = [_seconds_of(one) for one in self._requests]
         return sum(lengths) - self.dissolve * (len(self) - 1)
 
-    def replace(self, index: int | None = None, /, **changes: Any) -> Self:
+    def replace(self, index: SupportsIndex | None = None, /, **changes: Any) -> Self:
         """Return the film with a scene changed, or, without an index, with parameters of its own changed.
+
+        None takes a parameter away, and gives what is the film's own its default.
 
         >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
         >>> film.replace(1, seed=7)[1].parameters, film.replace(music="none", seed=3).parameters["seed"]
         ({'seed': 7}, 3)
         """
         if index is None:
-            scenes = changes.pop("scenes", self.scenes)
-            own = {name: getattr(self, name) for name in _OWN} | self._parameters | changes
-            return type(self)(scenes, **{k: v for k, v in own.items() if v is not None or k in _OWN})
-        place = range(len(self))[index]
-        return self._with([*self.scenes[:place], self.scenes[place].replace(**changes), *self.scenes[place + 1 :]])
+            own = {name: getattr(self, name) for name in _OWN} | self._parameters | {"scenes": self.scenes} | changes
+            return type(self)(**{name: value for name, value in own.items() if value is not None or name == "scenes"})
+        place = self._place(index)
+        with _about(place):
+            changed = self.scenes[place].replace(**changes)
+        return self._with([*self.scenes[:place], changed, *self.scenes[place + 1 :]])
 
-    def insert(self, index: int, scene: str | Scene) -> Self:
-        """Return the film with one more scene, before the one at that place."""
+    def insert(self, index: SupportsIndex, scene: str | Scene) -> Self:
+        """Return the film with one more scene, before the one at that place; as in a list, any place is taken."""
         scenes = list(self.scenes)
-        scenes.insert(index, *_scenes(scene))
+        scenes.insert(index, scene)  # type: ignore[arg-type]  # texts become scenes
         return self._with(scenes)
 
     def append(self, scene: str | Scene) -> Self:
         """Return the film with one more scene at its end."""
-        return self._with([*self.scenes, *_scenes(scene)])
+        return self._with([*self.scenes, scene])
 
-    def move(self, index: int, to: int) -> Self:
+    def move(self, index: SupportsIndex, to: SupportsIndex) -> Self:
         """Return the film with a scene at another place."""
         scenes = list(self.scenes)
-        scene = scenes.pop(range(len(self))[index])
-        scenes.insert(range(len(self))[to], scene)
+        scene = scenes.pop(self._place(index))
+        scenes.insert(self._place(to), scene)
         return self._with(scenes)
 
-    def without(self, *indices: int) -> Self:
+    def without(self, *indices: SupportsIndex) -> Self:
         """Return the film without some scenes."""
-        gone = {range(len(self))[index] for index in indices}
+        gone = set(map(self._place, indices))
         return self._with([scene for place, scene in enumerate(self.scenes) if place not in gone])
 
-    def _with(self, scenes: Sequence[Scene]) -> Self:
+    def _with(self, scenes: Sequence[str | Scene]) -> Self:
         return self.replace(scenes=scenes)
+
+    def _place(self, index: SupportsIndex) -> int:
+        """Return a scene's place from 0."""
+        place = operator.index(index)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"no scene {place}: the film has {len(self)} scene{'s' if len(self) > 1 else ''}")
+        return place % len(self)
 
     def digest(self, client: Client) -> str:
         """Return a name for what this film asks of a client's engine, 16 hex digits: music and titles don't count."""
         asked = [
-            [self.request(index).key(engine=client.engine, model=client.name_of(self.model_of(index))), one.continues]
-            for index, one in enumerate(self.scenes)
+            [client.archive.recognise(one).key(engine=client.engine, model=client.name_of(one.model)), scene.continues]
+            for one, scene in zip(self._requests, self.scenes, strict=True)
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
     # Money.
 
-    def priced(self, client: Client | None = None, *, workers: int = 4) -> Self:
+    def priced(self, client: Client | None = None, *, workers: int = WORKERS) -> Self:
         """Return the film with a quote: which scenes are kept, US dollars and seconds for the others; sends nothing.
 
         Parameters
@@ -221,7 +323,7 @@ class Film:
         >>> priced.kept, priced.price_usd, priced.seconds
         (0, 1.0, 120.0)
         """
-        return self.quoted(quote_film(self, client or self._asked(), workers=workers))
+        return self.quoted(quote_film(self, client or self._asked(), workers=workers_of(workers, default=WORKERS)))
 
     def quoted(self, quote: FilmQuote) -> Self:
         """Return the film with a quote."""
@@ -307,8 +409,9 @@ class Film:
         FilmInterrupted
             A person interrupted it; ``.film`` holds what has landed.
         """
-        shot = shoot_film(self, budget_usd, client, confirm=confirm, fresh=fresh, max_workers=max_workers)
-        return self.shot(shot)
+        film = self if client is None else self.replace(client=client)  # where its clips are, it is told to look
+        shot = shoot_film(film, budget_usd, client, confirm=confirm, fresh=fresh, max_workers=max_workers)
+        return film.shot(shot)
 
     def clips(self, client: Client | None = None) -> dict[int, Video]:
         """Return the kept clip of each scene that has one, by the scene's place."""
@@ -326,9 +429,9 @@ class Film:
         found = self.clips()
         return tuple(index for index in range(len(self)) if index not in found)
 
-    def takes(self, index: int) -> list[Video]:
+    def takes(self, index: SupportsIndex) -> list[Video]:
         """Return every kept take of a scene, in the order in which they came; none where the one before is missing."""
-        return takes_of(self, range(len(self))[index], self._asked())
+        return takes_of(self, self._place(index), self._asked())
 
     @property
     def video(self) -> Video:
@@ -342,22 +445,25 @@ class Film:
         if self._file is not None:
             return Video(self._file, None, read_recipe(self._file)[1])
         clips = self.clips()
-        if missing := [str(index + 1) for index in range(len(self)) if index not in clips]:
-            raise NotKept(
-                f"{len(missing)} of {len(self)} scenes have no clip yet: {', '.join(missing)}",
-                remedy="film.shoot() makes them; film.preview() shows the whole film for free.",
-            )
+        check_whole(self, clips)
         return joined_film(self, clips, self._asked())
 
-    def save(self, path: str | os.PathLike[str], *, references: bool = True) -> Path:
+    def save(self, path: str | os.PathLike[str], *, references: bool = True, side: int = SIDE) -> Path:
         """Save the film: ``.mp4`` with chapters and recipe, ``.otio`` for editors, ``.gif``, ``.webp``, or ``.png``.
+
+        An ``.otio`` names the clips where the archive keeps them; an ``.otioz`` holds copies of them. Both want
+        OpenTimelineIO: ``pip install 'vidu-nb[edit]'``; ``.edl``, ``.xml`` (Final Cut Pro 7) and whatever else its
+        adapters write want these as well.
 
         Parameters
         ----------
         path
-            Where to; its ending says what. A PNG is a sheet of posters.
+            Where to; its ending says what. A PNG is a sheet of posters. A folder gets the MP4 under its name in the
+            archive.
         references
             Put the cast's pictures into an MP4 as well, so that `load` gives the whole film back.
+        side
+            Longer side of a GIF or WebP in pixels at most, 16 to 1920; how many bytes one has is printed.
 
         Returns
         -------
@@ -367,11 +473,15 @@ class Film:
         Raises
         ------
         InvalidRequest
-            The name has another ending, or the place is inside an archive.
+            The name has another ending, the place is inside an archive, or `side` is wrong.
         NotKept
             Scenes are missing.
+        ViduError
+            OpenTimelineIO or an adapter is not installed; the message has pip's command.
+        OSError
+            It can't be written there.
         """
-        return save_film(self, path, references=references)
+        return save_film(self, path, references=references, side=side)
 
     # What came of the last run.
 
@@ -392,8 +502,15 @@ class Film:
         return self._shot.stopped if self._shot else ""
 
     def shot(self, shot: Shot) -> Self:
-        """Return the film with what came of a run."""
-        return self._like(_shot=shot, _quote=None)
+        """Return the film with what came of a run, which the notebook's cell that ran it shows."""
+        known = {"_shot": shot, "_quote": None, "_file": None, "_cell": running_cell()}
+        return self.with_newest(shot.fresh)._like(**known)  # noqa: SLF001 - one of our own kind
+
+    def with_newest(self, places: Collection[int]) -> Self:
+        """Return the film with the newest take of some scenes, where another one was chosen."""
+        chosen = [place for place in places if self.scenes[place].take is not None]
+        scenes = [one.replace(take=None) if place in chosen else one for place, one in enumerate(self.scenes)]
+        return self._with(scenes) if chosen else self
 
     def saved_as(self, path: Path) -> Self:
         """Return the film with the file that it was read from."""
@@ -401,68 +518,102 @@ class Film:
 
     def _like(self, **inner: object) -> Self:
         """Return the same film with something else known of it."""
-        film = copy(self)
-        vars(film).update(inner)
+        film = object.__new__(type(self))
+        film._know(**vars(self) | inner)
         return film
 
     # Inner workings.
 
+    def _know(self, **values: object) -> None:
+        vars(self).update(values)
+
     def _asked(self) -> Client:
         return self.client or Client.from_env()
 
-    def _with_media(self, index: int, scene: Scene) -> Scene:
-        """Return a scene whose pictures were read."""
-        problem: InvalidRequest | None = None
-        try:
-            taken = read_media(scene.model or self.model, scene.parameters)
-            return scene.replace(**taken) if taken else scene
-        except InvalidRequest as error:
-            problem = error
-        raise InvalidRequest(f"scene {index + 1}: {problem.message}", field=problem.field)
-
     def _check(self) -> None:
         if self.scenes[0].continues:
-            raise InvalidRequest("scene 1: continues: there is no scene before it", field="continues")
-        known = {
-            name
-            for index in range(len(self))
-            for one in self.model_of(index).fields.values()
-            for name in (one.name, one.parameter)
-        }
-        if strange := next((name for name in self._parameters if name not in known | {"references"}), None):
-            message = f"{strange}: unknown parameter; known are {', '.join(self.model.by_parameter)}"
-            raise InvalidRequest(message, field=strange)
-        for index in range(len(self)):
-            model = self.model_of(index)
+            cure = "take that away with continues=False"
+            raise InvalidRequest(f"scene 1: continues: there is no scene before it; {cure}", field="continues")
+        asked = [self.model_of(index) for index in range(len(self))]
+        prompts = {field.parameter for model in asked if (field := model.by_role("prompt"))}
+        for name in self._parameters:
+            if name in prompts:
+                raise InvalidRequest(f"{name}: each scene has its own", field=name)
+            if not any(_knows(model, name) for model in asked):
+                message = f"{name}: unknown parameter; known are {', '.join(self.model.by_parameter)}"
+                raise InvalidRequest(message, field=name)
+        for index, model in enumerate(asked):
             if model.returns != "video":
                 raise InvalidRequest(f"scene {index + 1}: model: {model.slug} returns no video", field="model")
-            self.request(index)
+        _ = self._requests  # each is checked when it is made
 
     def __len__(self) -> int:
         return len(self.scenes)
 
-    def __getitem__(self, index: int) -> Scene:
-        return self.scenes[index]
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Scene: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Scene | Self:
+        """Return a scene, or for a slice a film of some scenes."""
+        return self._with(self.scenes[index]) if isinstance(index, slice) else self.scenes[self._place(index)]
 
     def __iter__(self) -> Iterator[Scene]:
         return iter(self.scenes)
 
-    def _value(self) -> tuple[Any, ...]:
-        return self.scenes, self.cast, self.title, self.music, self.dissolve, self.model, self._parameters
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a film doesn't change: film.replace({name}=...) gives a new one")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a film doesn't change: film.replace({name}=None) gives a new one")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:  # no client, which has a key
+        return {name: vars(self)[name] for name in _VALUE} | {"client": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._know(**state)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Film) and self._value() == other._value()
+        return isinstance(other, Film) and all(same_values(vars(self)[name], vars(other)[name]) for name in _VALUE)
 
     def __hash__(self) -> int:
         return hash((self.scenes, self.title, self.music, self.dissolve))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        if self._cell is not None and self._cell == running_cell():
+            return {"text/plain": repr(self)}  # the cell that shot it shows it already
         return bundle(self)
 
+    @property
+    def summary(self) -> str:
+        """What the last run or the last quote tells, in one line: counts, money, and what is missing; may be empty."""
+        if self._quote is None:
+            return self._shot.summary(len(self)) if self._shot else ""
+        price = "free" if self._quote.is_free else f"about {dollars(self._quote.price_usd)}"
+        left = len(self) - len(self._quote.kept)
+        rest = f"{price} and {format_seconds(self._quote.seconds)} for the others" if left else "nothing to pay"
+        return f"{len(self._quote.kept)} of {len(self)} scenes kept · {rest}"
+
     def __repr__(self) -> str:
-        return film_text(self)
+        return film_text(self) + (f"\n  {self.summary}" if self.summary else "")
 
 
+@contextmanager
+def _about(place: int) -> Iterator[None]:
+    """Let the errors of a block name the scene at that place."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidRequest(f"scene {place + 1}: {error.message}", field=error.field) from None
+
+
+@functools.cache
 def _blank() -> Reference:
     """Return what stands in for a frame that is not there yet: requests are checked and priced with it."""
     from PIL import Image
@@ -470,11 +621,69 @@ def _blank() -> Reference:
     return Reference(Image.new("RGB", (256, 256), "grey"), name=LAST_FRAME)
 
 
-def _scenes(given: Iterable[str | Scene] | str | Scene) -> tuple[Scene, ...]:
-    many = [given] if isinstance(given, str | Scene) else list(given)
-    if not many or len(many) > MAX_SCENES:
-        raise InvalidRequest(f"scenes: {len(many)} given: pass 1 to {MAX_SCENES}", field="scenes")
-    return tuple(one if isinstance(one, Scene) else Scene(one) for one in many)
+def _prompt_of(model: Model) -> Field:
+    field = model.by_role("prompt")
+    if field is None:
+        raise InvalidRequest(f"model: {model.slug} takes no prompt", field="model")
+    return field
+
+
+def _canonical(model: Model, name: str) -> str:
+    """Return a parameter's name in Python, whichever of its two names is given."""
+    return model.fields[name].parameter if name in model.fields else name
+
+
+def _knows(model: Model, name: str) -> bool:
+    takes_pictures = any(one.type in ("picture", "pictures") for one in model.media)
+    return _canonical(model, name) in model.by_parameter or (name == "references" and takes_pictures)
+
+
+def _seconds_of(request: Request) -> float:
+    """Return a clip's length, as far as its request says it in seconds."""
+    try:
+        seconds = float(request.by_role("duration"))
+    except (TypeError, ValueError):
+        return _UNKNOWN_SECONDS
+    return seconds if 0 < seconds < math.inf else _UNKNOWN_SECONDS
+
+
+def _with_media(model: Model, index: int, scene: Scene) -> Scene:
+    """Return a scene whose pictures were read."""
+    with _about(index):
+        return scene.with_parameters(read_media(scene.model or model, scene.parameters))
+
+
+def _scenes(given: Iterable[str | Scene] | str | Scene) -> Iterator[Scene]:
+    if not isinstance(given, str | Scene | Iterable):
+        message = f"scenes: {type(given).__name__} is no list of scenes: pass texts, or Scene(...)"
+        raise InvalidRequest(message, field="scenes")
+    many = [given] if isinstance(given, str | Scene) else list(islice(given, MAX_SCENES + 1))
+    if not 0 < len(many) <= MAX_SCENES:
+        count = len(given) if isinstance(given, Sized) else f"more than {MAX_SCENES}" if many else 0
+        raise InvalidRequest(f"scenes: {count} given: pass 1 to {MAX_SCENES}", field="scenes")
+    for index, one in enumerate(many):
+        with _about(index):
+            scene = one if isinstance(one, Scene) else Scene(one)
+        yield scene
+
+
+def _checked_cast(given: Cast | Mapping[str, Source] | None) -> Cast:
+    if given is None or isinstance(given, Mapping):
+        return given if isinstance(given, Cast) else Cast(given)
+    message = f"cast: {type(given).__name__} is no cast: pass a Cast, or names with their pictures"
+    raise InvalidRequest(message, field="cast")
+
+
+def _checked_title(given: str) -> str:
+    if not isinstance(given, str):
+        raise InvalidRequest(f"title: {type(given).__name__} is no text", field="title")
+    return one_line(given, MAX_TITLE)
+
+
+def _checked_client(given: Client | None) -> Client | None:
+    if given is None or isinstance(given, Client):
+        return given
+    raise InvalidRequest(f"client: {type(given).__name__} is no Client", field="client")
 
 
 def _checked_music(given: str | os.PathLike[str]) -> str:
@@ -482,7 +691,7 @@ def _checked_music(given: str | os.PathLike[str]) -> str:
         return given
     if isinstance(given, str | os.PathLike) and os.fspath(given):
         path = expanded(os.fspath(given)).absolute()
-        if is_regular(path):
+        if path.is_file():
             return str(path)
     shown = one_line(repr(given), 80)
     message = f"music: {shown} is no sound file: pass its path, or one of {', '.join(map(repr, MUSIC))}"

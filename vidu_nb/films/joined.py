@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..client.client import Client
-from ..files import is_regular, write_atomically
+from ..errors import ViduError
+from ..files import is_regular, reason, remove_parts, write_atomically
 from ..receipt import Receipt
-from ..recipe import write_film
+from ..recipe import append_pictures, recipe_tags
 from ..video import Video
-from .joining import Part, join
+from .joining.plan import Part, plan_joined
+from .joining.write import write_joined
 from .recipe import film_media, film_recipe
+from .scene import MUSIC
 
 if TYPE_CHECKING:
     from .film import Film
 
-JOIN_VERSION = 1  # raised when joined clips change, so that none of an older version is taken for it
+_JOIN_TIMEOUT = 3600.0  # s; of another kernel that joins the same film
+JOIN_VERSION = 2  # raised when joined clips change, so that none of an older version is taken for it
 
 
 def joined_film(film: Film, clips: Mapping[int, Video], client: Client) -> Video:
@@ -37,17 +41,27 @@ def joined_film(film: Film, clips: Mapping[int, Video], client: Client) -> Video
     ordered = [clips[index] for index in range(len(film))]
     recipe = film_recipe(film, ordered)
     recipe["receipt"] = _receipt(film, ordered, client).to_dict()
-    path = client.archive.films / f"{_stem(film)}_{_digest(film, recipe)}.mp4"
+    digest = _digest(film, ordered, recipe)
+    path = client.archive.films / f"{_stem(film)}_{digest}.mp4"
     if not is_regular(path):
-        parts = [Part(clip.path, scene.title) for clip, scene in zip(ordered, film.scenes, strict=True)]
-
-        def write(part: Path) -> None:
-            words = " ".join(scene.prompt for scene in film.scenes)
-            notes = join(parts, part, music=film.music, dissolve=film.dissolve, seed=_seed(ordered), prompt=words)
-            write_film(part, {**recipe, "film": {**recipe["film"], "notes": list(notes)}}, film_media(film))
-
-        write_atomically(path, write)
+        with client.archive.lock(f"film-{digest}", timeout=_JOIN_TIMEOUT):
+            if not is_regular(path):  # else another kernel joined it meanwhile
+                remove_parts(path.parent)
+                write_atomically(path, lambda part: _write(film, ordered, recipe, part))
     return Video(path, None, Receipt.from_dict(recipe["receipt"]))
+
+
+def _write(film: Film, clips: list[Video], recipe: dict[str, Any], part: Path) -> None:
+    plan = plan_joined(
+        [Part(clip.path, scene.title) for clip, scene in zip(clips, film.scenes, strict=True)],
+        music=film.music,
+        dissolve=film.dissolve,
+        seed=_seed(clips),
+        prompt=" ".join(scene.prompt for scene in film.scenes),
+    )
+    told = {**recipe, "film": {**recipe["film"], "notes": list(plan.notes)}}
+    write_joined(plan, part, recipe_tags(told))
+    append_pictures(part, film_media(film))
 
 
 def _receipt(film: Film, clips: list[Video], client: Client) -> Receipt:
@@ -64,11 +78,23 @@ def _receipt(film: Film, clips: list[Video], client: Client) -> Receipt:
     )
 
 
-def _digest(film: Film, recipe: Mapping[str, Any]) -> str:
-    music = hashlib.sha256(Path(film.music).read_bytes()).hexdigest() if "/" in film.music else film.music
+def _digest(film: Film, clips: list[Video], recipe: Mapping[str, Any]) -> str:
+    """Return a name for all that a joined clip is made of: its recipe, and the very bytes of clips and music."""
+    files = [(clip.receipt and clip.receipt.sha256) or _sha256(clip.path) for clip in clips]
+    music = film.music if film.music in MUSIC else _sha256(Path(film.music))
     counted = {name: value for name, value in recipe.items() if name != "made_with"}
-    identity = json.dumps([JOIN_VERSION, music, counted], sort_keys=True, default=str)
+    identity = json.dumps([JOIN_VERSION, music, files, counted], sort_keys=True, default=str)
     return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _sha256(path: Path) -> str:
+    problem = ""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        problem = reason(error)
+    raise ViduError(f"{path} can't be read ({problem})", remedy="Check the path.")
 
 
 def _stem(film: Film) -> str:

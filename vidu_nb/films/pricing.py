@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..client.client import Client
+from ..errors import ViduError
 from ..sweeps.pricing import seconds_each
 from ..video import Video
 from .clips import kept_clips
@@ -55,19 +56,33 @@ def quote_film(film: Film, client: Client, *, workers: int, fresh: Collection[in
         Places of the scenes of which another take is wanted: these, and those that continue from them, count as not
         kept.
     """
-    found = kept_clips(film, client)
-    kept: set[int] = set()
-    for index, scene in enumerate(film.scenes):
-        follows = not scene.continues or index - 1 in kept
-        if index not in fresh and follows and isinstance(found.get(index), Video):
-            kept.add(index)
+    kept, left = _kept_and_left(film, client, fresh)
     prices = tuple(0.0 if client.is_free else client.price_of(film.request(index)) for index in range(len(film)))
-    left = [index for index in range(len(film)) if index not in kept]
-    each = {index: seconds_each(film.model_of(index), client, min(workers, max(1, len(left)))) for index in left}
+    at_once = max(1, min(workers, len(left)))
+    each = {model: seconds_each(model, client, at_once) for model in {film.model_of(index) for index in left}}
     longest: dict[int, float] = {}
     for index in left:  # a scene that continues another begins when that has ended
-        longest[index] = each[index] + (longest.get(index - 1, 0.0) if film[index].continues else 0.0)
-    at_once = max(1, min(workers, len(left)))
-    seconds = max(max(longest.values(), default=0.0), sum(each.values()) / at_once)
+        longest[index] = each[film.model_of(index)] + (longest.get(index - 1, 0.0) if film[index].continues else 0.0)
+    total = sum(each[film.model_of(index)] for index in left)
+    seconds = max(max(longest.values(), default=0.0), total / at_once)
     price = round(sum(prices[index] for index in left), 9)
     return FilmQuote(client.engine, client.is_free, frozenset(kept), prices, price, seconds)
+
+
+def _kept_and_left(film: Film, client: Client, fresh: Collection[int]) -> tuple[set[int], list[int]]:
+    """Return the places of the scenes that are kept, and of those that are asked for.
+
+    Neither are scenes whose clip is kept and can't be used, nor those that continue from them: they end in an error.
+    """
+    found = kept_clips(film, client)
+    kept: set[int] = set()
+    broken: set[int] = set()
+    for index, scene in enumerate(film.scenes):
+        follows = not scene.continues or index - 1 in kept
+        if scene.continues and index - 1 in broken:
+            broken.add(index)
+        elif index not in fresh and follows and isinstance(found.get(index), Video):
+            kept.add(index)
+        elif index not in fresh and follows and isinstance(found.get(index), ViduError):
+            broken.add(index)
+    return kept, [index for index in range(len(film)) if index not in kept | broken]

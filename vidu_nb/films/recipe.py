@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
+from ..catalogue.field import Field, plain
+from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT
 from ..catalogue.request import Medium
-from ..recipe import RECIPE_FORMAT, describe, named_model, note_of
+from ..recipe import FILM_FACT, RECIPE_FORMAT, describe, named_model, note_of
 from ..references.signatures import shareable
 from ..video import Video
 from .scene import MUSIC
@@ -26,21 +28,21 @@ def film_recipe(film: Film, clips: Sequence[Video]) -> dict[str, Any]:
             "continues": scene.continues,
             **({"take": scene.take} if scene.take else {}),
             **({"model": scene.model.slug} if scene.model else {}),
-            "parameters": _described(scene.parameters),
-            "clip": _clip_facts(clip),
+            "parameters": _described(scene.model or film.model, scene.parameters),
+            "clip": clip_facts(clip),
         }
-        for index, (scene, clip) in enumerate(zip(film.scenes, clips, strict=True))
+        for scene, clip in zip(film.scenes, clips, strict=True)
     ]
     facts = {
         "title": film.title,
         "music": film.music if film.music in MUSIC else "file",
         "dissolve": film.dissolve,
         **({} if film.model == DEFAULT else {"model": film.model.slug}),
-        "parameters": _described(film.parameters),
+        "parameters": _described(film.model, film.parameters),
         "cast": {name: [note_of(one, shown=shareable) for one in pictures] for name, pictures in film.cast.items()},
         "scenes": scenes,
     }
-    return {"format": RECIPE_FORMAT, "made_with": f"vidu-nb {__version__}", "film": facts}
+    return {"format": RECIPE_FORMAT, "made_with": f"vidu-nb {__version__}", FILM_FACT: facts}
 
 
 def film_media(film: Film) -> list[Medium]:
@@ -48,20 +50,33 @@ def film_media(film: Film) -> list[Medium]:
     found: list[Medium] = [one for pictures in film.cast.values() for one in pictures]
     for parameters in (film.parameters, *(scene.parameters for scene in film.scenes)):
         for value in parameters.values():
-            found += [one for one in (value if isinstance(value, tuple) else [value]) if isinstance(one, Medium)]
+            found += [one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, Medium)]
     return found
 
 
-def _described(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    def noted(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return [noted(one) for one in value]
-        return note_of(value, shown=shareable) if isinstance(value, Medium) else value
-
-    return {name: noted(value) for name, value in parameters.items()}
-
-
-def _clip_facts(clip: Video) -> dict[str, Any]:
+def clip_facts(clip: Video) -> dict[str, Any]:
+    """Return what was asked for a scene's clip, and the receipt of the call that made it, as JSON-ready values."""
     original = (clip.receipt and clip.receipt.original) or clip.receipt
     asked = {**named_model(clip.request), "request": describe(clip.request, shown=shareable)} if clip.request else {}
     return {**asked, **({"receipt": original.to_dict()} if original else {})}
+
+
+def _described(model: Model, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _noted(value, model.by_parameter.get(name) or model.fields.get(name))
+        for name, value in parameters.items()
+    }
+
+
+def _noted(value: Any, field: Field | None) -> Any:
+    """Return a parameter's value as JSON has it: as it was given where that is possible, else as it is sent."""
+    value = plain(value)
+    if isinstance(value, list | tuple):
+        return [_noted(one, None) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): _noted(one, None) for name, one in value.items()}
+    if isinstance(value, Medium):
+        return note_of(value, shown=shareable)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return _noted(field.check(value), None) if field else str(value)

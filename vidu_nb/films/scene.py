@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Self
 
-from ..catalogue.field import whole
+from ..catalogue.field import plain, whole
 from ..catalogue.model import Model
 from ..catalogue.models import models
 from ..errors import InvalidRequest, one_line
-from ..references.reference import as_references
+from ..references.reference import MAX_REFERENCES, as_references
+from ..references.sources import is_single
 
 MAX_TITLE = 200  # characters
 MUSIC = ("film", "clips", "none")  # of a film, beside a sound file
 _OWN = ("prompt", "title", "continues", "take", "model")
+_MOST_LISTED = 1000  # values of a generator; no parameter takes as many
 
 
 class Scene:
@@ -68,17 +71,19 @@ class Scene:
         if not isinstance(title, str):
             raise InvalidRequest(f"title: {type(title).__name__} is no text", field="title")
         if not isinstance(continues, bool):
-            raise InvalidRequest(f"continues: {continues!r} is neither True nor False", field="continues")
+            shown = one_line(repr(continues), 60)
+            raise InvalidRequest(f"continues: {shown} is neither True nor False", field="continues")
         take = whole(take)
         if take is not None and (type(take) is not int or take < 1):
-            raise InvalidRequest(f"take: {take!r} is no number of a take: pass 1 or more, or None", field="take")
+            shown = one_line(repr(take), 60)
+            raise InvalidRequest(f"take: {shown} is no number of a take: pass 1 or more, or None", field="take")
         values = {
             "prompt": prompt,
             "title": one_line(title, MAX_TITLE),
             "continues": continues,
             "take": take,
             "model": None if model is None else models.find(model),
-            "_parameters": dict(parameters),
+            "_parameters": {name: held(value) for name, value in parameters.items()},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -91,25 +96,36 @@ class Scene:
     def replace(self, **changes: Any) -> Self:
         """Return a scene with some things changed; a parameter that becomes None is the film's again.
 
+        Takes are counted for each request: with other words or parameters, the newest one is meant again.
+
         Raises
         ------
         InvalidRequest
             As for a new one.
         """
-        own = {name: getattr(self, name) for name in _OWN} | self._parameters | changes
-        return type(self)(**{name: value for name, value in own.items() if value is not None or name in _OWN})
+        take = self.take if changes.keys() <= {"title"} else None
+        own = {name: getattr(self, name) for name in _OWN} | self._parameters | {"take": take} | changes
+        return type(self)(**{name: value for name, value in own.items() if value is not None or name == "prompt"})
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Self:
+        """Return the scene with these parameters in the place of its own: the same ones, as a request holds them."""
+        return type(self)(**{name: getattr(self, name) for name in _OWN}, **parameters)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a scene doesn't change: scene.replace({name}=...) gives a new one")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a scene doesn't change: scene.replace({name}=None) gives a new one")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, ({name: getattr(self, name) for name in _OWN} | self._parameters,)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scene) and self._own() == other._own()
-
-    def _own(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _OWN} | {"parameters": self._parameters}
+        return (
+            isinstance(other, Scene)
+            and all(getattr(self, name) == getattr(other, name) for name in _OWN)
+            and same_values(self._parameters, other._parameters)
+        )
 
     def __hash__(self) -> int:
         return hash((self.prompt, self.title, self.continues, self.take))
@@ -124,29 +140,53 @@ class Scene:
         return f"Scene({', '.join(shown)})"
 
 
+def held(value: Any) -> Any:
+    """Return a parameter's value that nobody else changes: a copy of a list, all that a generator brings."""
+    if isinstance(value, Iterator) and not is_single(value):  # an open file iterates as well
+        return tuple(islice(value, _MOST_LISTED))
+    return value.copy() if type(value) in (list, dict) else plain(value)
+
+
+def same_values(one: Any, other: Any) -> bool:
+    """Return whether two parameters' values are equal, which for arrays means in each of their elements."""
+    if one is other:
+        return True
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_values(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same_values, one, other))
+    if getattr(one, "shape", None) != getattr(other, "shape", None):
+        return False
+    equal = one == other
+    return bool(equal.all() if hasattr(equal, "all") else equal)
+
+
 def read_media(model: Model, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters with pictures, videos and sounds as a request holds them, so that they are read once.
+    """Return parameters by their names in Python, pictures, videos and sounds as a request holds them: read once.
 
     Raises
     ------
     InvalidRequest
-        One of them can't be read.
+        One of them can't be read, or is given under both of its names.
     """
-    taken = dict(parameters)
-    for name, value in parameters.items():
+    taken: dict[str, Any] = {}
+    for name, given in parameters.items():
         field = model.by_parameter.get(name) or model.fields.get(name)
-        problem = ""
+        value, problem, place = held(given), "", field.parameter if field else name
+        if place in taken:
+            raise InvalidRequest(f"{place}: it is given twice, as {name} as well", field=place)
         try:
-            if name == "references" and not field:
-                taken[name] = as_references(value)
+            if place == "references":  # how many are needed says the scene's request, with the cast and the frame
+                value = as_references(value, most=field.most if field else MAX_REFERENCES)
             elif field and field.is_media:
-                taken[name] = field.check(value)
+                value = field.check(value)
         except InvalidRequest as error:
             problem = error.message
         except ValueError as error:
             problem = f"{name}: {error}"
         if problem:
             raise InvalidRequest(problem, field=name)
+        taken[place] = value
     return taken
 
 

@@ -1,21 +1,58 @@
-"""A film's storyboard: a row a scene with poster, words, cast, state and price, as HTML and as text."""
+"""A film's storyboard: a row a scene with poster, words, cast, state and price, as HTML, as text and as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..client.client import Client
+from ..catalogue.request import PREVIEW
+from ..client.client import Client, client_of
+from ..client.engines import BASE_URL, Engine, named_engine
 from ..console import dollars, printable
-from ..errors import ViduError, one_line
+from ..errors import InvalidRequest, OutcomeUnknown, ViduError, one_line
+from ..media import poster_jpeg
+from ..storage.archive import Archive
+from ..sweeps.formatting import format_seconds
 from ..sweeps.runner import Outcome, Runner
+from ..thumbnails import MAX_SHEET, Card, grey, opened, sheet_jpeg, side_by_side, small_jpeg, thumbnail_uri
 from ..video import Video
-from .clips import kept_clips
+from .clips import frame_after, kept_clips
+from .scene import MUSIC
 
 if TYPE_CHECKING:
     from .film import Film
+
+MAX_ROWS = 24  # scenes with pictures; of those after them there is a line each
+_MAX_BYTES = 145_000  # of text, HTML and picture together, as a notebook holds them
+_WORDS_BYTES = 22_000  # of all prompts together
+_SHORT = 190  # characters of a prompt that are seen before it is unfolded
+_LINE = 60  # characters of a prompt in a line
+_SHORT_STATE = 40  # characters
+_TEXT_LINES = 60  # scenes in plain text
+_POSTER_BYTES = (500, 9_000)  # in base64: at least, and at most
+_FACE_BYTES = (250, 900)
+_ALL_FACES_BYTES = 16_000
+_FACES, _NAMES = 4, 12  # members with a picture, and names, in a row
+_BOX, _FACE = (176, 120), 26  # px
+_POSTER_SIDE = 320  # px
+_FEW = 9  # scenes whose titles stand in the picture: letters take many bytes of a JPEG
+
+_MUTED = "color:var(--jp-ui-font-color2,#616161)"
+_SMALL = f"{_MUTED};font-size:12px;line-height:1.5"
+_EDGE = "var(--jp-border-color2,#e0e0e0)"
+_CHAIN = "var(--jp-brand-color1,#1976d2)"
+_NAME = "font-weight:600;color:var(--jp-content-link-color,var(--jp-brand-color1,#1976d2))"
+#: State → the colour of its dot; words stand beside it.
+_DOTS = {
+    "kept": "#2e9e4f", "making": "#1e88e5", "waits": "#9e9e9e", "to shoot": "#9e9e9e", "failed": "#e53935",
+    "unknown": "#fb8c00",
+}  # fmt: skip
+_BEGIN, _END = "\ue000", "\ue001"  # around a mention, until the text is escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +64,46 @@ class Row:
     number : int
         Counted from 1.
     title, prompt : str
+        The prompt with its mentions between two private characters, which no text from outside holds.
     names : tuple of str
         Of those in the cast that it mentions.
+    kind : str
+        ``"kept"``, ``"to shoot"``, ``"waits"``, ``"making"``, ``"failed"`` or ``"unknown"``.
     state : str
-        Such as ``"kept"``, ``"to shoot"``, ``"being made"``, or what went wrong.
+        The same for people, with what went wrong.
+    continues : bool
+        Whether it begins with the last frame of the scene before.
     price_usd : float or None
         US dollars where it is to be paid for; None where it costs nothing or nobody knows.
     clip : Video or None
+    poster : bytes or None
+        A JPEG of its clip, or else of its preview.
     """
 
     number: int
     title: str
     prompt: str
     names: tuple[str, ...]
+    kind: str
     state: str
+    continues: bool
     price_usd: float | None
     clip: Video | None
+    poster: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A storyboard before it is HTML or text: its rows, and what stands above them."""
+
+    film: Film
+    rows: tuple[Row, ...]
+    headline: str
+
+    @property
+    def title(self) -> str:
+        """The film's title in one line."""
+        return one_line(self.film.title) or "A film"
 
 
 class FilmPage:
@@ -54,6 +115,7 @@ class FilmPage:
     def __init__(self, film: Film, client: Client) -> None:
         self._film = film
         self._client = client
+        self._before = find_clips(film, client)
 
     def __len__(self) -> int:
         return len(self._film)
@@ -68,44 +130,175 @@ class FilmPage:
 
     def grid_html(self, results: Mapping[int, Outcome], in_flight: Collection[int]) -> str:
         """Return the storyboard with what landed."""
-        return storyboard_html(rows(self._film, dict(results), in_flight), one_line(self._film.title))
+        return storyboard_html(self.board(results, in_flight))
+
+    def board(self, results: Mapping[int, Outcome], in_flight: Collection[int]) -> Board:
+        """Return the same before it is HTML."""
+        return make_board(self._film, {**self._before, **results}, self._client, in_flight, landed=frozenset(results))
 
     def results(self, results: Mapping[int, Outcome], headline: str) -> list[object]:  # noqa: ARG002
         """Return nothing: the film that is returned shows itself."""
         return []
 
 
-def rows(film: Film, found: Mapping[int, object], in_flight: Collection[int] = ()) -> list[Row]:
-    """Return a row for each scene, with what was found of it."""
-    prices = film.quote.prices if film.quote else (None,) * len(film)
-    table = []
+# What is there.
+
+
+def looking_client(film: Film) -> Client:
+    """Return a client to look into the archive with; unlike `Client.from_env` it prints and starts nothing."""
+    if film.client is not None:
+        return film.client
+    try:
+        engine = named_engine()
+    except InvalidRequest:  # it is told where something is asked for
+        engine = None
+    return client_of(engine or _preview(), archive=Archive())
+
+
+def _preview() -> Engine:
+    """Return the preview engine's name without its server, which nobody asks."""
+    return Engine(PREVIEW, BASE_URL, None, is_free=True)
+
+
+def find_clips(film: Film, client: Client) -> dict[int, object]:
+    """Return the clip or the error of each scene that has one; whatever the archive is like."""
+    try:
+        found: dict[int, object] = dict(kept_clips(film, client))
+    except (ViduError, OSError):  # the archive as a whole
+        return {}
+    if not client.is_free:
+        found |= _open_calls(film, client, found)
+    return found
+
+
+def _open_calls(film: Film, client: Client, found: Mapping[int, object]) -> dict[int, object]:
+    """Return an error for each scene whose last call has an unknown outcome, by the journal."""
+    unknown: dict[int, object] = {}
+    for index, scene in enumerate(film.scenes):
+        before = found.get(index - 1)
+        if index in found or (scene.continues and not isinstance(before, Video)):
+            continue
+        try:
+            frame = frame_after(before, client) if scene.continues and isinstance(before, Video) else None
+            request = client.archive.recognise(film.request(index, frame=frame))
+            key = client.archive.key_of(request, engine=client.engine, model=client.name_of(request.model))
+            attempts = client.archive.journal.attempts_for(key)
+        except (ViduError, OSError):
+            continue
+        if attempts and attempts[-1].state == "unknown":
+            unknown[index] = OutcomeUnknown("its last call may have been billed; client.pending() lists it")
+    return unknown
+
+
+def make_board(
+    film: Film,
+    found: Mapping[int, object],
+    client: Client,
+    in_flight: Collection[int] = (),
+    *,
+    landed: Collection[int] = (),
+) -> Board:
+    """Return a film's storyboard.
+
+    Parameters
+    ----------
+    film, client
+        What, and who is asked.
+    found
+        A clip or an error by the scene's place.
+    in_flight
+        The places of the scenes that are being made.
+    landed
+        The places of those that were made just now.
+    """
+    table = rows(film, found, in_flight, is_free=client.is_free, landed=landed)
+    if not client.is_free and any(row.poster is None for row in table):  # a preview is better than nothing
+        previews = find_clips(film, client_of(_preview(), archive=client.archive))
+        table = [
+            replace(row, poster=_poster_of(previews.get(row.number - 1))) if row.poster is None else row
+            for row in table
+        ]
+    return Board(film, tuple(table), _headline(film, table, client))
+
+
+def rows(
+    film: Film,
+    found: Mapping[int, object],
+    in_flight: Collection[int] = (),
+    *,
+    is_free: bool = False,
+    landed: Collection[int] = (),
+) -> list[Row]:
+    """Return a row for each scene, with what was found of it; parameters as for `make_board`."""
+    quote = film.quote
+    table: list[Row] = []
     for index, scene in enumerate(film.scenes):
         outcome = found.get(index)
         clip = outcome if isinstance(outcome, Video) else None
-        state = "being made" if index in in_flight else "to shoot"
-        if clip:
-            state = "kept"
+        is_wanted = quote is not None and index not in quote.kept and index not in landed
+        before = table[-1].kind == "kept" if scene.continues and table else True
+        kind, state = "to shoot", "to preview" if is_free else "to shoot"
+        if index in in_flight:
+            kind, state = "making", "being made"
+        elif clip and not is_wanted:
+            kind, state = "kept", _kept(scene.take, is_free=is_free)
         elif isinstance(outcome, ViduError):
-            state = outcome.message
-        names = film.cast.mentioned(scene.prompt)
-        table.append(Row(index + 1, scene.title, scene.prompt, names, state, None if clip else prices[index], clip))
+            kind, state = _failed(outcome)
+        elif not before:
+            kind, state = "waits", f"waits for scene {index}"
+        price = quote.prices[index] if quote and not quote.is_free and kind not in ("kept", "making") else None
+        poster = _poster_of(clip)
+        if clip and poster is None:
+            kind, state = "failed", f"damaged: {clip.path.name} can't be read"
+        table.append(
+            Row(index + 1, scene.title, _written(film, scene.prompt), _mentioned(film, scene.prompt), kind, state,
+                scene.continues, price, clip, poster)
+        )  # fmt: skip
     return table
 
 
-def storyboard_html(table: list[Row], title: str = "") -> str:
-    """Return a storyboard as HTML; every text in it is escaped and it holds no script."""
-    lines = "".join(
-        f"<tr><td>{row.number}</td><td>{escape(row.title)}</td><td>{escape(row.prompt)}</td>"
-        f"<td>{escape(', '.join(row.names))}</td><td>{escape(row.state)}</td>"
-        f"<td>{escape(dollars(row.price_usd)) if row.price_usd else ''}</td></tr>"
-        for row in table
-    )
-    return f'<div class="vidu-film"><div style="font-weight:600">{escape(title)}</div><table>{lines}</table></div>'
+def _kept(take: int | None, *, is_free: bool) -> str:
+    return ("preview kept" if is_free else "kept") + (f", take {take}" if take else "")
+
+
+def _failed(error: ViduError) -> tuple[str, str]:
+    if isinstance(error, OutcomeUnknown):
+        return "unknown", f"unknown outcome: {one_line(error.message, 300)}"
+    return "failed", f"failed: {one_line(str(error), 300)}"
+
+
+def _poster_of(clip: object) -> bytes | None:
+    """Return a clip's poster, cached while its file stays as it is; None where there is none."""
+    if not isinstance(clip, Video):
+        return None
+    try:
+        return poster_jpeg(clip.path, side=_POSTER_SIDE)
+    except (ViduError, OSError, ValueError):
+        return None
+
+
+def _mentioned(film: Film, prompt: str) -> tuple[str, ...]:
+    try:
+        return film.cast.mentioned(prompt)
+    except InvalidRequest:
+        return ()
+
+
+def _written(film: Film, prompt: str) -> str:
+    """Return a prompt with its mentions set apart."""
+    plain = prompt.replace(_BEGIN, "").replace(_END, "")
+    try:
+        return film.cast.write(plain, lambda name: f"{_BEGIN}{name}{_END}")
+    except InvalidRequest:
+        return plain
+
+
+# What stands above it.
 
 
 def headline(film: Film, runner: Runner | None = None) -> str:
     """Return counts, money and why it stopped, in one line."""
-    many = f"{len(film)} scene{'s' if len(film) != 1 else ''}"
+    many = _count(len(film))
     if runner is None:
         return many
     progress = runner.progress
@@ -115,17 +308,264 @@ def headline(film: Film, runner: Runner | None = None) -> str:
     return " · ".join(parts) + (f". Stopped: {progress.reason}" if progress.reason else "")
 
 
+def _count(scenes: int) -> str:
+    return f"{scenes:,} scene{'s' if scenes != 1 else ''}"
+
+
+def _headline(film: Film, table: Sequence[Row], client: Client) -> str:
+    """Return counts, length, price, time, music and dissolve, as far as they are known."""
+    kept_count = sum(row.kind == "kept" for row in table)
+    parts = [_count(len(film)), f"{film.duration:g} s", f"{kept_count} {_kept(None, is_free=client.is_free)}"]
+    quote = film.quote
+    if quote and len(film) > len(quote.kept):
+        price = "free" if quote.is_free else f"about {dollars(quote.price_usd)}"
+        left = f"{len(film) - len(quote.kept)} to make with {quote.engine}"
+        parts.append(f"{left}: {price}, about {format_seconds(quote.seconds)}")
+    parts += [f"{dollars(film.spent_usd)} spent"] if film.spent_usd else []
+    parts.append(_music(film.music))
+    parts += [f"dissolves of {film.dissolve:g} s"] if film.dissolve and len(film) > 1 else []
+    return " · ".join(parts)
+
+
+def _music(music: str) -> str:
+    told = {"film": "one track over all", "clips": "each clip's own sound", "none": "no sound"}
+    return told[music] if music in MUSIC else f"music: {one_line(Path(music).name, 40)}"
+
+
+# As HTML.
+
+
+def storyboard_html(board: Board, *, most: int = _MAX_BYTES) -> str:
+    """Return a storyboard as HTML; every text in it is escaped and it holds no script.
+
+    Of two amounts of dollars MathJax would make a formula, hence the class that it leaves alone.
+
+    Parameters
+    ----------
+    board
+        What is shown.
+    most
+        Bytes that a notebook holds of it: pictures get what the texts leave.
+    """
+    shown, others = board.rows[:MAX_ROWS], board.rows[MAX_ROWS:]
+    words = _WORDS_BYTES // max(1, len(shown))
+    faces = sum(min(len(row.names), _FACES) for row in shown)
+    face_bytes = _between(_FACE_BYTES, _ALL_FACES_BYTES // max(1, faces))
+    blank = _page(board, [_row_html(board, row, words, "", face_bytes) for row in shown], others)
+    poster_bytes = _between(_POSTER_BYTES, (most - _held(blank)) // max(1, len(shown)) - 200)
+    lines = [_row_html(board, row, words, _picture_html(board, row, poster_bytes), face_bytes) for row in shown]
+    return _page(board, lines, others)
+
+
+def _between(limits: tuple[int, int], value: int) -> int:
+    return max(limits[0], min(limits[1], value))
+
+
+def _held(text: str) -> int:
+    """Return how many bytes a notebook holds of a text."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+def _page(board: Board, lines: Sequence[str], others: Sequence[Row]) -> str:
+    stopped = board.film.stopped
+    why = f'<div style="font-size:13px;margin-top:2px">⚠ Stopped: {escape(stopped)}</div>' if stopped else ""
+    return (
+        f'<div class="vidu-film tex2jax_ignore" style="max-width:1000px;margin:4px 0;line-height:1.45">'
+        f'<div style="font-weight:600;font-size:15px;overflow-wrap:anywhere">{escape(board.title)}</div>'
+        f'<div style="{_SMALL};overflow-wrap:anywhere">{escape(board.headline)}</div>{why}'
+        f'<div style="margin-top:8px">{"".join(lines)}</div>{_others_html(others)}</div>'
+    )
+
+
+def _row_html(board: Board, row: Row, words: int, picture: str, face_bytes: int) -> str:
+    """Return a row; between it and one that it continues there is a line from poster to poster, and no edge."""
+    edge = "" if row.continues or row.number == 1 else f"border-top:1px solid {_EDGE};"
+    follows = row.number < len(board.rows) and board.rows[row.number].continues
+    link = f'<div style="width:2px;height:12px;margin:0 auto;background:{_CHAIN}"></div>' if row.continues else ""
+    rest = f'<div style="width:2px;flex:1;margin:0 auto;background:{_CHAIN}"></div>' if follows else ""
+    top = 0 if row.continues else 12
+    return (
+        f'<div style="{edge}display:flex;flex-wrap:wrap;gap:0 16px;padding:{top}px 0 {0 if follows else 12}px">'
+        f'<div style="width:{_BOX[0]}px;flex:none;display:flex;flex-direction:column">{link}{picture}{rest}</div>'
+        f'<div style="flex:1 1 260px;min-width:0;padding:{12 if row.continues else 0}px 0 {12 if follows else 0}px">'
+        f"{_head_html(row)}{_words_html(row.prompt, words)}{_faces_html(board, row, face_bytes)}</div></div>"
+    )
+
+
+def _head_html(row: Row) -> str:
+    """Return number, title, chain, state and price in a line."""
+    title = f" {escape(row.title)}" if row.title else ""
+    chain = f'<span style="{_SMALL}">↳ continues scene {row.number - 1}</span>' if row.continues else ""
+    dot = f'<span style="color:{_DOTS[row.kind]}" aria-hidden="true">●</span>'
+    price = f" · {escape(dollars(row.price_usd))}" if row.price_usd else ""
+    state, rest = short_state(row)
+    below = f'<div style="font-size:12px;overflow-wrap:anywhere">{escape(rest)}</div>' if rest else ""
+    return (
+        f'<div style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:baseline">'
+        f'<span style="font-weight:600;overflow-wrap:anywhere">{row.number}{"." if title else ""}{title}</span>{chain}'
+        f'<span style="{_SMALL};margin-left:auto;white-space:nowrap">{dot} {escape(state)}{price}</span></div>{below}'
+    )
+
+
+def short_state(row: Row) -> tuple[str, str]:
+    """Return a scene's state in a few words, and what went wrong, which wants a line of its own."""
+    state, _, rest = row.state.partition(": ") if len(row.state) > _SHORT_STATE else (row.state, "", "")
+    return state, rest
+
+
+def _words_html(prompt: str, most: int) -> str:
+    """Return a prompt, of which more than a few lines are folded away; cut where it has more than `most` bytes."""
+    words = _cut(prompt, most)
+    if len(words) <= _SHORT * 1.3:
+        return f'<div style="font-size:13px;overflow-wrap:anywhere">{_marked(words)}</div>'
+    at = _break(words, _SHORT)
+    return (
+        f'<details style="font-size:13px;overflow-wrap:anywhere"><summary>{_marked(words[:at])} …</summary>'
+        f"… {_marked(words[at:].lstrip())}</details>"
+    )
+
+
+def _break(text: str, at: int) -> int:
+    """Return the last place before one where a text may be broken: at a space, and in no mention."""
+    space = text.rfind(" ", at - 40, at)
+    at = space if space > 0 else at
+    start = text.rfind(_BEGIN, 0, at)
+    return start if start >= 0 and text.find(_END, start) >= at else at
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of which a notebook holds so many bytes at most."""
+    if _held(_marked(text)) <= most:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _held(_marked(text[:middle])) <= most else (low, middle - 1)
+    return f"{text[: _break(text, low)].rstrip()} …"
+
+
+def _marked(text: str) -> str:
+    """Return a text as HTML, with its mentions set off."""
+    html = escape(text)
+    return html.replace(_BEGIN, f'<span style="{_NAME}">@').replace(_END, "</span>")
+
+
+def _faces_html(board: Board, row: Row, most: int) -> str:
+    """Return who is seen, each with a small round picture."""
+    parts = []
+    look = f"width:{_FACE}px;height:{_FACE}px;border-radius:50%;margin:0"
+    for place, name in enumerate(row.names[:_NAMES]):
+        copies = board.film.cast.small(name) if place < _FACES else []
+        box = (round(_FACE * 1.5),) * 2
+        face = f'<img src="{thumbnail_uri(copies[0], box, most, fills=True)}" alt="" style="{look}">' if copies else ""
+        parts.append(f'<span style="display:inline-flex;align-items:center;gap:5px">{face}{escape(name)}</span>')
+    parts += [f"+{len(row.names) - _NAMES}"] if len(row.names) > _NAMES else []
+    html = "".join(parts)
+    return f'<div style="{_SMALL};display:flex;flex-wrap:wrap;gap:4px 12px;margin-top:5px">{html}</div>' if html else ""
+
+
+def _picture_html(board: Board, row: Row, most: int) -> str:
+    """Return a clip's poster; where there is none, quietly who will be seen."""
+    shape, data = _shape(board, row), picture_of(board, row)
+    look = f"display:block;width:{shape[0]}px;height:{shape[1]}px;margin:0 auto;border-radius:6px"
+    if row.poster is None:
+        look += f";opacity:.45;border:1px dashed {_EDGE};box-sizing:border-box"
+    elif row.clip is None:
+        look += ";opacity:.6"  # a preview's
+    if data is None:
+        return f'<div style="{look};opacity:1;background:var(--jp-layout-color2,#f5f5f5)"></div>'
+    uri = thumbnail_uri(data, (shape[0] * 3 // 2, shape[1] * 3 // 2), most)
+    alt = f"Scene {row.number}: {one_line(_bare(row.prompt), 80)}"
+    return f'<img src="{uri}" alt="{escape(alt)}" style="{look}">'
+
+
+def picture_of(board: Board, row: Row) -> bytes | None:
+    """Return a scene's poster as JPEG, or else who will be seen, side by side; None where nobody is known."""
+    if row.poster is not None:
+        return row.poster
+    faces = [copies[0] for name in row.names[:_FACES] if (copies := board.film.cast.small(name))]
+    width, height = _shape(board, row)
+    return side_by_side(faces, (width * 3 // 2, height * 3 // 2)) if faces else None
+
+
+def _shape(board: Board, row: Row) -> tuple[int, int]:
+    """Return the size in pixels at which a scene's picture is shown: its own shape in the box that all share."""
+    width, height = board.film.request(row.number - 1).frame_size
+    if row.poster is not None:
+        width, height = opened(row.poster).size
+    scale = min(_BOX[0] / width, _BOX[1] / height)
+    return round(width * scale), round(height * scale)
+
+
+def _bare(prompt: str) -> str:
+    """Return a prompt as plain text, with its mentions as they are written."""
+    return prompt.replace(_BEGIN, "@").replace(_END, "")
+
+
+def _others_html(others: Sequence[Row]) -> str:
+    """Return a line for each scene that is shown without a picture."""
+    if not others:
+        return ""
+    lines = "".join(f"<div>{escape(line)}</div>" for line in _lines(others))
+    summary = f"<summary>{len(others)} more scenes</summary>"
+    return f'<details style="{_SMALL};overflow-wrap:anywhere">{summary}{lines}</details>'
+
+
+# As text, and as a picture.
+
+
+def _lines(table: Sequence[Row]) -> Iterator[str]:
+    """Yield a line for each scene: number, state, price, title and words."""
+    for row in table:
+        price = f" · {dollars(row.price_usd)}" if row.price_usd else ""
+        chain = f" ↳ continues {row.number - 1}" if row.continues else ""
+        title = f" {one_line(row.title, _LINE)}:" if row.title else ""
+        words = one_line(_bare(row.prompt), _LINE)
+        yield f"{row.number}. [{one_line(row.state, 100)}{price}]{chain}{title} {words}"
+
+
+def storyboard_text(board: Board) -> str:
+    """Return a storyboard as plain text that is safe in a terminal."""
+    lines = [f"Film: {one_line(board.film.title)}" if board.film.title else "Film", f"  {board.headline}"]
+    lines += [f"  Stopped: {one_line(board.film.stopped, 300)}"] if board.film.stopped else []
+    lines += [f"  {line}" for line in _lines(board.rows[:_TEXT_LINES])]
+    more = len(board.rows) - _TEXT_LINES
+    lines += [f"  … and {more} more"] if more > 0 else []
+    return "\n".join(map(printable, lines))
+
+
+def storyboard_jpeg(board: Board) -> str:
+    """Return a storyboard as a picture, for viewers that show no HTML: JPEG in base64."""
+    cards = []
+    for row in board.rows[:MAX_SHEET]:
+        data = picture_of(board, row) or small_jpeg(grey(16), side=16)
+        name = row.title or re.sub(r"\s+", " ", _bare(row.prompt))
+        is_short = len(board.rows) > _FEW
+        state = row.kind if is_short and row.clip is None else row.state
+        state += f" · {dollars(row.price_usd)}" if row.price_usd else ""
+        chain = f"continues {row.number - 1} · " if row.continues and row.kind != "waits" else ""
+        lines = (f"{row.number}. {state}",) if is_short else (f"{row.number}. {name}", f"{chain}{state}")
+        cards.append(Card(opened(data), lines, is_faint=row.clip is None))
+    others = len(board.rows) - len(cards)
+    shape = board.film.request(0).frame_size
+    more = f"and {others} more scenes" if others else ""
+    return sheet_jpeg(f"{board.title}: {board.headline}", cards, shape=shape, more=more)
+
+
+def look(film: Film) -> Board:
+    """Return a film's storyboard with what the archive holds; nothing is asked, started or printed for it."""
+    client = looking_client(film)
+    return make_board(film, {**film.failed, **find_clips(film, client)}, client)
+
+
 def film_text(film: Film) -> str:
     """Return a film as a page of plain text."""
-    lines = [f"Film({printable(film.title) or 'untitled'}: {headline(film)})"]
-    lines += [f"  [{index}] {printable(one_line(scene.prompt, 70))}" for index, scene in enumerate(film.scenes)]
-    return "\n".join(lines)
+    return storyboard_text(look(film))
 
 
 def bundle(film: Film) -> dict[str, str]:
-    """Return the MIME bundle that Jupyter shows."""
-    client = film.client or Client.from_env()
-    return {
-        "text/plain": film_text(film),
-        "text/html": storyboard_html(rows(film, kept_clips(film, client)), film.title),
-    }
+    """Return the MIME bundle that Jupyter shows, at most 150 kB of a notebook."""
+    board = look(film)
+    text, still = storyboard_text(board), storyboard_jpeg(board)
+    html = storyboard_html(board, most=_MAX_BYTES - _held(text) - len(still))
+    return {"text/plain": text, "text/html": html, "image/jpeg": still}

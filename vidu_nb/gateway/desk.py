@@ -1,28 +1,44 @@
-"""Where works are made: short steps on a few threads, and waiting that costs none."""
+"""Where works are made: short steps on a few threads, and waiting that costs none.
+
+Whatever happens to a gateway between two steps, the archive's journal has the truth about a work: its attempts bear the
+work's id as their mark. So a work is followed by looking at its attempt again and again, and taking the step that its
+state permits, until it is closed; from the first call as after a restart.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from ..animatic.server.limits import Reservation
 from ..catalogue.request import Request
-from ..client.client import Client, Waiting
-from ..errors import APIError, OutcomeUnknown, ViduError
-from ..receipt import Receipt
-from ..storage.archive import Made
+from ..client.client import Client
+from ..client.session import Errand
+from ..errors import APIError, ArchiveError, OutcomeUnknown, Unreachable, ViduError, one_line
+from ..locks import is_held
 from ..storage.journal import Attempt
-from .ledger import LEASE_S, Ledger
+from .endings import NOT_SENT, not_made, of_closed, of_entry, of_made, unknown
+from .ledger import LEASE_S, Ending, Ledger, LedgerAway
 
 T = TypeVar("T")
-THREADS = 32  # for steps that talk to the service; a queued job takes one for milliseconds at a time
+KEY_LENGTH = 64  # of a request's key; a take's work has more behind it
+LEDGER_THREADS, CALLS, STEPS = 16, 64, 16
 FIRST_LOOK_S, LONGEST_LOOK_S, SLOWER = 0.5, 5.0, 1.25
-KEY_LENGTH = 64  # of a request's key; a work of a request with a random seed has more behind it
-_JOINED_LOOK_S = 1.0  # between two looks at what another gateway makes
+LOOKS_PER_S = 25.0  # at jobs, of all works together: three hundred are looked at less often than three
+PATIENCE_S = 90.0  # how long a lost answer is looked for before whoever asked is told
+_LONGEST_SEARCH_PAUSE_S = 60.0
+_LONGEST_RUN_S = 3600.0  # after which whoever asked is told, and the work is looked at as one of unknown outcome is
+_OTHERS_LOOK_S = 1.0  # between two looks at what another gateway makes
+_AWAY_PAUSE_S = 1.0  # before the ledger, or a step that broke, is tried again
+_CLOSING_S = 10.0  # for what is being sent, when the gateway ends
+
+_log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -34,161 +50,244 @@ class Desk:
         Who is asked.
     ledger
         Where works are claimed and closed.
+
+    Attributes
+    ----------
+    patience_s : float
+        How long a lost answer is looked for before whoever asked is told.
     """
 
     def __init__(self, client: Client, ledger: Ledger) -> None:
         self.client = client
         self.ledger = ledger
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="vidu-nb gateway")
-        self._ended: dict[str, asyncio.Event] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.patience_s = PATIENCE_S
+        # Apart, so that a service that lets everybody wait holds up neither replays nor what is made already.
+        self._reads = ThreadPoolExecutor(LEDGER_THREADS, thread_name_prefix="gateway ledger")
+        self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="gateway call")
+        self._steps = ThreadPoolExecutor(STEPS, thread_name_prefix="gateway step")
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sending: set[Future[Ending | None]] = set()
+        self._lost = asyncio.Event()
+        self._lost.set()  # by an earlier run, perhaps
+        self._is_closing = False
+
+    # Threads.
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run a short piece of work on a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        """Run a short piece of work with the ledger or with files on a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reads, work, *arguments)
 
-    def start(self, key: str, request: Request) -> None:
-        """Begin to make a work that this gateway has claimed."""
-        self._spawn(key, self._make(key, request))
+    async def insist(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run the same until the ledger answers: it may be away for a while, and what happened has to be written."""
+        while True:
+            try:
+                return await self.run(work, *arguments)
+            except LedgerAway as error:
+                _log.info("the ledger can't be reached (%s): trying again", type(error).__name__)
+            await asyncio.sleep(_AWAY_PAUSE_S)
 
-    def resume(self, row: dict[str, Any]) -> None:
-        """Go on with a work whose gateway gave no sign of life."""
-        self._spawn(row["key"], self._go_on(row))
+    async def _step(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._steps, work, *arguments)
+
+    def report(self, problem: str) -> None:
+        """Tell whoever runs the gateway of a problem."""
+        _log.warning("%s", one_line(problem))
+
+    # Beginning, going on, ending.
+
+    def start(self, work: dict[str, Any], request: Request, reservation: Reservation, *, fresh: bool) -> None:
+        """Begin to make a work that this gateway has claimed; `reservation` is released once the request has left."""
+        self._spawn(work, self._make(work, request, reservation, fresh=fresh))
+
+    def resume(self, work: dict[str, Any]) -> None:
+        """Go on with a work: of a gateway that gave no sign of life, or one of unknown outcome."""
+        if work["id"] not in self._tasks:
+            self._spawn(work, self._follow(work))
+
+    async def until_ended(self, name: str) -> dict[str, Any]:
+        """Wait until a work is closed or of unknown outcome, here or at another gateway, and return its row."""
+        while True:
+            row = await self.insist(self.ledger.work, name)
+            if row is None or row["state"] != "running":
+                return row or {}
+            task = self._tasks.get(name)
+            if task:
+                await asyncio.wait([task])
+            else:
+                await asyncio.sleep(_OTHERS_LOOK_S)
+
+    async def close(self) -> None:
+        """Send nothing more, wait for what is being sent, and leave the rest to whoever takes it over."""
+        self._is_closing = True
+        names = list(self._tasks)
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        with contextlib.suppress(LedgerAway):
+            await self.run(self.ledger.let_go, names)
+        for pool in (self._calls, self._steps, self._reads):
+            pool.shutdown(wait=False, cancel_futures=True)
+        sending = [asyncio.wrap_future(one) for one in self._sending]
+        if sending:
+            await asyncio.wait(sending, timeout=_CLOSING_S)
+
+    def _spawn(self, work: dict[str, Any], course: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(course)
+        self._tasks[work["id"]] = task
+        task.add_done_callback(lambda _: self._tasks.pop(work["id"], None))
+
+    # In the background.
 
     async def watch(self) -> None:
         """Renew leases and take over what others left, until cancelled."""
         while True:
-            with contextlib.suppress(Exception):  # the database may be away for a while
-                await self.run(self.ledger.keep_alive)
+            try:
+                await self.run(self.ledger.keep_alive, list(self._tasks))
                 for row in await self.run(self.ledger.take_over):
                     self.resume(row)
+            except Exception as error:  # the database may be away for a while
+                _log.warning("the ledger can't be reached (%s)", type(error).__name__)
             await asyncio.sleep(LEASE_S / 4)
 
-    async def until_ended(self, key: str) -> dict[str, Any]:
-        """Wait until a work has ended, here or at another gateway, and return its row."""
+    async def search(self) -> None:
+        """Look in the service's record for what was lost, and close what became known otherwise, until cancelled."""
         while True:
-            row = await self.run(self.ledger.work, key)
-            if row is None or row["state"] != "running":
-                return row or {}
-            event = self._ended.get(key)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_JOINED_LOOK_S if event is None else None):
-                    await (asyncio.sleep(_JOINED_LOOK_S) if event is None else event.wait())
-
-    async def close(self) -> None:
-        """End the tasks; what they make goes on at the service, and is taken over by the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _spawn(self, key: str, work: Awaitable[None]) -> None:
-        self._ended[key] = asyncio.Event()
-
-        async def guarded() -> None:
+                async with asyncio.timeout(_LONGEST_SEARCH_PAUSE_S):
+                    await self._lost.wait()
+            is_lost = self._lost.is_set()
+            self._lost.clear()
+            began = time.monotonic()
             try:
-                await work
-            except asyncio.CancelledError:
-                raise
+                rows = await self.run(self.ledger.unknown)
+                if rows or is_lost:
+                    await self._step(self.client.impatient().reconcile)
+                for row in rows:
+                    await self._look_again(row)
+            except (ViduError, OSError, LedgerAway) as error:
+                _log.info("nothing could be looked for: %s", error)
+            # A look reads the whole journal: nine tenths of the time are for others.
+            await asyncio.sleep(min(max(_AWAY_PAUSE_S, 9 * (time.monotonic() - began)), _LONGEST_SEARCH_PAUSE_S))
+
+    async def _look_again(self, row: dict[str, Any]) -> None:
+        """Close a work of unknown outcome if more is known by now, or go on with it."""
+        ending = await self._step(self._ending, row)
+        if ending is None:
+            self.resume(row)
+        elif ending.state != "unknown":
+            await self.run(self.ledger.finish, row["id"], ending)
+
+    # One work.
+
+    async def _make(self, work: dict[str, Any], request: Request, reservation: Reservation, *, fresh: bool) -> None:
+        sent = self._calls.submit(self._begin, work, request, fresh=fresh)
+        del request  # megabytes, which have left when the call is back
+        self._sending.add(sent)
+        sent.add_done_callback(self._sending.discard)
+        try:
+            ending = await asyncio.wrap_future(sent)
+        finally:
+            reservation.release()
+        await self._follow(work, ending)
+
+    def _begin(self, work: dict[str, Any], request: Request, *, fresh: bool) -> Ending | None:
+        """Send a work's request; its ending where there was nothing to send, or nothing came of it for certain."""
+        name = work["id"]
+        errand = Errand(name, self._check_open, functools.partial(self.ledger.confirm, name))
+        try:
+            made = self.client.begin(request, errand, fresh=fresh)
+            # What is there though nothing was paid for it was there already.
+            free = of_made(made) if made else not_made(OutcomeUnknown("the same is being made outside of the gateway"))
+        except Exception as error:
+            if not isinstance(error, ViduError | OSError | LedgerAway):
+                _log.exception("a call failed")
+            free = not_made(error)
+        try:
+            attempt = self._attempt_of(work)
+        except ArchiveError:
+            return None  # it may have been paid for
+        return free if attempt is None or attempt.state in ("prepared", "not charged") else None
+
+    async def _follow(self, work: dict[str, Any], ending: Ending | None = None) -> None:
+        """Take step after step until a work is closed, or nothing more can be done for now."""
+        pause, patience, end = FIRST_LOOK_S, time.monotonic() + self.patience_s, time.monotonic() + _LONGEST_RUN_S
+        look: Callable[[dict[str, Any]], Ending | None] = self._ending  # nothing is asked of the service at first
+        while ending is None or ending.state == "unknown":
+            try:
+                ending = await self._step(look, work)
+            except (ViduError, OSError) as error:
+                ending = unknown(work["usd"], f"{type(error).__name__}: {error}")
+            except LedgerAway:
+                ending = None
             except Exception:
-                logging.getLogger(__name__).exception("a work failed")
-                await self.run(lambda: self.ledger.finish(key, state="unknown", usd=self._reserved(key)))
-            finally:
-                self._ended.pop(key).set()
-
-        task = asyncio.ensure_future(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _reserved(self, key: str) -> float:
-        row = self.ledger.work(key)
-        return float(row["usd"]) if row else 0.0
-
-    async def _make(self, key: str, request: Request) -> None:
-        try:
-            made: Made | None
-            begun = await self.run(self.client.begin, request)
-            if isinstance(begun, Waiting):
-                await self.run(self.ledger.note_attempt, key, begun.id)
-                made = await self._await(begun)
+                _log.exception("a step failed")
+                ending = None
+            if ending is None and time.monotonic() > end:
+                ending = unknown(work["usd"], f"it was not made within {_LONGEST_RUN_S:g} s")
+                break
+            if ending is None:
+                patience = time.monotonic() + self.patience_s
+            elif ending.state != "unknown" or time.monotonic() > patience:
+                break
             else:
-                made = begun
-            if made is None:
-                raise OutcomeUnknown("the call was closed without a result", billed="unknown")
-        except (ViduError, OSError) as error:
-            await self.run(self._failed, key, error)
-        else:
-            await self.run(self._made, key, made)
+                self._lost.set()
+            await asyncio.sleep(max(pause, len(self._tasks) / LOOKS_PER_S))
+            pause, look = min(LONGEST_LOOK_S, pause * SLOWER), self._look
+        await self._close(work, ending)
 
-    async def _go_on(self, row: dict[str, Any]) -> None:
-        """Bring in what the journal knows of a work."""
-        key = row["key"]
-        attempt = await self.run(self._attempt_of, row)
-        if attempt is None or attempt.state in ("prepared", "not charged"):
-            await self.run(lambda: self.ledger.finish(key, state="failed", usd=0.0, error=_NOT_SENT, status=503))
-            return
-        try:
-            made = await self._await(Waiting(str(attempt.facts["key"]), attempt.id))
-            if made is None:
-                await self.run(self.client.reconcile)
-                made = await self._await(Waiting(str(attempt.facts["key"]), attempt.id))
-        except (ViduError, OSError) as error:
-            await self.run(self._failed, key, error)
-            return
-        if made is None:
-            lost = OutcomeUnknown("the gateway was restarted before an answer came", billed="unknown")
-            await self.run(self._failed, key, lost)
-        else:
-            await self.run(self._made, key, made)
+    async def _close(self, work: dict[str, Any], ending: Ending) -> None:
+        if ending.detail and ending.detail != work.get("detail"):
+            self.report(ending.detail)
+        await self.insist(self.ledger.finish, work["id"], ending)
 
-    def _attempt_of(self, row: dict[str, Any]) -> Attempt | None:
-        """Return the attempt of the journal that makes a work: the one that was noted, else the one since the claim."""
-        attempts = self.client.archive.journal.attempts_for(row["key"][:KEY_LENGTH])
-        if row["attempt"]:
-            return next((one for one in attempts if one.id == row["attempt"]), None)
-        noted = self.ledger.attempts(row["key"][:KEY_LENGTH])
-        began = datetime.fromisoformat(row["created"]) - timedelta(seconds=1)
-        since = (one for one in reversed(attempts) if datetime.fromisoformat(one.facts["events"][0]["at"]) >= began)
-        return next((one for one in since if one.id not in noted), None)
+    def _look(self, work: dict[str, Any]) -> Ending | None:
+        """Take the next step of a work, and return its ending; None while it is being made."""
+        attempt = self._attempt_of(work)
+        problem = ""
+        if attempt and attempt.state in ("queued", "received", "linked", "sent"):
+            try:
+                if attempt.state != "sent" or self.client.archive.has_received(attempt):
+                    self.client.advance(attempt)
+            except APIError:
+                pass  # the journal has it
+            except OutcomeUnknown as error:
+                problem = error.message
+        return self._ending(work, problem)
 
-    async def _await(self, waiting: Waiting) -> Made | None:
-        """Wait for a queued call; None where it is closed, or was lost, and brought nothing."""
-        pause = FIRST_LOOK_S
-        while (made := await self.run(self.client.advance, waiting)) is None:
-            attempts = await self.run(self.client.archive.journal.attempts_for, waiting.key)
-            state = next((one.state for one in attempts if one.id == waiting.id), None)
-            if state not in ("queued", "received", "linked"):
-                return None
-            await asyncio.sleep(pause)
-            pause = min(LONGEST_LOOK_S, pause * SLOWER)
-        return made
+    def _ending(self, work: dict[str, Any], problem: str = "") -> Ending | None:
+        """Return a work's ending as the journal has it; None while it is being made."""
+        attempt, price = self._attempt_of(work), work["usd"]
+        if attempt is None or attempt.state == "prepared":
+            return NOT_SENT
+        entry = self.client.archive.entry(str(attempt.latest("entry"))) if attempt.state == "stored" else None
+        if entry:
+            return of_entry(entry, price)
+        if attempt.state in ("not charged", "settled"):
+            return of_closed(attempt, price)
+        if self._is_being_made(attempt) and not problem:
+            return None
+        if attempt.state == "sent" and not self._has_left(work, attempt):
+            with contextlib.suppress(ViduError):
+                self.client.settle(attempt.id, billed=False)
+            return NOT_SENT
+        return unknown(price, problem or str(attempt.latest("reason") or "the gateway ended before an answer came"))
 
-    def _made(self, key: str, made: Made) -> None:
-        receipt = receipt_of(made)
-        reserved = self._reserved(key)
-        paid = reserved if receipt is None or receipt.cost_usd is None else receipt.cost_usd
-        original = receipt.original if receipt else None
-        if receipt and receipt.replayed and original:  # it was made before this work was closed
-            paid = reserved if original.cost_usd is None else original.cost_usd
-        path = (made[0] if isinstance(made, tuple) else made).path
-        self.ledger.finish(key, state="done", usd=paid, entry=f"{path.parent.name}/{path.stem}.json")
+    def _is_being_made(self, attempt: Attempt) -> bool:
+        if attempt.state == "sent":
+            return is_held(self.client.archive.lock_path(str(attempt.facts["lock"])))
+        return attempt.state in ("queued", "received", "linked")
 
-    def _failed(self, key: str, error: ViduError | OSError) -> None:
-        billed = getattr(error, "billed", "no")
-        status = error.status if isinstance(error, APIError) else 503
-        message = error.message if isinstance(error, ViduError) else type(error).__name__
-        reserved = self._reserved(key)
-        if billed == "no":
-            self.ledger.finish(key, state="failed", usd=0.0, error=message, status=status)
-        elif billed == "yes" and not isinstance(error, OutcomeUnknown):
-            self.ledger.finish(key, state="failed", usd=reserved, error=message, status=status)
-        else:
-            self.ledger.finish(key, state="unknown", usd=reserved, error=message, status=504)
+    def _has_left(self, work: dict[str, Any], attempt: Attempt) -> bool:
+        """Return whether a byte of an attempt may have left: its owner confirmed that before it did."""
+        row = self.ledger.work(work["id"])
+        return row is None or row["attempt"] == attempt.id
 
+    def _attempt_of(self, work: dict[str, Any]) -> Attempt | None:
+        """Return the latest attempt at a work."""
+        attempts = self.client.archive.journal.attempts_for(str(work["key"])[:KEY_LENGTH])
+        ours = (one for one in reversed(attempts) if work["id"] == one.mark or work["attempt"] == one.id)
+        return next(ours, None)
 
-_NOT_SENT = "the gateway was restarted before this was sent: nothing was billed, ask again"
-
-
-def receipt_of(made: Made) -> Receipt | None:
-    """Return the receipt of a call."""
-    return made[0].receipt if isinstance(made, tuple) else made.receipt
+    def _check_open(self) -> None:
+        if self._is_closing:
+            raise Unreachable("the gateway ends")

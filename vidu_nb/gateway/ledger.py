@@ -3,21 +3,34 @@
 A *work* is a request that is paid for at most once: its row is claimed before the call, with its price reserved from
 the budget of who asked first, and is closed with what it cost. A *call* is what one person asked; many calls may have
 one work. All amounts are US dollars.
+
+    running ──► done       it has a clip: whoever asks the same gets that
+       │  ▲ ──► failed     it brought nothing, and what it cost is certain: whoever asks the same begins a new work
+       ▼  │
+     unknown               it may have been billed: looked for from time to time, and when somebody asks again
+
+A running work has an owner, the gateway that makes it, and a lease that the owner renews. Where the lease is over,
+another gateway, or the same one started again, takes the work over. Nothing is sent for a work but by its owner:
+`confirm` says so in the last moment before the first byte leaves, and notes the attempt that leaves.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     JSON,
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
@@ -26,24 +39,34 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
+    case,
     create_engine,
     event,
     func,
     insert,
+    inspect,
+    or_,
     select,
+    text,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import SQLAlchemyError
 
+from ..animatic.server.record import HistoryQuery
 from ..console import dollars
-from ..errors import BudgetExceeded, ViduError
+from ..errors import BudgetExceeded, Unreachable, ViduError
 
-VERSION = 1
-LEASE_S = 20.0  # s that a gateway's claim holds without a sign of life
+VERSION = 2
+LEASE_S = 8.0  # s that a gateway's claim holds without a sign of life; it gives one four times as often
+_CONNECTIONS = 16
 _ROUNDING = 1e-9
+_STARTING = 7_100_417  # any number: the lock on PostgreSQL that gateways hold while they look at the tables
 WorkState = Literal["running", "done", "failed", "unknown"]
-Decision = Literal["mine", "join", "replay"]
+Decision = Literal["mine", "look", "join", "replay"]
+#: What a ledger that is away for a while raises.
+LedgerAway = SQLAlchemyError
 
 _tables = MetaData()
 settings = Table("settings", _tables, Column("name", String(40), primary_key=True), Column("value", Text))
@@ -59,27 +82,33 @@ people = Table(
 )  # fmt: skip
 works = Table(
     "works", _tables,
-    Column("key", String(80), primary_key=True),
-    Column("person", Integer, nullable=False, index=True),
+    Column("id", String(80), primary_key=True),  # the mark of its attempts in the archive's journal
+    Column("key", String(100), nullable=False, index=True),
+    Column("person", Integer, nullable=False, index=True),  # who pays
     Column("model", String(200), nullable=False),
-    Column("state", String(20), nullable=False),
+    Column("state", String(20), nullable=False, index=True),
     Column("usd", Float, nullable=False),
-    Column("attempt", String(80)),
+    Column("attempt", String(80)),  # the latest one of which a byte may have left
     Column("entry", String(300)),
-    Column("error", Text),
+    Column("error", Text),  # for whoever asked
+    Column("detail", Text),  # for the teacher
     Column("status", Integer),
     Column("owner", String(40)),
     Column("lease", String(40)),
     Column("created", String(40), nullable=False),
     Column("ended", String(40)),
 )  # fmt: skip
+#: The promise that a request is paid for at most once, should the code above it ever fail to hold it.
+Index(
+    "one_work_at_a_time", works.c.key, unique=True,
+    sqlite_where=works.c.state != "failed", postgresql_where=works.c.state != "failed",
+)  # fmt: skip
 calls = Table(
     "calls", _tables,
     Column("id", String(40), primary_key=True),
     Column("person", Integer, nullable=False),
-    Column("key", String(80), nullable=False, index=True),
+    Column("work", String(80), nullable=False, index=True),
     Column("model", String(200), nullable=False),
-    Column("usd", Float, nullable=False, default=0.0),
     Column("pays", Integer, nullable=False, default=0),
     Column("inputs", JSON),
     Column("created", String(40), nullable=False),
@@ -99,6 +128,7 @@ class Person:
     usd : float
         What they may spend in all.
     is_paused : bool
+        They, or the whole class.
     """
 
     id: int
@@ -106,6 +136,55 @@ class Person:
     is_teacher: bool
     usd: float
     is_paused: bool
+
+
+class Asked(NamedTuple):
+    """A call that was noted.
+
+    Attributes
+    ----------
+    call : str
+        Its id.
+    decision : str
+        ``"mine"``: whoever asked has to make it, and pays. ``"look"``: its outcome is unknown, and whoever asked has
+        to look for it. ``"join"``: it is being made. ``"replay"``: it is there.
+    work : dict
+        Its row.
+    """
+
+    call: str
+    decision: Decision
+    work: dict[str, Any]
+
+    @property
+    def pays(self) -> bool:
+        """Whether this call is the one that the work's cost belongs to."""
+        return self.decision == "mine"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a work.
+
+    Attributes
+    ----------
+    state : str
+    usd : float
+        What it cost; of an unknown one, what stays reserved.
+    entry : str or None
+        Its name in the archive.
+    error, detail : str or None
+        What went wrong, for whoever asked and for the teacher.
+    status : int or None
+        The HTTP status for whoever asked.
+    """
+
+    state: WorkState
+    usd: float
+    entry: str | None = None
+    error: str | None = None
+    detail: str | None = None
+    status: int | None = None
 
 
 class Ledger:
@@ -129,37 +208,79 @@ class Ledger:
     def __init__(self, url: str, *, each_usd: float, total_usd: float) -> None:
         self.each_usd, self.total_usd = each_usd, total_usd
         self.owner = secrets.token_hex(8)
-        self._engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)  # they hold prompts
+        self._engine = create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=_CONNECTIONS,
+            max_overflow=_CONNECTIONS,
+            pool_timeout=30,
+            hide_parameters=True,  # they hold prompts
+        )
         self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._file = Path(self._engine.url.database or "") if self._is_sqlite else None
         if self._is_sqlite:
+            _make_private(self._file)
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
-        _tables.create_all(self._engine)
+        self._reading = self._engine.execution_options(only_reads=True)
         with self._begin() as db:
-            version = self._setting(db, "version")
-            if version is None:
-                db.execute(insert(settings).values(name="version", value=str(VERSION)))
-                db.execute(insert(settings).values(name="secret", value=secrets.token_hex(32)))
-            elif int(version) > VERSION:
-                raise ViduError(f"the ledger has version {version}", remedy="Upgrade vidu-nb to use it.")
+            self._prepare(db)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
+        """Hold a transaction that writes."""
         with self._engine.begin() as db:
             yield db
+
+    @contextmanager
+    def _look(self) -> Iterator[Connection]:
+        """Hold a transaction that only reads, and that waits for nobody who writes."""
+        with self._reading.begin() as db:
+            yield db
+
+    def _prepare(self, db: Connection) -> None:
+        """Make the tables, or bring those of an older version up to this one."""
+        if not self._is_sqlite:  # where a transaction that writes is alone anyway
+            db.execute(select(func.pg_advisory_xact_lock(_STARTING)))
+        known = inspect(db).has_table("settings")
+        version = int(self._setting(db, "version") or VERSION) if known else VERSION
+        if version > VERSION:
+            raise ViduError(f"the ledger has version {version}", remedy="Upgrade vidu-nb to use it.")
+        for number in range(version, VERSION):
+            UPGRADES[number](db)
+        _tables.create_all(db)
+        self._set(db, "version", str(VERSION))
+        if self._setting(db, "secret") is None:
+            self._set(db, "secret", secrets.token_hex(32))
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of a SQLite ledger as it stands at one moment, while gateways use it, for its owner alone.
+
+        Raises
+        ------
+        ViduError
+            It is another database, which has tools of its own for that, or there is such a file already.
+        """
+        if self._file is None:
+            raise ViduError("only a SQLite ledger is copied here", remedy="Use the database's own tool, say pg_dump.")
+        if target.exists():
+            raise ViduError(f"{target.name} exists already", remedy="Name another file.")
+        _make_private(target)
+        with closing(sqlite3.connect(self._file)) as ours, closing(sqlite3.connect(target)) as copy:
+            ours.backup(copy)
 
     # Settings.
 
     @property
     def secret(self) -> bytes:
         """What links are signed with."""
-        with self._begin() as db:
+        with self._look() as db:
             return bytes.fromhex(str(self._setting(db, "secret")))
 
     @property
     def is_paused(self) -> bool:
         """Whether nobody may spend for now."""
-        with self._begin() as db:
+        with self._look() as db:
             return self._setting(db, "paused") == "yes"
 
     def pause(self, *, paused: bool) -> None:
@@ -242,15 +363,20 @@ class Ledger:
 
     def person_of(self, token_hash: str) -> Person | None:
         """Return who has a token, None where nobody has; a revoked one is nobody's."""
-        with self._begin() as db:
-            row = db.execute(select(people).where(people.c.token_hash == token_hash)).mappings().first()
-        return self._person(row) if row and row["state"] != "revoked" else None
+        return self._person_where(people.c.token_hash == token_hash)
 
     def person_named(self, name: str) -> Person | None:
         """Return who has a name."""
-        with self._begin() as db:
-            row = db.execute(select(people).where(people.c.name == name)).mappings().first()
-        return self._person(row) if row and row["state"] != "revoked" else None
+        return self._person_where(people.c.name == name)
+
+    def _person_where(self, wanted: ColumnElement[bool]) -> Person | None:
+        with self._look() as db:
+            row = db.execute(select(people).where(wanted)).mappings().first()
+            if row is None or row["state"] == "revoked":
+                return None
+            person = self._person(row)
+            is_paused = self._setting(db, "paused") == "yes" and not person.is_teacher
+        return replace(person, is_paused=person.is_paused or is_paused)
 
     def is_revoked(self, name: str) -> bool:
         """Return whether somebody may not come back."""
@@ -263,7 +389,7 @@ class Ledger:
 
     def everybody(self) -> list[dict[str, Any]]:
         """Return a row for each person: name, role, state, budget, spent and reserved, left, calls, calls running."""
-        with self._begin() as db:
+        with self._look() as db:
             spent: dict[int, float] = dict(
                 db.execute(select(works.c.person, func.sum(works.c.usd)).group_by(works.c.person)).all()
             )
@@ -288,7 +414,7 @@ class Ledger:
 
     def left(self, person: Person) -> float:
         """Return what somebody may still spend, as the class's own budget allows."""
-        with self._begin() as db:
+        with self._look() as db:
             return self._left(db, person)
 
     def _left(self, db: Connection, person: Person) -> float:
@@ -301,14 +427,14 @@ class Ledger:
     @property
     def spent_usd(self) -> float:
         """What all have spent, and what is reserved for them."""
-        with self._begin() as db:
+        with self._look() as db:
             return round(self._spent(db), 9)
 
     # Works and calls.
 
     def ask(
         self, person: Person, key: str, *, model: str, price_usd: float, inputs: Mapping[str, Any], at_once: int
-    ) -> tuple[str, Decision]:
+    ) -> Asked:
         """Note a call, and claim its work where nobody has, with its price reserved; one transaction.
 
         Parameters
@@ -326,11 +452,6 @@ class Ledger:
         at_once
             Works that one person may have running.
 
-        Returns
-        -------
-        tuple of str and str
-            The call's id, and ``"mine"`` for who has to make it, ``"join"`` where it is being made, ``"replay"``.
-
         Raises
         ------
         BudgetExceeded
@@ -341,41 +462,36 @@ class Ledger:
         name = secrets.token_hex(16)
         with self._begin() as db:
             self._lock(db, person)
-            decision = self._claim(db, person, key, model=model, price_usd=price_usd, at_once=at_once)
+            decision, work = self._claim(db, person, key, model=model, price_usd=price_usd, at_once=at_once)
             db.execute(
                 insert(calls).values(
-                    id=name, person=person.id, key=key, model=model, inputs=dict(inputs), created=_now(),
-                    pays=int(decision == "mine"), usd=0.0,
+                    id=name, person=person.id, work=work["id"], model=model, inputs=dict(inputs), created=_now(),
+                    pays=int(decision == "mine"),
                 )
             )  # fmt: skip
-        return name, decision
+        return Asked(name, decision, work)
 
     def _claim(
         self, db: Connection, person: Person, key: str, *, model: str, price_usd: float, at_once: int
-    ) -> Decision:
-        known = db.execute(select(works).where(works.c.key == key)).mappings().first()
-        state = known["state"] if known else None
-        if state in ("done", "running"):
-            return "replay" if state == "done" else "join"
+    ) -> tuple[Decision, dict[str, Any]]:
         ours = {"state": "running", "owner": self.owner, "lease": _later(LEASE_S)}
-        if state == "unknown":  # it may have been paid for, by who asked first: it is only looked for again
-            looked = db.execute(update(works).where(works.c.key == key, works.c.state == state).values(**ours))
-            return "mine" if looked.rowcount else "join"
+        known = self._current(db, key)
+        if known and known["state"] == "unknown":  # whoever asked first has paid for it, if anybody has
+            db.execute(update(works).where(works.c.id == known["id"]).values(**ours))
+            return "look", {**known, **ours}
+        if known:
+            return "replay" if known["state"] == "done" else "join", known
         self._check(db, person, price_usd, at_once)
-        if state == "failed":  # it stays under a name of its own, with who asked for it
-            past = f"{key[:70]}.{secrets.token_hex(4)}"
-            for table in (works, calls):
-                db.execute(update(table).where(table.c.key == key).values(key=past))
-        try:
-            with db.begin_nested():
-                db.execute(
-                    insert(works).values(
-                        key=key, person=person.id, model=model, usd=price_usd, created=_now(), **ours
-                    )
-                )  # fmt: skip
-        except IntegrityError:  # another gateway was faster
-            return "join"
-        return "mine"
+        work = {
+            "id": secrets.token_hex(16), "key": key, "person": person.id, "model": model, "usd": price_usd,
+            "attempt": None, "created": _now(), **ours,
+        }  # fmt: skip
+        db.execute(insert(works).values(**work))
+        return "mine", work
+
+    def _current(self, db: Connection, key: str) -> dict[str, Any] | None:
+        row = db.execute(select(works).where(works.c.key == key, works.c.state != "failed")).mappings().first()
+        return dict(row) if row else None
 
     def _lock(self, db: Connection, person: Person) -> None:
         """Keep others of this person's, and of the class's budget, out until the transaction ends."""
@@ -395,71 +511,87 @@ class Ledger:
         if (running or 0) >= at_once:
             raise TooMany(f"{running} of your calls are being made, and {at_once} may be at a time")
 
-    def note_attempt(self, key: str, attempt: str) -> None:
-        """Note which attempt of the journal makes a work."""
-        with self._begin() as db:
-            db.execute(update(works).where(works.c.key == key).values(attempt=attempt))
+    def confirm(self, work: str, attempt: str) -> None:
+        """Note the attempt that is about to leave for a work, which has to be this gateway's still.
 
-    def attempts(self, key: str) -> set[str]:
-        """Return the attempts that are noted for the works of a request."""
+        Raises
+        ------
+        Unreachable
+            Another gateway has taken the work over, since this one gave no sign of life for so long.
+        """
         with self._begin() as db:
-            found = db.execute(select(works.c.attempt).where(works.c.key.startswith(key)))
-            return {one for one in found.scalars() if one}
+            noted = db.execute(
+                update(works)
+                .where(works.c.id == work, works.c.owner == self.owner, works.c.state == "running")
+                .values(attempt=attempt, lease=_later(LEASE_S))
+            )
+        if not noted.rowcount:
+            raise Unreachable("another gateway has taken this call over")
 
-    def finish(
-        self,
-        key: str,
-        *,
-        state: WorkState,
-        usd: float,
-        entry: str | None = None,
-        error: str | None = None,
-        status: int | None = None,
-    ) -> None:
-        """Close a work with what it cost: the reservation becomes that."""
+    def finish(self, work: str, ending: Ending) -> None:
+        """Close a work with what it cost: the reservation becomes that. One that is closed for certain stays so."""
         with self._begin() as db:
             db.execute(
                 update(works)
-                .where(works.c.key == key)
-                .values(state=state, usd=usd, entry=entry, error=error, status=status, ended=_now(), lease=None)
-            )
+                .where(works.c.id == work, works.c.state.in_(("running", "unknown")))
+                .values(
+                    state=ending.state, usd=ending.usd, entry=ending.entry, error=ending.error, detail=ending.detail,
+                    status=ending.status, ended=_now(), lease=None,
+                )
+            )  # fmt: skip
 
-    def work(self, key: str) -> dict[str, Any] | None:
+    def current(self, key: str) -> dict[str, Any] | None:
+        """Return the row of the work that answers whoever asks for a key, None where there is none."""
+        with self._look() as db:
+            return self._current(db, key)
+
+    def work(self, name: str) -> dict[str, Any] | None:
         """Return a work's row."""
-        with self._begin() as db:
-            row = db.execute(select(works).where(works.c.key == key)).mappings().first()
+        with self._look() as db:
+            row = db.execute(select(works).where(works.c.id == name)).mappings().first()
         return dict(row) if row else None
 
     def call(self, name: str, person: Person) -> dict[str, Any] | None:
         """Return one of somebody's own calls with its work, None where there is none; a teacher sees everybody's."""
-        query = select(calls, *_of_work).join(works, works.c.key == calls.c.key).where(calls.c.id == name)
-        with self._begin() as db:
-            row = db.execute(query).mappings().first()
+        with self._look() as db:
+            row = db.execute(_calls_with_works.where(calls.c.id == name)).mappings().first()
         if row is None or (row["person"] != person.id and not person.is_teacher):
             return None
         return dict(row)
 
-    def history(self, person: Person, *, first: str, last: str) -> list[dict[str, Any]]:
-        """Return somebody's own calls with their works, newest first, made between two times."""
-        query = (
-            select(calls, *_of_work)
-            .join(works, works.c.key == calls.c.key)
-            .where(calls.c.person == person.id, calls.c.created >= first, calls.c.created < last)
-            .order_by(calls.c.created.desc())
+    def history(self, person: Person, query: HistoryQuery) -> tuple[list[dict[str, Any]], int]:
+        """Return a page of somebody's own calls with their works, and how many there are in all."""
+        wanted = and_(
+            calls.c.person == person.id,
+            calls.c.created >= query.first.isoformat(),
+            calls.c.created < (query.last + timedelta(days=1)).isoformat(),
+            calls.c.model.contains(query.model, autoescape=True),
+            *(() if not query.status else (works.c.state.in_(_STATES.get(query.status, ())),)),
         )
-        with self._begin() as db:
-            return [dict(row) for row in db.execute(query).mappings()]
+        column = _SORTED[query.sort_by]
+        order = [column.desc() if query.is_descending else column.asc(), calls.c.created.desc(), calls.c.id]
+        page = _calls_with_works.where(wanted).order_by(*order).limit(query.count).offset(query.start)
+        with self._look() as db:
+            count = db.execute(select(func.count()).select_from(_both).where(wanted)).scalar() or 0
+            return [dict(row) for row in db.execute(page).mappings()], count
 
     def newest(self, count: int) -> list[dict[str, Any]]:
         """Return the newest works that were made, with who paid."""
+        return self._works(works.c.state == "done", count)
+
+    def troubles(self, count: int) -> list[dict[str, Any]]:
+        """Return the newest works that a teacher has to know of: of unknown outcome, or with a ``detail``."""
+        return self._works(or_(works.c.state == "unknown", works.c.detail.is_not(None)), count)
+
+    def _works(self, wanted: ColumnElement[bool], count: int) -> list[dict[str, Any]]:
         query = (
             select(works, people.c.name.label("name"))
             .join(people, people.c.id == works.c.person)
-            .where(works.c.state == "done")
+            .where(wanted)
             .order_by(works.c.ended.desc())
             .limit(count)
         )
-        with self._begin() as db:
+        with self._look() as db:
             return [dict(row) for row in db.execute(query).mappings()]
 
     # What a page shows.
@@ -485,8 +617,8 @@ class Ledger:
 
     def latest_calls(self, person: Person, count: int) -> list[dict[str, Any]]:
         """Return somebody's own newest calls with their works."""
-        query = select(calls, *_of_work).join(works, works.c.key == calls.c.key).where(calls.c.person == person.id)
-        with self._begin() as db:
+        query = _calls_with_works.where(calls.c.person == person.id)
+        with self._look() as db:
             found = db.execute(query.order_by(calls.c.created.desc()).limit(count))
             return [dict(row) for row in found.mappings()]
 
@@ -496,32 +628,58 @@ class Ledger:
             spent = db.execute(select(func.sum(works.c.usd)).where(works.c.person == person.id)).scalar()
         return round(spent or 0.0, 9)
 
+    def unknown(self) -> list[dict[str, Any]]:
+        """Return the works of unknown outcome."""
+        return [row for row in self.in_progress() if row["state"] == "unknown"]
+
+    def in_progress(self) -> list[dict[str, Any]]:
+        """Return the works that are not closed for certain: those that are being made, and of unknown outcome."""
+        with self._look() as db:
+            rows = db.execute(select(works).where(works.c.state.in_(("running", "unknown")))).mappings()
+            return [dict(row) for row in rows]
+
     # Signs of life.
 
-    def keep_alive(self) -> None:
-        """Renew the lease of everything that this gateway makes."""
-        with self._begin() as db:
-            db.execute(
-                update(works)
-                .where(works.c.owner == self.owner, works.c.state == "running")
-                .values(lease=_later(LEASE_S))
-            )
+    def keep_alive(self, names: Collection[str]) -> None:
+        """Renew the leases of the works that this gateway makes."""
+        if names:
+            with self._begin() as db:
+                db.execute(
+                    update(works)
+                    .where(works.c.id.in_(names), works.c.owner == self.owner, works.c.state == "running")
+                    .values(lease=_later(LEASE_S))
+                )
+
+    def let_go(self, names: Collection[str]) -> None:
+        """End the leases of works that this gateway makes: the next one need not wait for that."""
+        if names:
+            with self._begin() as db:
+                db.execute(
+                    update(works)
+                    .where(works.c.id.in_(names), works.c.owner == self.owner, works.c.state == "running")
+                    .values(lease=_now())
+                )
 
     def take_over(self) -> list[dict[str, Any]]:
-        """Claim the works whose gateway gave no sign of life, and return them."""
+        """Claim the works whose gateway gave no sign of life, and return them.
+
+        A lease that ends later than any that is given now was written before a clock was set back, and is over too.
+        """
+        over = or_(works.c.lease < _now(), works.c.lease > _later(3 * LEASE_S))
+        with self._look() as db:
+            late = [dict(row) for row in db.execute(select(works).where(works.c.state == "running", over)).mappings()]
+        if not late:
+            return []
         with self._begin() as db:
-            late = db.execute(
-                select(works).where(works.c.state == "running", works.c.owner != self.owner, works.c.lease < _now())
-            ).mappings()
-            taken = []
-            for row in late.all():
-                won = db.execute(
-                    update(works)
-                    .where(works.c.key == row["key"], works.c.owner == row["owner"], works.c.lease == row["lease"])
-                    .values(owner=self.owner, lease=_later(LEASE_S))
-                )
-                taken += [dict(row)] if won.rowcount else []
-        return taken
+            return [row for row in late if self._take(db, row)]
+
+    def _take(self, db: Connection, row: dict[str, Any]) -> bool:
+        taken = db.execute(
+            update(works)
+            .where(works.c.id == row["id"], works.c.owner == row["owner"], works.c.lease == row["lease"])
+            .values(owner=self.owner, lease=_later(LEASE_S))
+        )
+        return bool(taken.rowcount)
 
     def close(self) -> None:
         """Close the database."""
@@ -532,7 +690,9 @@ class TooMany(ViduError):
     """Somebody has as many calls running as they may."""
 
 
-_of_work = (
+_both = calls.join(works, works.c.id == calls.c.work)
+_calls_with_works = select(
+    calls,
     works.c.state.label("state"),
     works.c.usd.label("work_usd"),
     works.c.entry.label("entry"),
@@ -540,18 +700,76 @@ _of_work = (
     works.c.status.label("status"),
     works.c.ended.label("ended"),
     works.c.person.label("payer"),
+).select_from(_both)
+#: The record's statuses, and what it may be sorted by.
+_STATES: Mapping[str, tuple[WorkState, ...]] = {
+    "COMPLETED": ("done",), "FAILED": ("failed",), "PENDING": ("running", "unknown"),
+}  # fmt: skip
+_SORTED: Mapping[str, ColumnElement[Any]] = {
+    "model_created": calls.c.created,
+    "model_name": calls.c.model,
+    "credits_deduction": case((and_(calls.c.pays == 1, works.c.state.in_(("done", "failed"))), works.c.usd), else_=0.0),
+}
+
+
+# Older versions.
+
+
+def _upgrade_1(db: Connection) -> None:
+    """Give each work an id of its own: a request that failed and was asked for again has several works."""
+    for statement in _INTO_2[:4]:
+        db.execute(text(statement))
+    _tables.create_all(db)
+    for statement in _INTO_2[4:]:
+        db.execute(text(statement))
+
+
+_INTO_2 = (
+    "CREATE TABLE works_1 AS SELECT * FROM works",
+    "CREATE TABLE calls_1 AS SELECT * FROM calls",
+    "DROP TABLE works",
+    "DROP TABLE calls",
+    """
+    INSERT INTO works
+        (id, key, person, model, state, usd, attempt, entry, error, status, owner, lease, created, ended)
+    SELECT key, key, person, model, state, usd, attempt, entry, error, status, owner, lease, created, ended
+    FROM works_1
+    """,
+    """
+    INSERT INTO calls (id, work, person, model, pays, inputs, created)
+    SELECT id, key, person, model, pays, inputs, created FROM calls_1
+    """,
+    "DROP TABLE works_1",
+    "DROP TABLE calls_1",
 )
+#: From each version to the next.
+UPGRADES: Mapping[int, Callable[[Connection], None]] = {1: _upgrade_1}
+
+
+# SQLite.
+
+
+def _make_private(file: Path | None) -> None:
+    """Make a database's file, or one that is there, readable for its owner alone; SQLite gives its others that mode."""
+    if file is None or not file.name:
+        return
+    for path in (file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm"))):
+        if path == file or path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
+    connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=30000")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # one that may write waits here, and not in its middle
+    # One that may write waits here, and not in its middle; one that reads waits for nobody.
+    only_reads = connection.get_execution_options().get("only_reads")
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 def _now() -> str:

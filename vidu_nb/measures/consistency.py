@@ -174,64 +174,34 @@ def consistency(
     rate: float = RATE,
     threshold: float | None = None,
 ) -> Consistency:
-    """Look for each reference in a clip.
-
-    Parameters
-    ----------
-    video
-        A `Video`, or a file's path.
-    references
-        One to seven pictures; defaults to all those of the video's request, whatever its model calls them. URLs are not
-        fetched: pass the pictures.
-    embed
-        A function from a list of uint8 RGB pictures to an array of one vector each, such as ``vidu.dino()``; cosines of
-        these vectors then are the scores. The default finds local features and colours: it knows a picture again when
-        it is cropped, turned, mirrored, tinted or blurred. It does not know a person again in another pose, from
-        behind, or drawn in another style; for a model's output take `dino`.
-    rate
-        Samples a second, more than 0. What is on screen for less than one step may be missed; edges are exact to a
-        frame, since they are searched for between two samples. So all frames between two samples are held in memory,
-        3 MB each in 1080p: 8 of them by default, 48 for one sample in two seconds.
-    threshold
-        The score from which on a reference counts as on screen, 0 to 1; by default 0.5, and 0.6 with `embed`.
-
-    Returns
-    -------
-    Consistency
-        Scores by reference and sample, spans, best frames, shots, and the frame-to-frame consistency of VBench (Huang
-        et al., CVPR 2024, arXiv:2311.17982, "subject consistency"): the mean over samples t = 2..T of half the likeness
-        to the first and half the likeness to the one before. VBench takes every frame and DINO's vectors; here the
-        samples and the given measure are taken.
-
-    Raises
-    ------
-    InvalidRequest
-        No reference, one that can't be opened, a rate that is not more than 0, or a picture in place of a clip.
-    ViduError
-        The file is no video, or `embed` returns something else than vectors.
-
-    >>> import vidu_nb as vidu
-    >>> from skimage import data
-    >>> clip = vidu.preview("The cat looks up.", data.cat(), aspect_ratio="1:1", bgm=False)
-    >>> consistency(clip).spans
-    ((Span(start=0.0, end=5.0),),)
-    """
+    """Look for each reference in a clip; parameters, result and errors are those of `vidu_nb.consistency`."""
     path = _path_of(video)
-    wanted = _references(video, references)
+    return look_for(path, _references(video, references), embed=embed, rate=rate, threshold=threshold)
+
+
+def look_for(
+    path: Path, references: Sequence[Reference], *, embed: Embed | None, rate: float, threshold: float | None
+) -> Consistency:
+    """Look for any number of pictures in a file; parameters and errors are those of `consistency`."""
     if not rate > 0:
         raise InvalidRequest(f"rate={rate} should be more than 0 samples a second", field="rate")
-    measure: Measure = Likeness() if embed is None else Embedded(embed)
+    measure = measure_of(embed)
     if threshold is None:
         threshold = THRESHOLD if embed is None else EMBEDDED_THRESHOLD
     fps = probe(path).fps or 24.0
     found = track(
         decoded(path),
         measure,
-        [measure.extract_reference(np.asarray(reference.open())) for reference in wanted],
+        [measure.extract_reference(np.asarray(reference.open())) for reference in references],
         threshold=threshold,
         step=max(1, round(fps / rate)),
     )
-    return _result(found, tuple(reference.label for reference in wanted), fps)
+    return _result(found, tuple(reference.label for reference in references), fps)
+
+
+def measure_of(embed: Embed | None) -> Measure:
+    """Return the default measure, or one of vectors."""
+    return Likeness() if embed is None else Embedded(embed)
 
 
 def _path_of(video: Video | str | os.PathLike[str]) -> Path:

@@ -200,44 +200,7 @@ class Framing:
 
 
 def framing(source: Video | Request, *, archive: Archive | None = None) -> Framing:
-    """Measure how much of the subject each aspect ratio keeps, and whether it lies inside the usual safe areas.
-
-    Parameters
-    ----------
-    source
-        A request, such as a `VideoRequest`, is judged before anything is paid: its free previews in the three ratios
-        are made or replayed (one with a random seed as if it were 42), and the subject is followed through their
-        storyboards; references given by URL are fetched, from public addresses only. A `Video` is judged by its frames,
-        two a second: its own ratio, and for the others a crop from the middle and the best crop; so is the one preview
-        of a request to a model that can't be asked for the three ratios.
-    archive
-        Where previews are kept; defaults to that of `Client`.
-
-    Returns
-    -------
-    Framing
-        With ``.table``, ``.areas`` and ``.plot()``. Shares are 0 to 1, boxes are in pixels of `FRAME_SIZES`.
-
-    Raises
-    ------
-    InvalidRequest
-        Neither a video nor a request for one, or a reference can't be read or fetched.
-    ViduError
-        The video can't be read, or no preview could be made.
-
-    Notes
-    -----
-    What a clip's own frame has already cut off can't be known, so its own ratio always keeps 1. A preview's camera
-    goes nearer than the subject's box on purpose: a close-up keeps less in every ratio. Its roll is left out of
-    account.
-
-    >>> from PIL import Image
-    >>> wall = Image.new("RGB", (256, 256))
-    >>> from vidu_nb import VideoRequest
-    >>> request = VideoRequest(prompt="A wall. Static.", references=wall, aspect_ratio="1:1", bgm=False)
-    >>> [(cut.ratio, cut.way, cut.size) for cut in framing(Client.preview().generate(request)).cuts][2:]
-    [('1:1', 'own frame', (1080, 1080)), ('9:16', 'centre crop', (1080, 1920)), ('9:16', 'best crop', (1080, 1920))]
-    """
+    """Measure a request or a clip; parameters, result and errors are those of `vidu_nb.framing`."""
     if isinstance(source, Video):
         return Framing("clip", tuple(_cropped(source)))
     if isinstance(source, Request) and source.model.returns == "video":

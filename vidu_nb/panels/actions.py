@@ -95,6 +95,39 @@ class Progress:
         return min(self.reported or self.elapsed_s / self.expected_s, 0.99)
 
 
+class StatusLine:
+    """Shows how far a call is, and what came of it."""
+
+    def __init__(self) -> None:
+        self._stage, self._bar = widgets.HTML(), widgets.HTML()
+        self.box = widgets.VBox([self._stage, self._bar])
+        self.box.add_class("vidu-progress")
+
+    def show(self, progress: Progress) -> None:
+        """Show how far a call is: by the share that the service reports, else by the clock."""
+        elapsed, expected = progress.elapsed_s, progress.expected_s
+        label, text = "Progress, an estimate", f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
+        if progress.reported:
+            label, text = "Progress", f"{progress.reported:.0%}"
+        elif elapsed > expected:
+            text = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting"
+        self._stage.value = f'<div class="vidu-stage" role="status">{escape(progress.stage)} ...</div>'
+        self._bar.value = (
+            f'<progress class="vidu-bar" max="1" value="{progress.share:.3f}" aria-label="{label}"></progress> '
+            f'<span class="vidu-help vidu-clock">{text}</span>'
+        )
+
+    def end(self, message: str, *, problem: bool = False) -> None:
+        """Show a message in place of the progress; plain text."""
+        self._bar.value = ""
+        self.say(message, problem=problem)
+
+    def say(self, message: str, *, problem: bool = False) -> None:
+        """Show a message where the progress was; plain text."""
+        kind, role, sign = ("problem", "alert", "⚠ ") if problem else ("note", "status", "")
+        self._stage.value = f'<div class="vidu-{kind}" role="{role}">{sign}{escape(message)}</div>'
+
+
 class ActionBar:
     """Shows Preview, Generate and Cancel, with a line for reasons and a place for progress.
 
@@ -117,20 +150,18 @@ class ActionBar:
     ) -> None:
         self._offer: Offer | None = None
         self._is_running = False
-        self._preview = _button("Preview (free)", "eye", preview, "info")
-        self._generate = _button("Generate", "film", generate, "primary")
-        self._cancel = _button("Cancel", "stop", cancel, "")
-        self._again = _button("Pay again", "exclamation-triangle", again, "warning")
+        self._preview = button("Preview (free)", "eye", preview, "info")
+        self._generate = button("Generate", "film", generate, "primary")
+        self._cancel = button("Cancel", "stop", cancel, "")
+        self._again = button("Pay again", "exclamation-triangle", again, "warning")
         self._again.tooltip = "Send the same request once more, though the first may have been billed"
         self._cancel.disabled = True
         self._again.layout.display = "none"
         self._reason = widgets.HTML()
-        self._stage, self._bar = widgets.HTML(), widgets.HTML()
+        self._status = StatusLine()
         buttons = widgets.HBox([self._preview, self._generate, self._cancel, self._again, beside])
         buttons.add_class("vidu-row")
-        progress = widgets.VBox([self._stage, self._bar])
-        progress.add_class("vidu-progress")
-        self.box = widgets.VBox([buttons, self._reason, progress])
+        self.box = widgets.VBox([buttons, self._reason, self._status.box])
         self.box.add_class("vidu-actions")
 
     @property
@@ -169,35 +200,26 @@ class ActionBar:
             self._cancel.disabled = False
             self.withdraw_pay_again()
             self._refresh()
-        elapsed, expected = progress.elapsed_s, progress.expected_s
-        label, text = "Progress, an estimate", f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
-        if progress.reported:
-            label, text = "Progress", f"{progress.reported:.0%}"
-        elif elapsed > expected:
-            text = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting"
-        self._stage.value = f'<div class="vidu-stage" role="status">{escape(progress.stage)} ...</div>'
-        self._bar.value = (
-            f'<progress class="vidu-bar" max="1" value="{progress.share:.3f}" aria-label="{label}"></progress> '
-            f'<span class="vidu-help vidu-clock">{text}</span>'
-        )
+        self._status.show(progress)
 
     def cancelling(self) -> None:
         """Disable Cancel, which was pressed."""
         self._cancel.disabled = True
 
-    def ended(self, message: str, *, problem: bool = False, may_pay_again: bool = False) -> None:
+    def ended(self, message: str, *, problem: bool = False) -> None:
         """Show the result of a call; plain text."""
         self._is_running = False
         self._cancel.disabled = True
-        self._again.layout.display = "" if may_pay_again else "none"
-        self._bar.value = ""
-        self.say(message, problem=problem)
+        self._status.end(message, problem=problem)
         self._refresh()
+
+    def offer_pay_again(self) -> None:
+        """Show the button that sends the last request once more."""
+        self._again.layout.display = ""
 
     def say(self, message: str, *, problem: bool = False) -> None:
         """Show a message where the progress was; plain text."""
-        kind, role, sign = ("problem", "alert", "⚠ ") if problem else ("note", "status", "")
-        self._stage.value = f'<div class="vidu-{kind}" role="{role}">{sign}{escape(message)}</div>'
+        self._status.say(message, problem=problem)
 
     def _refresh(self) -> None:
         if self._offer:
@@ -243,7 +265,8 @@ def _sentence(model: Model, name: str, problem: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:
-    button = widgets.Button(description=label, icon=icon, button_style=style)
-    button.on_click(lambda _: act())
-    return button
+def button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:
+    """Return a button that does something when it is pressed."""
+    made = widgets.Button(description=label, icon=icon, button_style=style)
+    made.on_click(lambda _: act())
+    return made

@@ -12,9 +12,12 @@ from ..catalogue.field import Field, Role
 from ..catalogue.model import Model
 from ..catalogue.request import Request, quietly
 from ..errors import InvalidRequest
+from ..references.cast import Cast
 from ..references.reference import as_references
+from ..widgets.members import Members
 from .boxes import Fold, close
 from .carry import carry, lay_out
+from .casting import mentioned, part_with_cast, with_members
 from .controls import Control, counter, shapes_style
 from .seeds import draw_seed
 
@@ -57,6 +60,8 @@ class Form:
     Attributes
     ----------
     model : Model
+    cast : Cast or None
+        Whom the prompt may mention as ``@name``.
     controls : dict of str to Control
         By the parameters' names in Python.
     box : ipywidgets.HBox
@@ -74,6 +79,7 @@ class Form:
         self._is_filling = False
         self._keeps_seed = True
         self._left: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self.cast: Cast | None = None
         self.request: Request | None = None
         self.problems: tuple[tuple[str, str], ...] = ()
         self.box = widgets.HBox()
@@ -93,13 +99,17 @@ class Form:
     def fill(self, values: Mapping[str, Any]) -> None:
         """Put values into the controls, in one change; ``references`` stands for the pictures of any model.
 
+        A `Cast` among them becomes the form's.
+
         Raises
         ------
         InvalidRequest
             A value that its control can't show, such as a ratio that is not offered; nothing was changed.
         """
+        values, found = part_with_cast(self.model, values)
+        cast = self.cast if found is None else found
         wanted = self._wanted(values)
-        _, problems, _ = _checked(self.model, {**self.values(), **wanted})
+        _, problems, _ = _checked(self.model, {**self.values(), **wanted}, cast)
         unshown = tuple((name, text) for name, text in problems if name in wanted and not self._can_show(name, wanted))
         named = {name for name, _ in unshown}
         unshown += tuple(
@@ -110,6 +120,7 @@ class Form:
         )  # fmt: skip
         if unshown:
             raise InvalidRequest("; ".join(text for _, text in unshown), field=unshown[0][0], problems=unshown)
+        self.cast = cast
         self._put(wanted)
         self._check()
 
@@ -209,12 +220,16 @@ class Form:
     def _check(self) -> None:
         """Make the request anew, and show beside each control what is wrong with it."""
         values, unread = self._read()
-        request, problems, notes = _checked(self.model, values)
+        request, problems, notes = _checked(self.model, values, self.cast)
         self.problems = (*unread, *(one for one in problems if one[0] not in dict(unread)))
         self.request = None if self.problems else request
         wrong: dict[str, str] = {}
         for name, sentence in self.problems:
             wrong.setdefault(name, sentence)
+        prompt, tray = self.by_role("prompt"), self.by_role("references")
+        if self.cast and prompt and tray and not tray.raw and tray.field.parameter in wrong:
+            wrong.setdefault(prompt.field.parameter, wrong[tray.field.parameter])  # the prompt chooses the pictures
+        self._show_cast(prompt.raw if prompt else "")
         for name, control in self.controls.items():
             is_prompt, limit = control.field.role == "prompt", control.field.max_length
             problem = wrong.get(name, "") if control.is_touched and (control.raw or is_prompt) else ""
@@ -223,6 +238,14 @@ class Form:
         self.on_change()
 
     # What is seen.
+
+    def _show_cast(self, text: str) -> None:
+        """Show the cast below the prompt, once there is one."""
+        if not self.cast:
+            return
+        if not self._beside_prompt.children:
+            self._beside_prompt.children = (Members(),)
+        self._beside_prompt.children[0].show(self.cast, mentioned(self.cast, text))
 
     def _show(self, model: Model) -> None:
         """Put a model's controls in the place of those before."""
@@ -237,7 +260,9 @@ class Form:
         dials = [one for one in self.controls.values() if one not in told]
         folded = [one for one in dials if one.field.role in _UNUSUAL and not one.field.required]
         folded = folded if len(dials) > _FEW else []
-        content = widgets.VBox(_in_rows(sorted(told, key=lambda one: one.field.role != "prompt")))
+        first, *others = _in_rows(sorted(told, key=lambda one: one.field.role != "prompt")) or [widgets.VBox()]
+        self._beside_prompt = widgets.VBox()
+        content = widgets.VBox([first, self._beside_prompt, *others])
         column = widgets.VBox(_in_rows([one for one in dials if one not in folded]))
         content.add_class("vidu-content")
         column.add_class("vidu-dials")
@@ -319,12 +344,12 @@ def _tips(model: Model) -> str:
 
 
 def _checked(
-    model: Model, values: Mapping[str, Any]
+    model: Model, values: Mapping[str, Any], cast: Cast | None
 ) -> tuple[Request | None, tuple[tuple[str, str], ...], dict[str, str]]:
     """Return the request, what is wrong, and notes on what is allowed and yet unusual."""
     try:
         with quietly():
-            request = model.request(**values)
+            request = model.request(**with_members(model, values, cast))
     except InvalidRequest as error:
         return None, error.problems, {}
     return request, (), dict(request.remarks())

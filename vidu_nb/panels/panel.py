@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import ipywidgets as widgets
 import traitlets
@@ -19,13 +17,17 @@ from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
 from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
+from ..films.film import Film
+from ..references.cast import Cast
 from ..references.reference import Reference, Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from ..video import Video
-from ..widgets.roundtrip import Roundtrip
-from .actions import ActionBar, Progress, cancelled
+from .actions import ActionBar, cancelled
 from .background import BackgroundCall
+from .calling import CallingPanel
 from .carry import room_for
+from .casting import without_mentions
+from .film_panel import FilmPanel
 from .form import Form, noun_of
 from .header import Header
 from .history import ArchiveList, HistoryStrip
@@ -39,7 +41,7 @@ Kind = Literal["preview", "generate"]
 _CSS = Path(__file__).with_name("panel.css")
 
 
-class Panel(widgets.VBox):
+class Panel(CallingPanel):
     """Controls for every parameter of a model, with previews and results; shows itself as a cell's last value.
 
     Made by `panel`. From code it does what it does by hand: `preview`, `generate`, `await run()`.
@@ -86,11 +88,6 @@ class Panel(widgets.VBox):
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
-    state = traitlets.Unicode("ready")
-    stage = traitlets.Unicode()
-    progress = traitlets.Float()
-    message = traitlets.Unicode()
-    error = traitlets.Any(None, allow_none=True)
 
     def __init__(
         self,
@@ -100,18 +97,13 @@ class Panel(widgets.VBox):
         model: Model | str | None = None,
     ) -> None:
         super().__init__()
-        self._guard = threading.Lock()
-        self._call: BackgroundCall | None = None
-        self._running: Running | None = None
-        self._is_asking = False  # a click waits for what was typed before it
-        self._roundtrip = Roundtrip()
         self._service = Service(client)
         self._form = Form(values or {}, model=models.find(model))
         self.model = self._form.model
         self._header = Header(self._form, lambda slug: self.set_trait("model", slug))
         self._result = ResultView()
         self._live = LiveDraft(self._form, self._result, self._say)
-        self._actions = ActionBar(
+        self._actions: ActionBar = ActionBar(
             preview=lambda: self._click("preview"),
             generate=lambda: self._click("generate"),
             again=lambda: self._click("generate", again=True),
@@ -128,6 +120,11 @@ class Panel(widgets.VBox):
         self._service.ask_balance(self._offer)
 
     # From code.
+
+    @property
+    def cast(self) -> Cast | None:
+        """Whom the prompt may mention as ``@name``; given with the ``references``."""
+        return self._form.cast
 
     def fill(self, **parameters: Any) -> None:
         """Put parameters into the controls, those of the model that is chosen.
@@ -147,7 +144,8 @@ class Panel(widgets.VBox):
         ViduError
             Something is missing or wrong (`InvalidRequest`); else see `Client.generate`.
         """
-        return self._wait_for(self._start("preview"))
+        made: Video = self._wait_for(self._start("preview"))  # of a model of pictures, what that returns
+        return made
 
     def generate(self, *, fresh: bool = False, again: bool = False) -> Video:
         """Make what the controls ask for, and return it; without a key, a preview, as `vidu_nb.generate` does.
@@ -164,7 +162,8 @@ class Panel(widgets.VBox):
         ViduError
             As for `preview`.
         """
-        return self._wait_for(self._start("generate", fresh=fresh, again=again))
+        made: Video = self._wait_for(self._start("generate", fresh=fresh, again=again))
+        return made
 
     async def run(self, kind: Kind = "generate", *, fresh: bool = False, again: bool = False) -> Video:
         """The same to be awaited: other work of the kernel's event loop goes on; an interrupt cancels the call."""
@@ -181,39 +180,14 @@ class Panel(widgets.VBox):
     def cancel(self) -> None:
         """End the call in flight, at once; one that was sent may still be billed."""
         self._actions.cancelling()
-        if self._running:
-            self._running.cancel()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until no call is in flight, also one that a button began; True when none is. Ctrl-C gets through."""
-        return self._call is None or self._call.wait(seconds)
-
-    def _wait_for(self, call: BackgroundCall) -> Video:
-        try:
-            call.wait()
-        except BaseException:  # an interrupt
-            self.cancel()
-            raise
-        made: Video = call.result()  # of a model of pictures, what that returns
-        return made
+        super().cancel()
 
     # A call.
 
     def _click(self, kind: Kind, *, again: bool = False) -> None:
         """Begin what a button stands for, once what was typed before the click is here."""
-        if self._is_busy or self._is_asking:
-            return
-        self._is_asking = True
         named_a_price = self._actions.names_a_price  # what the person read who pressed it
-
-        def then(has_arrived: bool) -> None:
-            self._is_asking = False
-            if not has_arrived:
-                self._say("Nothing was done, since the page did not answer: press again.", problem=True)
-            else:
-                self._begin(kind, again=again, named_a_price=named_a_price)
-
-        self._roundtrip.ask(then)
+        self._after_typing(lambda: self._begin(kind, again=again, named_a_price=named_a_price))
 
     def _begin(self, kind: Kind, *, again: bool, named_a_price: bool) -> None:
         """Begin what was clicked, now that the page's changes are here; whatever is wrong is shown in the panel."""
@@ -228,12 +202,7 @@ class Panel(widgets.VBox):
                 price, noun = dollars(service.price_usd(self._form.model, self.request)), noun_of(self._form.model)
                 self._say(f"No {noun} is kept for this: press Generate again to pay for it, about {price}.")
                 return
-        try:
-            self._start(kind, again=again, shows=True)
-        except ViduError as error:
-            self._say(str(error), problem=True)
-
-    _is_busy = property(lambda self: self._call is not None and not self._call.has_ended)
+        self._start(kind, again=again, shows=True)
 
     def _start(self, kind: Kind, *, fresh: bool = False, again: bool = False, shows: bool = False) -> BackgroundCall:
         """Begin a call in the background; with `shows`, its clip goes to the place below the panel."""
@@ -245,37 +214,10 @@ class Panel(widgets.VBox):
         if kind == "generate" and (service.look_again() or (not fresh and service.is_kept(request, service.engine))):
             engine = service.engine
         running = Running(service, request, engine, fresh=fresh, again=again, shows=shows)
-        with self._guard:
-            if self._is_busy:
-                raise ViduError("a call of this panel is running", remedy="Wait for it, or cancel it.")
-            self._running = running
-            call = self._call = BackgroundCall(
-                running.work,
-                tick=lambda elapsed_s: self._show_progress(running.tick(elapsed_s)),
-                done=lambda call: self._ended(call, running),
-            )
-        try:
-            self._live.rest()
-            self.error, self.state = None, "running"
-            self._show_progress(Progress("Starting", 0.0, running.expected_s))
-            call.start()
-        except BaseException:  # an observer's mistake, or an interrupt: this call ends, and the next one runs
-            running.cancel()
-            if not call.has_begun:  # else it reports by itself how it ended
-                self._call = None
-                with contextlib.suppress(Exception):  # the same observer's mistake
-                    self._finish("failed", "The call was not begun.", problem=True)
-            raise
-        return call
+        return self._launch(running, lambda call: self._ended(call, running))
 
-    def _show_progress(self, progress: Progress) -> None:
-        self._actions.show_progress(progress)
-        self.stage, self.progress = progress.stage, progress.share
-
-    def _say(self, message: str, *, problem: bool = False) -> None:
-        """Show a sentence below the buttons."""
-        self._actions.say(message, problem=problem)
-        self.message = message
+    def _begun(self) -> None:
+        self._live.rest()
 
     def _ended(self, call: BackgroundCall, running: Running) -> None:
         """Show what came of a call; on the clock's thread."""
@@ -294,8 +236,9 @@ class Panel(widgets.VBox):
             price = self._service.price_usd(running.request.model, running.request)
             message = cancelled(failure, price) if running.is_cancelled else str(failure)
         is_unknown = isinstance(failure, OutcomeUnknown) and not failure.fetchable
-        pay_again = running.engine != PREVIEW and is_unknown
-        self._finish("failed", message, problem=not running.is_cancelled, error=failure, pay_again=pay_again)
+        if running.engine != PREVIEW and is_unknown:
+            self._actions.offer_pay_again()
+        self._finish("failed", message, problem=not running.is_cancelled, error=failure)
 
     def _arrived(self, made: Any, running: Running) -> None:
         first = each(made)[0]
@@ -312,16 +255,6 @@ class Panel(widgets.VBox):
             self._form.after_a_run()
         self._tools.show(made)
         self._changed()
-
-    def _finish(
-        self, state: str, message: str, *, problem: bool, error: BaseException | None = None, pay_again: bool = False
-    ) -> None:
-        """Say what came of a call; the state changes last."""
-        self._actions.ended(message, problem=problem, may_pay_again=pay_again)
-        try:
-            self.error, self.stage, self.progress, self.message = error, "", 0.0, message
-        finally:  # whatever an observer makes of the rest
-            self.state = state
 
     def _changed(self) -> None:
         """Follow the form, which says something else, or of which something else is known."""
@@ -367,10 +300,12 @@ class Panel(widgets.VBox):
         request = change["new"]
         if request is None or request is self._form.request:
             return
+        values = request.values()
+        values = without_mentions(request.model, values) if self._form.cast else values
         if request.model == self._form.model:
-            self._form.fill(request.values())
+            self._form.fill(values)
             return
-        self._form.use(request.model, {name: one for name, one in request.values().items() if one is not None})
+        self._form.use(request.model, {name: one for name, one in values.items() if one is not None})
         self.model = self._form.model
         self._header.follow()
 
@@ -442,6 +377,9 @@ class Panel(widgets.VBox):
         return f"Panel({' · '.join(parts)})"
 
 
+@overload
+def panel(prompt: Film, *, client: Client | None = None) -> FilmPanel: ...
+@overload
 def panel(
     prompt: str = DEFAULTS.prompt,
     references: Source = DEFAULTS.references,
@@ -454,13 +392,27 @@ def panel(
     model: Model | str | None = None,
     client: Client | None = None,
     **parameters: Any,
-) -> Panel:
+) -> Panel: ...
+def panel(
+    prompt: str | Film = DEFAULTS.prompt,
+    references: Source = DEFAULTS.references,
+    *,
+    aspect_ratio: AspectRatio = DEFAULTS.aspect_ratio,
+    duration: int = DEFAULTS.duration,
+    seed: int = DEFAULTS.seed,
+    bgm: bool = DEFAULTS.bgm,
+    movement_amplitude: MovementAmplitude = DEFAULTS.movement_amplitude,
+    model: Model | str | None = None,
+    client: Client | None = None,
+    **parameters: Any,
+) -> Panel | FilmPanel:
     """Every parameter of a model as a widget, with free previews, paid clips or pictures, and a history.
 
     Parameters
     ----------
     prompt, references, aspect_ratio, duration, seed, bgm, movement_amplitude
-        What the controls say at first; see `vidu_nb.generate`.
+        What the controls say at first; see `vidu_nb.generate`. With a `Cast` among the references, its cards stand by
+        the prompt, which mentions them as ``@name``. A `Film` in the prompt's place gives its storyboard as a widget.
     model
         A `Model` or its slug from `models`; the panel has a list to choose another from.
     client
@@ -470,13 +422,13 @@ def panel(
 
     Returns
     -------
-    Panel
+    Panel or FilmPanel
         Shows itself as a cell's last value.
 
     Raises
     ------
     InvalidRequest
-        A value that no control can show, or no such model.
+        A value that no control can show, no such model, or a parameter beside a film, which has its own.
 
     >>> panel("A cat naps.", seed=7)
     Panel(16:9 · 5 s · seed 7 · ready)
@@ -487,6 +439,12 @@ def panel(
         "prompt": prompt, "references": references, "aspect_ratio": aspect_ratio, "duration": duration, "seed": seed,
         "bgm": bgm, "movement_amplitude": movement_amplitude,
     })  # fmt: skip
+    if isinstance(prompt, Film):
+        values.pop("prompt", None)
+        if strange := [*values, *parameters, *(["model"] if model else [])]:
+            message = f"{strange[0]}: a film has its own: panel(film.replace({strange[0]}=...)) changes it"
+            raise InvalidRequest(message, field=strange[0])
+        return FilmPanel(prompt, client=client)
     return Panel(values | parameters, client=client, model=model)
 
 

@@ -58,6 +58,10 @@ class ResultView:
         display(self._bundle, raw=True, display_id=name)
         self._display_ids.append(name)
 
+    def begin_with(self, bundle: Mapping[str, Any]) -> None:
+        """Show a MIME bundle where a place is opened before anything was made."""
+        self._bundle = bundle
+
     def show(self, made: Any) -> None:
         """Show what a call returned in place of what was shown before."""
         self._put(made._repr_mimebundle_(), bar=[])

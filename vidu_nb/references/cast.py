@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import tomllib
 import unicodedata
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InvalidRequest, one_line
-from ..files import expanded, is_regular, read_regular, reason, write_bytes
-from .reference import Reference, Source, as_references
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from ..files import expanded
+from ..thumbnails import MAX_SHEET, Card, grey, opened, sheet_jpeg, small_jpeg, thumbnail_uri
+from .cast_folder import FILE, read_folder, save_folder
+from .mentions import MAX_NAME, MAX_NAMES, fold, is_name, rewrite
+from .reference import Reference, Source, as_references, of_cast
 
 MAX_PICTURES = 20  # of one name; each model has its own limit for a request
-FILE = "cast.toml"
-MAX_FILE_BYTES = 100_000
-_MAX_NAME = 40  # characters
-_NAME = re.compile(r"\w+(?:-\w+)*")
-#: A mention, or a plain @; one in the middle of a word, as in an address of e-mail, is neither.
-_MENTION = re.compile(r"@@|(?<![A-Za-z0-9_])@(\w+(?:-\w+)*)")
-#: Scripts that put no spaces between words: Thai, Lao, Khmer, Japanese and Chinese.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_THUMB = 120  # px, the longer side of a card's picture
-_CARD = "display:inline-block;vertical-align:top;margin:0 12px 12px 0;text-align:left"
+_SMALL = 240  # px, the longer side of the small copies that cards and storyboards are made of
+_FACE, _MORE = (132, 110), (30, 30)  # px, a card's first picture, and those below it
+_SHOWN, _BESIDE = 24, 4  # members that are shown with pictures, and further pictures of each
+_BYTES = 80_000  # in base64, for all pictures of all cards
+_CARD = "width:132px;text-align:left"
+_BOX = "display:block;border-radius:6px;background:var(--jp-layout-color2,#eee)"
 _MUTED = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
 
 
@@ -58,19 +52,31 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
     Cast(anna, cafe)
     >>> cast["anna"]
     (Reference('anna', 256x256, ...),)
+    >>> Cast.load(cast.save("people")) == cast, cast.label
+    (True, 'anna, cafe')
     >>> from vidu_nb import VideoRequest
     >>> request = VideoRequest(prompt="In the @cafe sits @anna.", references=cast)
     >>> request.prompt, [one.name for one in request.references]
     ('In the cafe (image 1) sits anna (image 2).', ['cafe', 'anna'])
     """
 
+    #: Why a cast is refused where a single picture is wanted.
+    no_picture = "a Cast holds pictures of several: pass it as references, or one picture of it, as in cast['anna'][0]"
+
     def __init__(self, members: Mapping[str, Source] | None = None, /, **named: Source) -> None:
+        if not isinstance(members, Mapping | None):
+            message = f"cast: {one_line(repr(members), 60)} holds no names: pass anna='anna.jpg', or Cast.load(folder)"
+            raise InvalidRequest(message, field="cast")
+        given = {**(members or {}), **named}
+        if len(given) > MAX_NAMES:
+            raise InvalidRequest(f"cast: {len(given):,} names: at most {MAX_NAMES} are taken", field="cast")
         self._members: dict[str, tuple[Reference, ...]] = {}
-        taken: dict[str, str] = {}
-        for given, source in {**(members or {}), **named}.items():
-            name = _checked_name(given)
-            if (other := taken.setdefault(name.casefold(), name)) != name or name in self._members:
-                raise InvalidRequest(f"cast: {other!r} and {given!r} are the same name: choose another", field="cast")
+        self._names: dict[str, str] = {}
+        self._small: dict[str, bytes] = {}  # small copies, once they were asked for
+        for one, source in given.items():
+            name = _checked_name(one)
+            if (other := self._names.setdefault(fold(name), name)) != name or name in self._members:
+                raise InvalidRequest(f"cast: {other!r} and {one!r} are the same name: choose another", field="cast")
             self._members[name] = _pictures(name, source)
 
     def replace(self, **named: Source) -> Cast:
@@ -79,7 +85,8 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         >>> Cast(anna="https://example.com/anna.png").replace(ben="https://example.com/ben.png")
         Cast(anna, ben)
         """
-        return Cast({**self._members, **named})
+        changed = {self._names.get(fold(name), name): source for name, source in named.items()}
+        return Cast({**self._members, **changed})
 
     def without(self, *names: str) -> Cast:
         """Return a cast without some names.
@@ -114,27 +121,14 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         ------
         InvalidRequest
             It mentions a name that nobody has.
+
+        >>> Cast(anna="https://example.com/a.png").write("@anna waves", str.upper)
+        'ANNA waves'
         """
+        return rewrite(prompt, self._names, phrase, self._unknown)
 
-        def written(found: re.Match[str]) -> str:
-            if found[0] == "@@":
-                return "@"
-            name, rest = self._split(found[1])
-            return phrase(name) + rest
-
-        return _MENTION.sub(written, unicodedata.normalize("NFC", prompt) if "@" in prompt else prompt)
-
-    def _split(self, text: str) -> tuple[str, str]:
-        """Return the name that a mention begins with, and what follows it: the longest that ends where a word may."""
-        for name in sorted(self._members, key=len, reverse=True):
-            start, rest = text[: len(name)], text[len(name) :]
-            if start.casefold() == name.casefold() and (not rest or rest[0] == "-" or _is_end(start[-1], rest[0])):
-                return name, rest
-        raise self._unknown(text)
-
-    def _find(self, name: str) -> str:
-        wanted = unicodedata.normalize("NFC", str(name)).casefold()
-        found = next((one for one in self._members if one.casefold() == wanted), None)
+    def _find(self, name: object) -> str:
+        found = self._names.get(fold(str(name)))
         if found is None:
             raise self._unknown(str(name))
         return found
@@ -146,8 +140,8 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
                 f"prompt: @{shown}: there is no cast: pass one with that name, or write @@ for a plain @",
                 field="prompt",
             )
-        near = difflib.get_close_matches(name.casefold(), self._members, n=1)
-        meant = f" (did you mean @{near[0]}?)" if near else ""
+        near = difflib.get_close_matches(fold(name[:MAX_NAME]), self._names, n=1)
+        meant = f" (did you mean @{self._names[near[0]]}?)" if near else ""
         names = one_line(", ".join(self._members), 200)
         return InvalidRequest(
             f"prompt: @{shown}: nobody in the cast has that name{meant}; it has {names}. Write @@ for a plain @",
@@ -180,7 +174,7 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         Parameters
         ----------
         folder
-            Made where it is missing. Files of the same names are replaced.
+            Made where it is missing. A cast that is there is replaced; another file of a picture's name is not.
 
         Returns
         -------
@@ -189,52 +183,94 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
 
         Raises
         ------
+        InvalidRequest
+            The folder is inside an archive, or holds something else under a picture's name; nothing was written.
         OSError
             It can't be written.
         """
         place = expanded(folder).absolute()
-        place.mkdir(parents=True, exist_ok=True)
-        lines = ["# A cast: each name with its pictures. They lie beside this file, or are https:// addresses."]
-        for name, pictures in self._members.items():
-            written = [self._write_picture(place, name, number, one) for number, one in enumerate(pictures, 1)]
-            lines.append(f"{_quoted(name)} = [{', '.join(map(_quoted, written))}]")
-        write_bytes(place / FILE, ("\n".join(lines) + "\n").encode())
+        save_folder(place, self._members)
         return place
-
-    def _write_picture(self, folder: Path, name: str, number: int, picture: Reference) -> str:
-        if picture.is_url:
-            return picture.url
-        ending = "png" if picture.url.startswith("data:image/png") else "jpg"
-        file = f"{name}{f'-{number}' if len(self._members[name]) > 1 else ''}.{ending}"
-        write_bytes(folder / file, picture.bytes)
-        return file
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Cast:
-        """Read a cast from a folder that `save` wrote, or that has the same shape.
+        """Read a cast from a folder that `save` wrote, that has the same shape, or that holds nothing but pictures.
 
-        Only files that lie in the folder itself are read, whatever ``cast.toml`` says.
+        Only files that lie in the folder itself are read, whatever ``cast.toml`` says. Without that file the pictures'
+        names are the names: ``anna1.jpg`` and ``anna2.jpg`` are two of anna, ``red car.png`` is ``@red-car``.
 
         Raises
         ------
         InvalidRequest
-            ``cast.toml`` is missing or wrong, or names a picture that is not there; the message says which.
+            There is no such folder, ``cast.toml`` is wrong, or names a picture that is not there; the message says
+            which.
         """
         place = expanded(folder)
-        return cls({name: [_picture_in(place, name, one) for one in many] for name, many in _listed(place).items()})
+        return cls(read_folder(place.parent if place.name == FILE else place))
 
     # Shown.
 
+    def small(self, name: str) -> list[bytes]:
+        """Return a small copy as JPEG of each of somebody's pictures that are not behind URLs; made once."""
+        return [self._small_copy(one) for one in self[name] if not one.is_url]
+
+    def _small_copy(self, picture: Reference) -> bytes:
+        if picture.sha256 not in self._small:
+            try:
+                image = picture.open()
+            except InvalidRequest:  # a header was all that was looked at so far, and what follows is damaged
+                image = grey(_SMALL)
+            self._small[picture.sha256] = small_jpeg(image, side=_SMALL)
+        return self._small[picture.sha256]
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return {"text/plain": repr(self), "text/html": self._html()}
+        still = {"image/jpeg": self._still()} if self._members else {}
+        return {"text/plain": repr(self), "text/html": self._html(), **still}
 
     def _html(self) -> str:
-        cards = "".join(map(_card, self._members, self._members.values()))
-        return f'<div class="vidu-cast" style="line-height:1.4">{cards or "An empty cast."}</div>'
+        first, others = dict(islice(self._members.items(), _SHOWN)), [*self._members][_SHOWN:]
+        weight = sum(4 + min(len(many) - 1, _BESIDE) for many in first.values())  # a first picture counts four times
+        most = _BYTES // max(weight, 1)
+        cards = "".join(self._card(name, most) for name in first)
+        more = f'<div style="{_MUTED}">and {_named(others)}</div>' if others else ""
+        return (
+            f'<div class="vidu-cast tex2jax_ignore" style="line-height:1.4;margin:4px 0">'
+            f'<div style="display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start">'
+            f"{cards or 'An empty cast.'}</div>{more}</div>"
+        )
+
+    def _card(self, name: str, most: int) -> str:
+        """Return somebody's card; `most` is what one of the lesser pictures may have, in bytes of base64."""
+        pictures = self._members[name]
+        first, *more = pictures[: _BESIDE + 1]
+        face = _picture_html(self, first, most * 4, _FACE)
+        others = [_picture_html(self, one, most, _MORE) for one in more]
+        hidden = len(pictures) - 1 - len(others)
+        rest = f'<span style="{_MUTED}">+{hidden}</span>' if hidden else ""
+        row = f'<div style="display:flex;gap:3px;align-items:center;margin-top:3px">{"".join(others)}{rest}</div>'
+        return (
+            f'<div style="{_CARD}">{face}{row if others else ""}'
+            f'<div style="font-weight:600;margin-top:4px;overflow-wrap:anywhere">@{escape(name)}</div>'
+            f'<div style="{_MUTED};overflow-wrap:anywhere">{escape(_count(pictures))}</div></div>'
+        )
+
+    def _still(self) -> str:
+        cards = []
+        for name, pictures in islice(self._members.items(), MAX_SHEET):
+            copies = self.small(name)
+            cards.append(Card(opened(copies[0]) if copies else None, (f"@{name}", _count(pictures))))
+        others = len(self._members) - len(cards)
+        return sheet_jpeg("", cards, shape=_FACE, more=f"and {others} more" if others else "")
+
+    @property
+    def label(self) -> str:
+        """Its names in one line, for people."""
+        return one_line(", ".join(self._members), 200)
 
     def __repr__(self) -> str:
-        many = (f"{name}: {len(one)} pictures" if len(one) > 1 else name for name, one in self._members.items())
-        return f"Cast({', '.join(many)})"
+        many = [f"{name}: {len(one)} pictures" if len(one) > 1 else name for name, one in self._members.items()]
+        more = [f"and {len(many) - _SHOWN} more"] if len(many) > _SHOWN else []
+        return f"Cast({', '.join([*many[:_SHOWN], *more])})"
 
 
 def holds_cast(source: object) -> bool:
@@ -244,12 +280,12 @@ def holds_cast(source: object) -> bool:
 
 def _checked_name(given: object) -> str:
     name = unicodedata.normalize("NFC", given) if isinstance(given, str) else ""
-    if _NAME.fullmatch(name) and len(name) <= _MAX_NAME:
+    if is_name(name):
         return name
     problem = (
         f"cast: {one_line(repr(given), 60)} can't be written after an @: use letters, digits, _ and single hyphens"
     )
-    raise InvalidRequest(f"{problem}, at most {_MAX_NAME} characters", field="cast")
+    raise InvalidRequest(f"{problem}, at most {MAX_NAME} characters", field="cast")
 
 
 def _pictures(name: str, source: Source) -> tuple[Reference, ...]:
@@ -260,102 +296,35 @@ def _pictures(name: str, source: Source) -> tuple[Reference, ...]:
     if not found:
         raise InvalidRequest(f"cast: {name}: pass one picture at least", field="cast")
     many = len(found) > 1
-    return tuple(Reference(one, name=f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
+    return tuple(of_cast(one, name, f"{name} {i}" if many else name) for i, one in enumerate(found, 1))
 
 
-def _is_end(last: str, following: str) -> bool:
-    """Return whether a word may end between two characters of one row of letters."""
-    return bool(_UNSPACED.match(last) or _UNSPACED.match(following))
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a TOML basic string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
-
-
-def _listed(folder: Path) -> dict[str, list[str]]:
-    """Return what a folder's ``cast.toml`` says, as far as its form is right."""
-    problem, found = "", {}
-    try:
-        if (folder / FILE).stat().st_size > MAX_FILE_BYTES:
-            problem = f"is larger than {MAX_FILE_BYTES // 1000} kB"
-        else:
-            found = tomllib.loads(read_regular(folder / FILE).decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        problem = f"can't be read ({one_line(str(error), 120)})"
-    except OSError as error:
-        problem = reason(error)
-    listed = {name: [many] if isinstance(many, str) else many for name, many in found.items()}
-    for name, many in () if problem else listed.items():
-        if not (isinstance(many, list) and all(isinstance(one, str) for one in many)):
-            problem = f"{one_line(name, 60)} must be the name of a picture, or a list of them"
-    if problem:
-        raise InvalidRequest(f"{one_line(str(folder / FILE), 200)}: {problem}", field="cast")
-    return listed
-
-
-def _picture_in(folder: Path, name: str, text: str) -> str | Path:
-    if text.startswith("https://"):
-        return text
-    if text != Path(text).name or "\\" in text or text in ("", ".", "..") or not is_regular(folder / text):
-        problem = f"cast: {name}: {one_line(text, 80)!r} is no picture in the folder, and no https:// address"
-        raise InvalidRequest(problem, field="cast")
-    return folder / text
-
-
-def _card(name: str, pictures: tuple[Reference, ...]) -> str:
-    shown = "".join(map(_thumb, pictures))
-    return (
-        f'<div style="{_CARD}"><div>{shown}</div><div style="font-weight:600">@{escape(name)}</div>'
-        f'<div style="{_MUTED}">{len(pictures)} picture{"s" if len(pictures) > 1 else ""}</div></div>'
-    )
-
-
-def _thumb(picture: Reference) -> str:
+def _picture_html(cast: Cast, picture: Reference, most: int, shape: tuple[int, int]) -> str:
+    """Return one picture of a card; nothing is fetched for one behind a URL."""
+    width, height = shape
+    size, label = f"width:{width}px;height:{height}px", escape(one_line(picture.label, 80))
     if picture.is_url:
-        return f'<span style="{_MUTED}">{escape(one_line(picture.label, 40))}</span>'
-    data = b64encode(thumbnail(picture.open())).decode()
-    return (
-        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(picture.label)}" height="{_THUMB}" '
-        'style="border-radius:6px;margin:0 4px 4px 0">'
-    )
+        words = "URL" if shape == _MORE else f"By URL: {label}"
+        look = f"{_MUTED};{_BOX};{size};box-sizing:border-box;padding:{2 if shape == _MORE else 8}px;overflow:hidden"
+        return f'<div style="{look};overflow-wrap:anywhere" title="{label}">{words}</div>'
+    box = (round(width * 1.5), round(height * 1.5))
+    uri = thumbnail_uri(cast._small_copy(picture), box, most, fills=True)  # noqa: SLF001 - one of our own kind
+    return f'<img src="{uri}" alt="{label}" width="{width}" height="{height}" style="{_BOX};{size};margin:0">'
 
 
-def thumbnail(image: Image, *, side: int = _THUMB) -> bytes:
-    """Return a picture's small copy as JPEG, some 4 kB."""
-    from io import BytesIO
-
-    small = image.convert("RGB")
-    small.thumbnail((4 * side, side))
-    buffer = BytesIO()
-    small.save(buffer, "JPEG", quality=78, optimize=True)
-    return buffer.getvalue()
+def _count(pictures: Sequence[Reference]) -> str:
+    """Say how many pictures there are, and how many of them are behind URLs."""
+    linked = sum(one.is_url for one in pictures)
+    many = f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}"
+    if linked == len(pictures):
+        return f"{many} by URL"
+    return f"{many}, {linked} of them by URL" if linked else many
 
 
-def number_phrase(mention: str, name: str, numbers: Sequence[int]) -> str:
-    """Return what a prompt calls somebody by the numbers of their pictures.
-
-    Parameters
-    ----------
-    mention
-        How the model's file names one picture, with ``{name}`` and ``{number}`` in it.
-    name
-        Whose pictures they are.
-    numbers
-        Of the pictures, counted from 1.
-
-    >>> number_phrase("{name} (image {number})", "anna", [1, 2])
-    'anna (image 1, image 2)'
-    >>> number_phrase("Image{number}", "anna", [3])
-    'Image3'
-    """
-    counted = re.compile(r"(?:[^\W\d_]+[ _-]?)?\{number\}")
-
-    def each(found: re.Match[str]) -> str:
-        return ", ".join(found[0].replace("{number}", str(number)) for number in numbers)
-
-    return counted.sub(each, mention).replace("{name}", name)
+def _named(names: Sequence[str]) -> str:
+    """Return names in a line, as HTML; of very many the first."""
+    shown = ", ".join(f"@{escape(name)}" for name in names[:200])
+    return f"{shown} and {len(names) - 200:,} more" if len(names) > 200 else shown
 
 
 def spread_cast(
@@ -364,6 +333,7 @@ def spread_cast(
     prompt: str,
     references: str,
     name_pictures: Callable[[str, Sequence[int]], str],
+    least: int,
     most: int,
 ) -> dict[str, Any]:
     """Return a request's parameters with the cast's pictures and names in the place of the cast.
@@ -376,38 +346,52 @@ def spread_cast(
         The names of those two.
     name_pictures
         `Model.name_pictures`.
-    most
-        How many pictures the model takes.
+    least, most
+        How many pictures the model needs, and takes.
 
     Raises
     ------
     InvalidRequest
-        A name is unknown, or those that are mentioned have more pictures than the model takes.
+        A name is unknown or in two casts, or those that are mentioned have more pictures than the model takes, or
+        nobody is mentioned where it needs one.
     """
     given = parameters[references]
-    sources = [given] if isinstance(given, Cast) else list(given)
-    cast = Cast({name: pictures for one in sources if isinstance(one, Cast) for name, pictures in one.items()})
+    sources: list[Any] = [given] if isinstance(given, Cast) else list(given)
+    cast = _merged([one for one in sources if isinstance(one, Cast)], references)
+    at = next(i for i, one in enumerate(sources) if isinstance(one, Cast))
+    first = sources[:at]
+    others = [one for one in sources[at:] if not isinstance(one, Cast)]
     text = parameters.get(prompt)
     if not isinstance(text, str):
-        return {**parameters, references: [one for one in sources if not isinstance(one, Cast)]}
+        return {**parameters, references: first + others}
     mentioned = cast.mentioned(text)
-    counts = [f"{name} {len(cast[name])}" for name in mentioned]
-    others = sum(not isinstance(one, Cast) for one in sources)
+    _check_count(cast, mentioned, len(first) + len(others), references, least=least, most=most)
+    pictures = first
+    numbers: dict[str, list[int]] = {}
+    for name in mentioned:
+        numbers[name] = [len(pictures) + i for i, _ in enumerate(cast[name], 1)]
+        pictures = [*pictures, *cast[name]]
+    written = cast.write(text, lambda name: name_pictures(name, numbers[name]))
+    return {**parameters, prompt: written, references: pictures + others}
+
+
+def _merged(casts: Sequence[Cast], field: str) -> Cast:
+    """Return several casts as one."""
+    members: dict[str, tuple[Reference, ...]] = {}
+    for cast in casts:
+        for name, pictures in cast.items():
+            if members.setdefault(name, pictures) != pictures:
+                raise InvalidRequest(f"{field}: two casts have {name}, with other pictures: rename one", field=field)
+    return casts[0] if len(casts) == 1 else Cast(members)
+
+
+def _check_count(cast: Cast, mentioned: Sequence[str], others: int, field: str, *, least: int, most: int) -> None:
+    counts = [f"{name} {len(cast[name])}" for name in mentioned] + ([f"others {others}"] if others else [])
     total = others + sum(len(cast[name]) for name in mentioned)
     if total > most:
-        counts += [f"others {others}"] if others else []
-        raise InvalidRequest(
-            f"{references}: at most {most} pictures are taken, and this prompt asks for {total}: {', '.join(counts)}",
-            field=references,
-        )
-    pictures: list[Any] = []
-    numbers: dict[str, list[int]] = {}
-    for one in sources:
-        if not isinstance(one, Cast):
-            pictures.append(one)
-            continue
-        for name in (name for name in mentioned if name in one):
-            numbers[name] = [len(pictures) + i for i, _ in enumerate(cast[name], 1)]
-            pictures += cast[name]
-    written = cast.write(text, lambda name: name_pictures(name, numbers[name]))
-    return {**parameters, prompt: written, references: pictures}
+        asked = f"this prompt asks for {total}: {', '.join(counts)}"
+        raise InvalidRequest(f"{field}: at most {most} pictures are taken, and {asked}", field=field)
+    if total < least and cast and not mentioned:
+        names = one_line(", ".join(f"@{name}" for name in cast), 200)
+        message = f"{field}: the prompt mentions nobody of the cast, and a picture is needed: write {names}"
+        raise InvalidRequest(message, field=field)

@@ -100,6 +100,8 @@ class Reference:
     made_by : dict or None
         The recipe of a `Picture` that a model made, see `makers.bounded`; None for all others. It says nothing of what
         is sent.
+    member : str
+        Whom of a `Cast` it shows; empty for all others. The preview engine goes by it.
 
     Raises
     ------
@@ -119,6 +121,7 @@ class Reference:
     claim: str = field(compare=False)
     notes: tuple[str, ...] = field(compare=False)
     made_by: dict[str, Any] | None = field(default=None, compare=False)
+    member: str = field(default="", compare=False)
 
     def __init__(self, source: Source, *, name: str | None = None) -> None:
         vars(self).update(vars(source) if isinstance(source, Reference) else _read(source))
@@ -265,12 +268,32 @@ def identify(reference: Reference, stored: str | None) -> Reference:
     return known
 
 
+def restored(data: bytes, sha256: str, *, name: str) -> Reference:
+    """Return the reference whose `bytes` these were, under the hash that it had; the caller vouches for both.
+
+    Raises
+    ------
+    InvalidRequest
+        They are no picture.
+    """
+    known = Reference.from_wire(data_uri(data), name=name)
+    vars(known).update(sha256=sha256)
+    return known
+
+
 def with_maker(reference: Reference, recipe: object) -> Reference:
     """Return a reference that knows how it was made, where it doesn't yet."""
     if reference.made_by or not (made_by := bounded(recipe)):
         return reference
     known = Reference(reference)
     vars(known).update(made_by=made_by)
+    return known
+
+
+def of_cast(reference: Reference, member: str, name: str) -> Reference:
+    """Return a reference as the picture of somebody in a cast, under a name."""
+    known = Reference(reference, name=name)
+    vars(known).update(member=member)
     return known
 
 

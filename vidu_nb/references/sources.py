@@ -81,7 +81,7 @@ def checked_url(text: str) -> str:
 
 def is_single(value: object) -> bool:
     """Return whether a value is one picture, though it may be iterable as well: a path, a file, an array, an upload."""
-    if isinstance(value, str | os.PathLike) or not isinstance(value, Iterable):
+    if isinstance(value, str | os.PathLike) or not isinstance(value, Iterable) or _refusal(value):
         return True
     if getattr(value, "ndim", None) in (2, 3) or any(hasattr(value, name) for name in ("read", "read_bytes")):
         return True
@@ -99,6 +99,8 @@ def find(source: Any) -> Found:
     InvalidRequest
         A file that is missing, too large or can't be read, a text that means nothing, or a URL that can't be one.
     """
+    if refusal := _refusal(source):
+        raise InvalidRequest(refusal)
     if isinstance(source, str):
         found = _from_text(source.strip())
     elif isinstance(source, os.PathLike):
@@ -109,6 +111,12 @@ def find(source: Any) -> Found:
         data = _bytes_in(source)
         found = Found(data=data, pixels=source if data is None else None).named(_name_of(source))
     return found if found.data is None else found._replace(data=_unwrapped(found.data))
+
+
+def _refusal(source: Any) -> str:
+    """Return why one of our own objects is no picture, by the type alone; empty for all others."""
+    refusal = getattr(type(source), "no_picture", "")
+    return refusal if isinstance(refusal, str) else ""
 
 
 def _is_made(source: Any) -> bool:

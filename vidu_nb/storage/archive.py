@@ -10,7 +10,7 @@
       journal/1a/KEY.ATTEMPT.json                what happened to each call
       incoming/  quarantine/  locks/             answers on their way; answers that are no clip; locks
       budgets/  uploads/  drafts/                what sweeps may spend; links of pictures; the panel's live drafts
-      films/  frames/                            joined clips; the last frames of clips that others go on from
+      films/  frames/                            joined clips; last frames that others begin with, as they are sent
 
 Only names made here are ever opened: nothing that a file's content says is used as a path.
 """
@@ -381,7 +381,7 @@ class Archive:
         }
         name = entry_name(name_parts(asked, model=attempt.facts.get(MODEL_FACT)), facts["key"])
         stem = self.folder / folder_name(attempt.facts["engine"]) / name
-        lock = self.lock_path(f"store-{receipt.sha256[:2]}")  # equal bytes, equal names
+        lock = self.lock_path(f"store-{facts['key'][:2]}")  # takes of one request look for a free name one by one
         try:
             with hold(lock, timeout=_STORE_TIMEOUT):
                 if stem.parent.name == PREVIEW:
@@ -461,7 +461,7 @@ class Archive:
             for entry in map(self._read, self._named_like(key, engine))
             if entry.facts["key"] == key and not self._is_being_stored(entry, attempts)
         ]
-        return sorted(found, key=_take_of)
+        return sorted(found, key=_arrival)
 
     def keys(self, engine: str) -> set[ClipName]:
         """Return what the names of an engine's clips hold of their requests, in one look at its folder.
@@ -579,9 +579,9 @@ class Archive:
         return f"Archive({str(self.folder)!r})"
 
 
-def _take_of(entry: Entry) -> int:
-    name = parse_clip_name(entry.path.name)
-    return name.take if name else 0
+def _arrival(entry: Entry) -> tuple[str, int, str]:
+    """Return what sorts takes in the order in which they came; within a second, by the numbers in their names."""
+    return str(entry.facts["receipt"].get("created_at")), len(entry.path.name), entry.path.name
 
 
 def _ending(uri: str) -> str:

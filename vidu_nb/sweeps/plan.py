@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 from ..catalogue.field import MANY, Field
 from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
-from ..catalogue.request import Request, identifies, quietly, spread
+from ..catalogue.request import Request, identifies, quietly, spread, with_cast
 from ..client.client import Client
 from ..errors import InvalidRequest, one_line
-from ..references.reference import Source
+from ..references.cast import Cast, holds_cast
+from ..references.reference import Reference, Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from .formatting import format_value, label_value, plan_html, plan_text
 from .pricing import Quote, quote_plan
@@ -35,7 +36,8 @@ class Plan:
     Attributes
     ----------
     parameters : mapping of str to tuple
-        The values of each parameter, one or many; of ``references``, sets of pictures. None is what is not sent.
+        The values of each parameter, one or many; of ``references``, sets of pictures. None is what is not sent. With a
+        `Cast` in a set, prompts are as they were written, and each request takes those that its prompt mentions.
     quote : Quote or None
         Price, time and cached clips with one client, from `priced`.
     model : Model
@@ -78,7 +80,8 @@ class Plan:
         prompt, aspect_ratio, duration, seed, bgm, movement_amplitude
             A value as `VideoRequest` takes it, or a list, range or array of them, each named once.
         references
-            One source or a flat list is one set of pictures; a list of lists sweeps over sets.
+            One source or a flat list is one set of pictures; a list of lists sweeps over sets. Of a `Cast` in a set,
+            each prompt takes whom it mentions.
         model
             A `Model` or its slug from `models`; by default Vidu Q1.
         **parameters
@@ -108,6 +111,7 @@ class Plan:
         with quietly():
             request = asked.request(**first)
         checked = {name: tuple(_checked(asked, name, values, first)) for name, values in listed.items()}
+        _check_casts(asked, checked)
         return cls({name: checked.get(name, (value,)) for name, value in request.values().items()}, model=asked)
 
     def priced(self, client: Client | None = None, *, workers: int = 4) -> Plan:
@@ -175,6 +179,8 @@ class Plan:
 
     def unchecked(self, index: int) -> Request:
         """Return one request without checking its parameters again, for those who need many."""
+        if _has_cast(self.parameters):  # it is yet to be written out
+            return self[index]
         return self.model.request_class.model_construct(**self.values(index))
 
     def label(self, index: int) -> str:
@@ -237,9 +243,14 @@ class Plan:
         >>> len(Plan.of("A cat", "https://example.com/cat.png", seed=[1, 2]).digest(Client.preview()))
         16
         """
+        asked = dict(self.parameters)
+        if _has_cast(asked):  # what is sent counts, and not who else is in the cast
+            pairs = list(_pairs(self.model, asked))
+            asked["prompt"] = tuple(one["prompt"] for one in pairs)
+            asked["references"] = tuple(tuple(one["references"]) for one in pairs)
         counted = {
             name: [_identity(one) for one in values] if self.fields[name].is_media else values
-            for name, values in self.parameters.items()
+            for name, values in asked.items()
             if len(values) > 1 or (values[0] is not None and identifies(self.fields[name], *values))
         }
         identity = [client.engine, client.name_of(self.model), counted]
@@ -272,6 +283,23 @@ def _identity(value: Any) -> Any:
     return None if value is None else (value.sha256, value.name)
 
 
+def _has_cast(parameters: Mapping[str, Sequence[Any]]) -> bool:
+    return any(map(holds_cast, parameters.get("references", ())))
+
+
+def _pairs(model: Model, parameters: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Each prompt with each set of pictures, as they are sent."""
+    for prompt, references in product(parameters["prompt"], parameters["references"]):
+        yield with_cast(model, {"prompt": prompt, "references": references})
+
+
+def _check_casts(model: Model, parameters: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse a prompt that mentions somebody who is missing in any of the sets; each was checked with the first."""
+    if _has_cast(parameters):
+        for _ in _pairs(model, parameters):
+            pass
+
+
 def _listed(model: Model, parameters: dict[str, Any]) -> dict[str, list[Any]]:
     """Return each parameter that is given, under its name in Python and in the model's order, as a list of values."""
     named: dict[str, Any] = {}
@@ -291,10 +319,11 @@ def _listed(model: Model, parameters: dict[str, Any]) -> dict[str, list[Any]]:
 def _laid_out(model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with one set of references laid out over a model's single pictures."""
     pictures = parameters.get("references")
-    if "references" in model.by_parameter or not _is_many(pictures):
+    if "references" in model.by_parameter or not (_is_many(pictures) or holds_cast(pictures)):
         return spread(model, parameters)
     names = [one.parameter for one in model.media if one.type == "picture"]
     problem = f"references: {model.slug} takes single pictures: list them for each of {', '.join(names)}"
+    problem += f", as in {names[-1]}=cast['anna'][0]" if holds_cast(pictures) and names else ""
     raise InvalidRequest(problem, field="references")
 
 
@@ -312,6 +341,8 @@ def _is_many(given: Any) -> bool:
 
 
 def _medium(field: Field, given: Any) -> Any:
+    if holds_cast(given):
+        return _set_with_cast(field.parameter, [given] if isinstance(given, Cast) else given)
     try:
         return field.check(given)
     except InvalidRequest:
@@ -319,6 +350,17 @@ def _medium(field: Field, given: Any) -> Any:
     except ValueError as error:
         problem = f"{field.parameter}: {error}"
     raise InvalidRequest(problem, field=field.parameter)
+
+
+def _set_with_cast(name: str, sources: Sequence[Any]) -> tuple[Cast | Reference, ...]:
+    """Return a set of pictures with a cast in it, whose other pictures are read once."""
+    found: list[Cast | Reference] = []
+    for i, one in enumerate(sources):
+        try:
+            found.append(one if isinstance(one, Cast) else Reference(one))
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{name}[{i}]: {error.message}", field=f"{name}[{i}]") from None
+    return tuple(found)
 
 
 def _one_or_many(name: str, given: Any) -> list[Any]:
@@ -355,7 +397,11 @@ def _checked(model: Model, name: str, values: list[Any], first: dict[str, Any]) 
 
 
 def _taken(model: Model, field: Field, value: Any, first: dict[str, Any]) -> Any:
-    """A value as a request holds it."""
+    """A value as a request holds it; of prompts with a cast, and of a set with one, as it was written."""
     # Who warns is warned of once for each here, and not again with every other parameter's values.
     with nullcontext() if field.remarks else quietly():
-        return getattr(model.request(**{**first, field.parameter: value}), field.parameter)
+        request = model.request(**{**first, field.parameter: value})
+    if holds_cast(value):
+        return value
+    is_written = field.role == "prompt" and holds_cast(first.get("references"))
+    return value.strip() if is_written else getattr(request, field.parameter)

@@ -22,7 +22,8 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ..cancellation import Question, check
-from ..sound.music import RATE, compose
+from ..sound.loudness import RATE
+from ..sound.music import compose
 from ..story.storyboard import DISSOLVE, FPS, Storyboard
 from .layout import lay_out
 from .lettering import Overlay, badge, caption, small_print
@@ -287,7 +288,8 @@ class Film:
             return
         if number not in self._captions:
             shots = self._board.shots
-            self._captions[number] = caption(*self._out, f"{number + 1}/{len(shots)}", shots[number].text)
+            place = f"{number + 1}/{len(shots)} {shots[number].who}".rstrip()
+            self._captions[number] = caption(*self._out, place, shots[number].text)
         chip = self._captions[number]
         (chip if opacity == 1 else chip.faded(opacity)).onto(planes)
 

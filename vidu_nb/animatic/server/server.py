@@ -44,6 +44,10 @@ class PreviewServer:
     >>> with PreviewServer() as server:
     ...     server.base_url
     'http://127.0.0.1:...'
+    >>> with PreviewServer(credits=0.5) as poor:
+    ...     poor.top_up(2)
+    ...     poor.state.money.balance
+    2.5
     """
 
     def __init__(
@@ -75,6 +79,10 @@ class PreviewServer:
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
+
+    def top_up(self, credits: float) -> None:
+        """Add play money to the balance."""
+        self.state.money.refund(credits)
 
     def run(self) -> None:
         """Serve in this thread until SIGINT or SIGTERM."""

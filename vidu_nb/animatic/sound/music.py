@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from fractions import Fraction
+from collections.abc import Iterator
 from functools import cache
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
+from .loudness import LOUDNESS, PEAK, RATE, Samples, measure
 from .score import write
 
-RATE = 48_000  # samples a second
-LOUDNESS = -16.0  # LUFS
-
-_Sound = NDArray[np.float32]
-
 _RELEASE = 0.3  # seconds
+_PIECE = RATE  # samples that are worked on at a time
 # Levels of the harmonics; attack and decay in seconds; semitones by which left and right are out of tune, or both.
 _VOICES: dict[str, tuple[tuple[float, ...], float, float, tuple[float, ...]]] = {
     "pad": ((0.09, 0.04, 0.015, 0.012), 0.2, 5, (-0.04, 0.04)),
@@ -50,14 +45,30 @@ def compose(seed: int, seconds: float, prompt: str = "") -> NDArray[np.int16]:
         place = mix[:, round(start * beat) :][:, : sound.shape[1]]
         place += sound[:, : place.shape[1]] * np.float32(0.8 if start % 1 else 1)
     for delay in (round(beat / 2), round(beat * 0.75)):  # echoes from the other side
-        mix[:, delay:] += np.float32(0.2) * mix[::-1, : max(0, count - delay)]
+        for start in reversed(range(delay, count, _PIECE)):  # what is still to be read has no echo yet
+            piece = mix[:, start : start + _PIECE]
+            piece += np.float32(0.2) * mix[::-1, start - delay :][:, : piece.shape[1]]
     fall = max(1, round(0.7 * (count - score.end * beat)))
     mix[:, -fall:] *= np.cos(np.linspace(0, np.pi / 2, fall, dtype=np.float32)) ** 2
-    mix *= np.float32(min(10 ** ((LOUDNESS - _measure(mix)) / 20), 0.84 / np.abs(mix).max()))
-    return np.ascontiguousarray(np.rint(mix.T * 32767).astype(np.int16))
+    loudness, peak = measure(_pieces(mix))
+    mix *= np.float32(min(10 ** ((LOUDNESS - loudness) / 20), float(PEAK / np.float32(peak))))
+    return _as_int16(mix)
 
 
-def _play(voice: str, pitch: int, held: int) -> _Sound:
+def _pieces(mix: Samples) -> Iterator[Samples]:
+    """Yield a long sound in pieces: of minutes, each copy of the whole would take a hundred megabytes."""
+    return (mix[:, start : start + _PIECE] for start in range(0, mix.shape[1], _PIECE))
+
+
+def _as_int16(mix: Samples) -> NDArray[np.int16]:
+    played, done = np.empty((mix.shape[1], 2), np.int16), 0
+    for piece in _pieces(mix):
+        played[done : done + piece.shape[1]] = np.rint(piece.T * 32767)
+        done += piece.shape[1]
+    return played
+
+
+def _play(voice: str, pitch: int, held: int) -> Samples:
     """Play a note for a number of samples, and its release; one row of samples stands for both sides."""
     harmonics, attack, decay, detuned = _VOICES[voice]
     count, rise = held + round(_RELEASE * RATE), round(attack * RATE)
@@ -65,24 +76,7 @@ def _play(voice: str, pitch: int, held: int) -> _Sound:
     turn = (2j * np.pi * hertz - 1 / decay) / RATE  # its exponential, to the power of n, is sample n
     blocks, steps = np.exp(turn * np.arange(0, count, 512)), np.exp(turn * np.arange(512))
     string = (blocks[:, :, None] * steps[:, None]).reshape(len(detuned), -1)[:, :count].astype(np.complex64)
-    sound: _Sound = np.polyval(np.array((*harmonics[::-1], 0), np.complex64), string).imag
+    sound: Samples = np.polyval(np.array((*harmonics[::-1], 0), np.complex64), string).imag
     sound[:, :rise] *= np.sin(np.linspace(0, np.pi / 2, rise, dtype=np.float32)) ** 2
     sound[:, held:] *= np.cos(np.linspace(0, np.pi / 2, count - held, dtype=np.float32)) ** 2
     return sound
-
-
-def _measure(sound: _Sound) -> float:
-    """Measure integrated loudness in LUFS with FFmpeg's `ebur128` filter."""
-    frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="stereo")
-    frame.sample_rate = RATE
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=RATE, format="fltp", layout="stereo", time_base=Fraction(1, RATE))
-    sink = graph.add("abuffersink")
-    graph.link_nodes(source, graph.add("ebur128", "metadata=1"), sink).configure()
-    source.push(frame)
-    source.push(None)
-    measured = "-70"
-    with suppress(av.EOFError):
-        while True:
-            measured = sink.pull().metadata.get("lavfi.r128.I", measured)
-    return float(measured)

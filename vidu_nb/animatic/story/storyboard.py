@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...console import printable
 from ...errors import ViduError
+from ...references.last_frame import LAST_FRAME, opening
 from ..parameters import frame_of, prompt_of, seconds_of, seed_of
-from ..subjects import subjects_of
+from ..subjects import in_plain_words, phrases_of, subjects_of
 from .casting import Take, cast, condense, fit, weight
 from .moves import AMPLITUDES, PACES, SIZES, move_of
 from .script import clauses, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ...catalogue.request import Request
@@ -58,6 +59,8 @@ class Shot:
         The prompt's words for it, which its caption repeats.
     transition : str
         How it begins: ``"start"``, ``"cut"`` or ``"dissolve"``, which mixes its first 8 frames with the shot before.
+    who : str
+        Whom of a cast it shows; empty where there is none.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Shot:
     text: str
     pace: str = "normal"
     transition: str = "cut"
+    who: str = ""
 
     def __post_init__(self) -> None:
         move_of(self.move)
@@ -158,7 +162,8 @@ class Storyboard:
             move = shot.move if shot.pace == "normal" else f"{shot.move} ({shot.pace})"
             time = f"{begin:.2f}-{end:.2f} s"
             words = " ".join(shot.text.split())
-            rows.append((str(number), time, str(shot.picture + 1), move, shot.size, shot.transition, words))
+            picture = f"{shot.picture + 1} {shot.who}".rstrip()
+            rows.append((str(number), time, picture, move, shot.size, shot.transition, words))
         return rows
 
     def __str__(self) -> str:
@@ -222,7 +227,9 @@ def plan_of(request: Request, *, seed: int | None = None, draft: bool = False, c
     if draft:
         scale = min(1.0, _DRAFT_SIDE / max(width, height))
         width, height = (max(_LEAST, 2 * round(side * scale / 2)) for side in (width, height))
-    prompt, shown = prompt_of(request), [one for one in subjects_of(request) for _ in range(one.frames)]
+    subjects = subjects_of(request)
+    prompt, shown = prompt_of(request), [one for one in subjects for _ in range(one.frames)]
+    begins = opening(request.model.name_pictures).rstrip()
     movement = request.by_role("movement")
     board = plan(
         prompt,
@@ -235,6 +242,9 @@ def plan_of(request: Request, *, seed: int | None = None, draft: bool = False, c
         bgm=request.by_role("sound") is True,
         mentions=tuple(one.mention for one in shown),
         videos=sum(one.is_video for one in shown),
+        members=tuple(one.who for one in shown),
+        phrases=phrases_of(subjects, request.model.name_pictures),
+        opens=begins if shown and shown[0].who == LAST_FRAME and prompt.startswith(begins) else "",
     )
     return replace(board, notes=(*_soft(request), *_unlettered(prompt), *_stand_ins(request)), clip=clip)
 
@@ -253,7 +263,7 @@ def _soft(request: Request) -> tuple[str, ...]:
     width, height = frame_of(request)
     found = []
     for number, reference in enumerate(request.pictures, 1):
-        if reference.size is None:  # behind a URL
+        if reference.size is None or reference.name == LAST_FRAME:  # behind a URL; of a clip, which nobody can choose
             continue
         enlarged = max(width / reference.size[0], height / reference.size[1])
         if enlarged > _SOFT:
@@ -311,6 +321,9 @@ def plan(
     bgm: bool,
     mentions: tuple[str, ...] = (),
     videos: int = 0,
+    members: tuple[str, ...] = (),
+    phrases: Mapping[str, str] | None = None,
+    opens: str = "",
 ) -> Storyboard:
     """Read a prompt as a storyboard of `duration` seconds at 24 frames a second.
 
@@ -335,6 +348,13 @@ def plan(
         What else names each picture, such as "Image1"; none by default.
     videos
         How many of them, at the end, are no pictures: "the second image" means none of these.
+    members
+        Whom of a cast each picture shows, or ""; none by default.
+    phrases
+        What captions say in the place of words that only a model needs.
+    opens
+        The prompt's first sentence, where it only says that the clip begins with the first picture: a short shot stands
+        for it, as still as a clip's last frame, so that the two join.
 
     Returns
     -------
@@ -357,11 +377,17 @@ def plan(
         f"{seed}\n{prompt}".encode("utf-8", "surrogatepass")
     )  # not hash(): it differs between processes
     frames = round(duration * FPS)
-    most = max(1, frames // MIN_SHOT)
-    beats = condense([read(text, names, mentions, videos) for text in clauses(prompt)], most)
-    takes = fit(cast(beats, _shuffled(rng, range(len(names)))), most, frames)
-    lengths = _share(frames, [weight(take, takes) for take in takes])
-    shots = tuple(_direct(takes, lengths, rng))
+    first = _opening(frames) if opens else None
+    left = frames - (first.frames if first else 0)
+    most = max(1, left // MIN_SHOT)
+    beats = condense([read(text, names, mentions, videos) for text in clauses(prompt.removeprefix(opens))], most)
+    beats = [beat._replace(text=in_plain_words(beat.text, phrases or {})) for beat in beats]
+    free = range(1 if first and len(names) > 1 else 0, len(names))
+    takes = fit(cast(beats, _shuffled(rng, free)), most, left)
+    lengths = _share(left, [weight(take, takes) for take in takes])
+    shots = tuple(
+        replace(shot, who=members[shot.picture]) if members else shot for shot in _direct(takes, lengths, rng, first)
+    )
     return Storyboard(shots, width, height, frames, seed, movement_amplitude, bgm, prompt)
 
 
@@ -380,15 +406,23 @@ def _share(frames: int, weights: Sequence[float]) -> list[int]:
     return [least + share for share in shares]
 
 
+def _opening(frames: int) -> Shot:
+    """Return a still look at the whole first picture, in the clip's first frames."""
+    return Shot(0, min(MIN_SHOT, frames // 3), 0, "static", "wide", "", transition="start")
+
+
 _OPEN_MOVES = ("push in", "pull out", "pan left", "pan right", "tilt up", "tilt down", "orbit", "orbit left")
 _DISSOLVED = 0.55  # the share of open transitions that are dissolves
 _OPEN_SIZES = {"wide": ("medium", "close-up"), "medium": ("wide", "close-up"), "close-up": ("wide", "medium")}
 
 
-def _direct(takes: Sequence[Take], lengths: Sequence[int], rng: random.Random) -> Iterator[Shot]:
+def _direct(takes: Sequence[Take], lengths: Sequence[int], rng: random.Random, first: Shot | None) -> Iterator[Shot]:
     """Draw what is left open. Each take draws the same number of times, so that a word changes only its own shot."""
     start, last = 0, None
     seen: dict[int, Shot] = {}  # how each picture was shown last
+    if first:
+        yield first
+        start, last, seen[first.picture] = first.frames, first, first
     for take, frames in zip(takes, lengths, strict=True):
         beat = take.beat
         used = [shot.move for shot in (last, seen.get(take.picture)) if shot is not None]
@@ -400,7 +434,7 @@ def _direct(takes: Sequence[Take], lengths: Sequence[int], rng: random.Random) -
             size = _OPEN_SIZES[seen[take.picture].size][int(shift * 2)]  # the same size again would look like a slip
         else:
             size = ("wide", "wide", "medium")[int(shift * 3)]
-        transition = beat.transition or ("dissolve" if joint < _DISSOLVED else "cut")
+        transition = beat.transition or ("dissolve" if joint < _DISSOLVED or last is first is not None else "cut")
         shot = Shot(start, frames, take.picture, beat.move or move, size, beat.text, beat.pace, transition)
         if last is None:
             shot = replace(shot, transition="start")

@@ -1,0 +1,113 @@
+"""A film's call in flight: what makes it, how far it is, and how it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..films.film import Film
+from ..sweeps.runner import Runner
+from ..sweeps.views import RunView
+from ..video import Video
+from .actions import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Filmed:
+    """What came of it: the film, the joined clip where it is whole, and why that could not be made."""
+
+    film: Film
+    video: Video | None
+    problem: str = ""
+
+
+@dataclass(eq=False)
+class Filming:
+    """One run over a film's scenes; the run shows itself here, in place of a cell's output.
+
+    Parameters
+    ----------
+    make
+        Makes it, and gets this view.
+    landed
+        Called each time something has landed or was begun.
+    stage : str
+        What it is doing.
+    expected_s : float
+        Seconds that it is expected to take.
+
+    Attributes
+    ----------
+    runner : Runner or None
+        What makes the scenes, once it was begun.
+    """
+
+    make: Callable[[RunView], Filmed]
+    landed: Callable[[], object]
+    stage: str
+    expected_s: float
+    runner: Runner | None = field(default=None, init=False)
+    _cancels: int = field(default=0, init=False)
+    _note: str = field(default="", init=False)
+    _seen: object = field(default=None, init=False)
+
+    def work(self) -> Any:
+        """Make it."""
+        return self.make(self)
+
+    def tick(self, elapsed_s: float) -> Progress:
+        """Return how far it is after so many seconds."""
+        self._wind_up()  # again: the first may have come a moment too early
+        runner = self.runner
+        if runner is None:
+            return Progress(self.stage, elapsed_s, self.expected_s)
+        done, many = runner.progress.done, len(runner.requests)
+        words = [self.stage, f"{done} of {many} scenes", *([self._note] if self._note else [])]
+        return Progress(" · ".join(words), elapsed_s, self.expected_s, min(done / many, 0.99))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody wants it to end."""
+        return self._cancels > 0
+
+    def cancel(self) -> None:
+        """Ask for no more; what is free ends at once, and the second time also what is paid for: the journal has it."""
+        self._cancels += 1
+        self._wind_up()
+
+    def _wind_up(self) -> None:
+        runner = self.runner
+        if runner is None or not self.is_cancelled:
+            return
+        runner.stop("cancelled")
+        if runner.is_free or self._cancels > 1:
+            runner.cancel()
+        elif many := len(runner.in_flight):
+            self._note = f"{many} paid calls are in flight and are waited for; cancel again to leave them"
+
+    # What the run calls; see `RunView`.
+
+    def ask(self) -> None:
+        """Show nothing: the button named the price, and an error does from code."""
+
+    def begin(self) -> None:
+        """Show nothing: the panel shows the scenes already."""
+
+    def update(self, runner: Runner) -> None:
+        """Show what has landed."""
+        self.runner = runner
+        self._wind_up()
+        seen = (len(runner.results), runner.in_flight)
+        if seen != self._seen:
+            self._seen = seen
+            self.landed()
+
+    def notify(self, text: str) -> None:
+        """Show a line beside the stage."""
+        self._note = text.rstrip(".")
+
+    def end(self, runner: Runner, headline: str) -> None:  # noqa: ARG002
+        """Go on to what comes after the scenes."""
+        self.update(runner)
+        self._note = ""

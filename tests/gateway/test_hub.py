@@ -166,6 +166,19 @@ def test_what_the_hub_said_is_believed_for_a_minute_and_longer_while_it_is_away(
     clock.now += 600
     refused(people, "token-of-anna", 500, "nothing was billed")
     hub.status = 200
+    clock.now += 5
+    assert people.person_of("token-of-anna").name == "anna"
+
+
+def test_a_hub_that_is_away_is_left_alone_for_a_moment(hub, people, clock):
+    """However many ask meanwhile: one that starts again is not met with all of their questions."""
+    hub.add("token-of-anna", "anna")
+    hub.status = 503
+    for _ in range(20):
+        refused(people, "token-of-anna", 500, "nothing was billed")
+    assert len(hub.asked) == 1
+    hub.status = 200
+    clock.now += 5
     assert people.person_of("token-of-anna").name == "anna"
 
 

@@ -24,6 +24,8 @@ from .people import TEACHER, hash_of, new_token
 
 _KNOWN_S = 60.0  # s that the hub's answer about a token is believed
 _AWAY_S = 600.0  # s that it is believed where the hub doesn't answer: a hub that restarts stops no class
+_PAUSE_S = 5.0  # s for which a hub that did not answer is asked nothing
+_PATIENCE_S = 10.0  # s for the question of somebody else to be answered
 _MOST_KNOWN = 10_000
 _MAX_NAME = 100  # characters
 #: A 500, by which clients know that nothing was billed; after a 503 they would have to doubt it.
@@ -58,6 +60,7 @@ class HubPeople:
         self._known: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
         self._visits: OrderedDict[str, str] = OrderedDict()
         self._asking = threading.Lock()  # HubAuth has one event loop for all threads that wait for it
+        self._away_until = -math.inf
         self._lock = threading.Lock()  # one line in the ledger for each name, whoever asks first
 
     def person_of(self, token: str) -> Person | None:
@@ -73,9 +76,7 @@ class HubPeople:
         asked, name = self._known.get(key, (-math.inf, None))
         if now - asked > _KNOWN_S:
             try:
-                with self._asking:
-                    user = self.auth.user_for_token(token, use_cache=False)
-                name = self._name_of(user)
+                name = self._name_of(self._ask(lambda: self.auth.user_for_token(token, use_cache=False)))
             except HTTPException:
                 raise
             except Exception as error:  # whatever tornado and the HTTP client in it raise
@@ -86,6 +87,18 @@ class HubPeople:
                 self._known[key] = (now, name)
                 _forget_oldest(self._known)
         return self._ledger.person_named(name) if name else None
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        """Ask the hub something; one that doesn't answer keeps nobody but the first who finds that out."""
+        if self._clock() < self._away_until or not self._asking.acquire(timeout=_PATIENCE_S):
+            raise TimeoutError
+        try:
+            return question()
+        except Exception:
+            self._away_until = self._clock() + _PAUSE_S
+            raise
+        finally:
+            self._asking.release()
 
     def _name_of(self, user: Any) -> str | None:
         """Return the name of a user as the hub describes them, with a line in the ledger as it says."""
@@ -133,7 +146,7 @@ class HubPeople:
         more
             The code's verifier, where there is one.
         """
-        with self._asking:
+        with self._asking:  # a wrong code is an error as well, and says nothing about the hub
             token: str = self.auth.token_for_code(code, **more)
         if self.person_of(token) is None:
             return None

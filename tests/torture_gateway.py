@@ -319,6 +319,7 @@ class School:
         contents = {prompt: {clip for one, clip in clips if one == prompt} for prompt, _ in clips}
         records = {person.name: person.record for person in people}
         receipts = {person.name: person.receipts for person in people}
+        ours = [person.name for person in people if not isinstance(person, SdkPerson)]  # who keep receipts
         return {
             "calls": sum(len(person.prompts) for person in people),
             "paid": len(prompts),
@@ -334,7 +335,7 @@ class School:
             "receipts unlike the record": sum(
                 cost != records[name].get(call) for name, costs in receipts.items() for call, cost in costs.items()
             ),
-            "paid, and asked for again": round(usd - sum(sum(costs.values()) for costs in receipts.values()), 6),
+            "paid, and asked for again": round(sum(spent[one] - sum(receipts[one].values()) for one in ours), 6),
             "errors that people met": sum(sum(person.errors.values()) for person in people),
             "most often": sum((person.errors for person in people), Counter()).most_common(3),
             "struck": {word: n for word, n in after["struck"].items() if word and not before["struck"].get(word)},

@@ -17,7 +17,7 @@ from gateways import PICTURE, body_of, classroom, wanted
 from upstream import KEY, Upstream
 
 from vidu_nb import models
-from vidu_nb.client.client import Client
+from vidu_nb.client.client import Client, begin
 from vidu_nb.client.session import Errand
 from vidu_nb.errors import Unreachable
 from vidu_nb.gateway.ledger import Ledger
@@ -68,7 +68,7 @@ class Unfinished:
     def begin(self, asked, request):
         """Send it."""
         name = asked.work["id"]
-        self.client.begin(request, Errand(name, bool, partial(self.ledger.confirm, name)))
+        begin(self.client, request, Errand(name, bool, partial(self.ledger.confirm, name)))
 
     def journal(self, asked, request):
         """Journal that it is about to be sent."""

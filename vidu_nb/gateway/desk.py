@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ..animatic.server.limits import Reservation
 from ..catalogue.request import Request
-from ..client.client import Client
+from ..client.client import Client, advance, begin, impatient
 from ..client.session import Errand
 from ..errors import APIError, ArchiveError, OutcomeUnknown, Unreachable, ViduError, one_line
 from ..locks import is_held
@@ -161,7 +161,7 @@ class Desk:
             try:
                 rows = await self.run(self.ledger.unknown)
                 if rows or is_lost:
-                    await self._step(self.client.impatient().reconcile)
+                    await self._step(impatient(self.client).reconcile)
                 for row in rows:
                     await self._look_again(row)
             except (ViduError, OSError, LedgerAway) as error:
@@ -195,7 +195,7 @@ class Desk:
         name = work["id"]
         errand = Errand(name, self._check_open, functools.partial(self.ledger.confirm, name))
         try:
-            made = self.client.begin(request, errand, fresh=fresh)
+            made = begin(self.client, request, errand, fresh=fresh)
             # What is there though nothing was paid for it was there already.
             free = of_made(made) if made else not_made(OutcomeUnknown("the same is being made outside of the gateway"))
         except Exception as error:
@@ -247,7 +247,7 @@ class Desk:
         if attempt and attempt.state in ("queued", "received", "linked", "sent"):
             try:
                 if attempt.state != "sent" or self.client.archive.has_received(attempt):
-                    self.client.advance(attempt)
+                    advance(self.client, attempt)
             except APIError:
                 pass  # the journal has it
             except OutcomeUnknown as error:

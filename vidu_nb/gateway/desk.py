@@ -107,13 +107,13 @@ class Desk:
     async def until_ended(self, name: str) -> dict[str, Any]:
         """Wait until a work is closed or of unknown outcome, here or at another gateway, and return its row."""
         while True:
-            row = await self.insist(self.ledger.work, name)
-            if row is None or row["state"] != "running":
-                return row or {}
             task = self._tasks.get(name)
             if task:
                 await asyncio.wait([task])
-            else:
+            row = await self.insist(self.ledger.work, name)
+            if row is None or row["state"] != "running":
+                return row or {}
+            if task is None:
                 await asyncio.sleep(_OTHERS_LOOK_S)
 
     async def close(self) -> None:
@@ -204,9 +204,9 @@ class Desk:
             free = not_made(error)
         try:
             attempt = self._attempt_of(work)
-        except ArchiveError:
-            return None  # it may have been paid for
-        return free if attempt is None or attempt.state in ("prepared", "not charged") else None
+            return free if attempt is None or attempt.state in ("prepared", "not charged") else self._ending(work)
+        except (ArchiveError, LedgerAway):
+            return None  # it may have been paid for: it is followed
 
     async def _follow(self, work: dict[str, Any], ending: Ending | None = None) -> None:
         """Take step after step until a work is closed, or nothing more can be done for now."""

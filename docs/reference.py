@@ -37,8 +37,8 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         vidu.Cast: ("mentioned", "replace", "without", "save", "load"), vidu.Scene: ("parameters", "replace"),
         vidu.Film: (
             "from_text", "parameters", "model_of", "request", "duration", "replace", "insert", "append", "move",
-            "without", "priced", "kept", "price_usd", "seconds", "preview", "shoot", "failed", "spent_usd", "stopped", "clips",
-            "videos", "missing", "takes", "video", "save",
+            "without", "priced", "kept", "price_usd", "seconds", "preview", "shoot", "failed", "spent_usd", "stopped",
+            "clips", "videos", "missing", "takes", "video", "save",
         ),
     },
     "What comes back": {

@@ -33,7 +33,14 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
         MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
-    "A cast and a film": {vidu.Cast: None, vidu.Film: None, vidu.Scene: None},
+    "A cast and a film": {
+        vidu.Cast: ("mentioned", "replace", "without", "save", "load"), vidu.Scene: ("parameters", "replace"),
+        vidu.Film: (
+            "from_text", "parameters", "model_of", "request", "duration", "replace", "insert", "append", "move",
+            "without", "priced", "kept", "price_usd", "seconds", "preview", "shoot", "failed", "spent_usd", "stopped",
+            "clips", "videos", "missing", "takes", "video", "save",
+        ),
+    },
     "What comes back": {
         vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,
         vidu.load: None,

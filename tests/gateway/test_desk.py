@@ -17,8 +17,9 @@ from gateways import PICTURE, body_of, classroom, wanted
 from upstream import KEY, Upstream
 
 from vidu_nb import models
-from vidu_nb.client.client import Client
+from vidu_nb.client.client import Client, begin
 from vidu_nb.client.session import Errand
+from vidu_nb.errors import Unreachable
 from vidu_nb.gateway.ledger import Ledger
 from vidu_nb.request import MODEL
 from vidu_nb.storage import archive as archive_module
@@ -67,7 +68,7 @@ class Unfinished:
     def begin(self, asked, request):
         """Send it."""
         name = asked.work["id"]
-        self.client.begin(request, Errand(name, bool, partial(self.ledger.confirm, name)))
+        begin(self.client, request, Errand(name, bool, partial(self.ledger.confirm, name)))
 
     def journal(self, asked, request):
         """Journal that it is about to be sent."""
@@ -80,6 +81,10 @@ class Unfinished:
     def end(self):
         """End, long ago."""
         self.ledger.close()
+        self.age()
+
+    def age(self):
+        """Give no sign of life for long."""
         with contextlib.closing(sqlite3.connect(self.folder / "ledger.db")) as db, db:
             db.execute("UPDATE works SET lease = '2000'")
 
@@ -128,6 +133,22 @@ def test_a_gateway_that_ended_between_two_steps_is_taken_over(tmp_path, leave, i
             assert (school.spent("anna"), school.spent("ben")) == ((0.5, 0) if is_paid else (0, 0.5))
             assert [job.usd for job in service.jobs.values()] == [0.5]
             assert school.client.pending() == []
+
+
+def test_a_gateway_that_was_taken_for_dead_sends_nothing(tmp_path):
+    """One that wakes up after another has taken its work over ends before the first byte, and leaves no trace."""
+    with Upstream() as service:
+        request = wanted("A cat")
+        gone = Unfinished(tmp_path / "class", service.url)
+        asked = gone.claim(request)
+        gone.age()
+        other = Ledger(f"sqlite:///{tmp_path / 'class' / 'ledger.db'}", each_usd=5, total_usd=50)
+        assert [row["id"] for row in other.take_over()] == [asked.work["id"]]
+        with pytest.raises(Unreachable, match="another gateway has taken this call over"):
+            gone.begin(asked, request)
+        assert (service.posts, gone.client.pending()) == (0, [])
+        for one in (gone.ledger, other):
+            one.close()
 
 
 def test_what_is_stored_and_not_closed_is_closed(tmp_path):

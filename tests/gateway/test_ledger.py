@@ -318,6 +318,18 @@ def test_a_newer_ledger_is_refused_and_left_alone(tmp_path, ledger):
         Ledger(url_of(tmp_path), each_usd=5, total_usd=8)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "oracle://a:a-secret@b/c", "postgresql+psycopg://a:a-secret@127.0.0.1:1/c", "sqlite:////proc/x/y"],
+)
+def test_a_ledger_that_can_not_be_opened_is_told_in_one_line(url):
+    """Whatever is wrong with its URL or its database, the error says what to look at, and no password."""
+    with pytest.raises(ViduError, match=r"the ledger can't be opened \(\w+\)\. Check its URL") as caught:
+        Ledger(url, each_usd=5, total_usd=8)
+    assert "a-secret" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
 def test_only_its_owner_can_read_it(tmp_path, ledger):
     """The database, what SQLite puts beside it, and a copy are files of mode 600; an open one is closed."""
     ask(ledger, "anna", "k")

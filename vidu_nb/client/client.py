@@ -365,54 +365,6 @@ class Client:
                 session.notify(f"{error.message}: the service's record has it.")
             return Collection(session, found, check).run(request)
 
-    def begin(self, request: Request, errand: Errand, *, fresh: bool = False) -> Made | None:
-        """Ask as `generate` does, and don't wait for a queued clip: None then, and `advance` brings it at no cost.
-
-        Parameters
-        ----------
-        request
-            What to make.
-        errand
-            What the call is made for: its mark finds the call in the archive's journal.
-        fresh
-            Pay for another take, though one may be cached.
-
-        Raises
-        ------
-        ViduError
-            As for `generate`.
-        """
-        client = self._over(replace(self._session, waits=0.0, errand=errand))
-        try:
-            return client.generate(request, fresh=fresh)
-        except OutcomeUnknown as error:
-            if not error.fetchable:
-                raise
-            return None
-
-    def advance(self, attempt: Attempt) -> Made | None:
-        """Take one step of a call that is not closed: return what it made, None while it is not made.
-
-        Raises
-        ------
-        ViduError
-            As for `generate`.
-        """
-        try:
-            return self.impatient()._recovery.collect(attempt)  # noqa: SLF001
-        except OutcomeUnknown as error:
-            if not error.fetchable:
-                raise
-            return None
-
-    def impatient(self) -> Client:
-        """Make a client of the same engine, archive and budgets that waits for nothing that a queue makes.
-
-        >>> Client("an-invented-key").impatient().engine
-        'segmind'
-        """
-        return self._over(replace(self._session, waits=0.0))
-
     def takes(self, request: Request) -> list[Made]:
         """Return everything that is kept for a request, in the order in which it came; nothing is sent.
 
@@ -515,6 +467,58 @@ class Client:
 def client_of(engine: Engine, *, archive: Archive) -> Client:
     """Make a client of an engine that was chosen already."""
     return Client._over(_session(engine, archive, None, TIMEOUT, None, "sync", "inline", None, None))  # noqa: SLF001
+
+
+# For a gateway, which makes the calls of many and waits for none of them in a thread.
+
+
+def impatient(client: Client) -> Client:
+    """Make a client of the same engine, archive and budgets that waits for nothing that a queue makes."""
+    return Client._over(replace(client._session, waits=0.0))  # noqa: SLF001
+
+
+def begin(client: Client, request: Request, errand: Errand, *, fresh: bool = False) -> Made | None:
+    """Ask as `Client.generate` does; None where the clip is waited for, and `advance` brings it at no further cost.
+
+    Parameters
+    ----------
+    client
+        Who asks.
+    request
+        What to make.
+    errand
+        What the call is made for: its mark finds the call in the archive's journal.
+    fresh
+        Pay for another take, though one may be cached.
+
+    Raises
+    ------
+    ViduError
+        As for `Client.generate`.
+    """
+    asking = Client._over(replace(client._session, waits=0.0, errand=errand))  # noqa: SLF001
+    try:
+        return asking.generate(request, fresh=fresh)
+    except OutcomeUnknown as error:
+        if not error.fetchable:
+            raise
+        return None
+
+
+def advance(client: Client, attempt: Attempt) -> Made | None:
+    """Take one step of a call that is not closed: return what it made, None while it is not made.
+
+    Raises
+    ------
+    ViduError
+        As for `Client.generate`.
+    """
+    try:
+        return impatient(client)._recovery.collect(attempt)  # noqa: SLF001
+    except OutcomeUnknown as error:
+        if not error.fetchable:
+            raise
+        return None
 
 
 def _session(

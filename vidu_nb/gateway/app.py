@@ -142,7 +142,7 @@ async def balance(state: State, person: Caller) -> dict[str, float]:
 async def generate(request: Request, model: str, state: State, person: Caller, format: str | None = None) -> Response:
     """Make a clip or pictures and wait for them, or replay what anybody has paid for."""
     asked, is_base64 = await _submit(request, model, state, person)
-    row = await state.desk.until_ended(asked.work["id"])
+    row = asked.work if asked.decision == "replay" else await state.desk.until_ended(asked.work["id"])
     if row.get("state") != "done":
         raise HTTPException(int(row.get("status") or 500), str(row.get("error") or "it brought nothing: ask again"))
     made = await _made(state, row["entry"])

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ..animatic.server.limits import Reservation
 from ..catalogue.request import Request
-from ..client.client import Client
+from ..client.client import Client, advance, begin, impatient
 from ..client.session import Errand
 from ..errors import APIError, ArchiveError, OutcomeUnknown, Unreachable, ViduError, one_line
 from ..locks import is_held
@@ -107,13 +107,13 @@ class Desk:
     async def until_ended(self, name: str) -> dict[str, Any]:
         """Wait until a work is closed or of unknown outcome, here or at another gateway, and return its row."""
         while True:
-            row = await self.insist(self.ledger.work, name)
-            if row is None or row["state"] != "running":
-                return row or {}
             task = self._tasks.get(name)
             if task:
                 await asyncio.wait([task])
-            else:
+            row = await self.insist(self.ledger.work, name)
+            if row is None or row["state"] != "running":
+                return row or {}
+            if task is None:
                 await asyncio.sleep(_OTHERS_LOOK_S)
 
     async def close(self) -> None:
@@ -161,7 +161,7 @@ class Desk:
             try:
                 rows = await self.run(self.ledger.unknown)
                 if rows or is_lost:
-                    await self._step(self.client.impatient().reconcile)
+                    await self._step(impatient(self.client).reconcile)
                 for row in rows:
                     await self._look_again(row)
             except (ViduError, OSError, LedgerAway) as error:
@@ -195,7 +195,7 @@ class Desk:
         name = work["id"]
         errand = Errand(name, self._check_open, functools.partial(self.ledger.confirm, name))
         try:
-            made = self.client.begin(request, errand, fresh=fresh)
+            made = begin(self.client, request, errand, fresh=fresh)
             # What is there though nothing was paid for it was there already.
             free = of_made(made) if made else not_made(OutcomeUnknown("the same is being made outside of the gateway"))
         except Exception as error:
@@ -204,9 +204,9 @@ class Desk:
             free = not_made(error)
         try:
             attempt = self._attempt_of(work)
-        except ArchiveError:
-            return None  # it may have been paid for
-        return free if attempt is None or attempt.state in ("prepared", "not charged") else None
+            return free if attempt is None or attempt.state in ("prepared", "not charged") else self._ending(work)
+        except (ArchiveError, LedgerAway):
+            return None  # it may have been paid for: it is followed
 
     async def _follow(self, work: dict[str, Any], ending: Ending | None = None) -> None:
         """Take step after step until a work is closed, or nothing more can be done for now."""
@@ -247,7 +247,7 @@ class Desk:
         if attempt and attempt.state in ("queued", "received", "linked", "sent"):
             try:
                 if attempt.state != "sent" or self.client.archive.has_received(attempt):
-                    self.client.advance(attempt)
+                    advance(self.client, attempt)
             except APIError:
                 pass  # the journal has it
             except OutcomeUnknown as error:

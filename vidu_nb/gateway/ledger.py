@@ -29,6 +29,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     JSON,
+    URL,
     Column,
     ColumnElement,
     Connection,
@@ -202,12 +203,24 @@ class Ledger:
     Raises
     ------
     ViduError
-        The database is of a newer version.
+        The database can't be opened, or is of a newer version.
     """
 
-    def __init__(self, url: str, *, each_usd: float, total_usd: float) -> None:
+    def __init__(self, url: str | URL, *, each_usd: float, total_usd: float) -> None:
         self.each_usd, self.total_usd = each_usd, total_usd
         self.owner = secrets.token_hex(8)
+        problem = ""
+        try:
+            self._open(url)
+        except (SQLAlchemyError, ImportError, OSError) as error:  # their texts may hold the password of a URL
+            problem = type(error).__name__
+        if problem:
+            raise ViduError(
+                f"the ledger can't be opened ({problem})",
+                remedy="Check its URL; PostgreSQL needs: pip install 'psycopg[binary]'.",
+            )
+
+    def _open(self, url: str | URL) -> None:
         self._engine = create_engine(
             url,
             pool_pre_ping=True,
@@ -223,13 +236,24 @@ class Ledger:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         self._reading = self._engine.execution_options(only_reads=True)
+        self._quick = self._engine.execution_options(is_quick=True)
         with self._begin() as db:
             self._prepare(db)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
-        """Hold a transaction that writes."""
+        """Hold a transaction that writes: on the disk, with all before it, once it is over."""
         with self._engine.begin() as db:
+            yield db
+
+    @contextmanager
+    def _begin_quickly(self) -> Iterator[Connection]:
+        """Hold a transaction that writes what a power failure may take back, but the end of no process.
+
+        That is a claim, before `confirm` puts it on the disk with itself: nothing has left until then. And a work's
+        end, which is found in the archive's journal again.
+        """
+        with self._quick.begin() as db:
             yield db
 
     @contextmanager
@@ -460,7 +484,7 @@ class Ledger:
             So many of this person's are running; nothing was noted.
         """
         name = secrets.token_hex(16)
-        with self._begin() as db:
+        with self._begin_quickly() as db:
             self._lock(db, person)
             decision, work = self._claim(db, person, key, model=model, price_usd=price_usd, at_once=at_once)
             db.execute(
@@ -530,7 +554,7 @@ class Ledger:
 
     def finish(self, work: str, ending: Ending) -> None:
         """Close a work with what it cost: the reservation becomes that. One that is closed for certain stays so."""
-        with self._begin() as db:
+        with self._begin_quickly() as db:
             db.execute(
                 update(works)
                 .where(works.c.id == work, works.c.state.in_(("running", "unknown")))
@@ -601,10 +625,10 @@ class Ledger:
 
         Each row has the ``id`` and the ``inputs`` of the call that paid.
         """
-        paid = select(func.min(calls.c.id)).where(calls.c.key == works.c.key, calls.c.person == works.c.person)
+        paid = select(func.min(calls.c.id)).where(calls.c.work == works.c.id, calls.c.person == works.c.person)
         rank = func.row_number().over(partition_by=works.c.person, order_by=works.c.ended.desc()).label("rank")
         made = (
-            select(works.c.key, works.c.ended, people.c.name, paid.scalar_subquery().label("call"), rank)
+            select(works.c.ended, people.c.name, paid.scalar_subquery().label("call"), rank)
             .join(people, people.c.id == works.c.person)
             .where(works.c.state == "done")
             .subquery()
@@ -643,7 +667,7 @@ class Ledger:
     def keep_alive(self, names: Collection[str]) -> None:
         """Renew the leases of the works that this gateway makes."""
         if names:
-            with self._begin() as db:
+            with self._begin_quickly() as db:
                 db.execute(
                     update(works)
                     .where(works.c.id.in_(names), works.c.owner == self.owner, works.c.state == "running")
@@ -763,13 +787,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
     connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     # One that may write waits here, and not in its middle; one that reads waits for nobody.
-    only_reads = connection.get_execution_options().get("only_reads")
-    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('is_quick') else 'FULL'}")
+    connection.exec_driver_sql("BEGIN" if options.get("only_reads") else "BEGIN IMMEDIATE")
 
 
 def _now() -> str:

@@ -144,7 +144,7 @@ def _clip(template: str, clip: Mapping[str, Any], title: str, prompt: str, **mor
 def _own_page(ledger: Ledger, front: Front, person: Person) -> str:
     calls = ledger.latest_calls(person, _OWN_CALLS)
     left = ledger.left(person)
-    clips = {row["key"]: clip_facts(row) for row in reversed(calls) if row["state"] == "done"}
+    clips = {row["work"]: clip_facts(row) for row in reversed(calls) if row["state"] == "done"}
     tiles = [_clip("tile", one, "Your clip", one["prompt"], under=one["prompt"]) for one in reversed(clips.values())]
     paused = person.is_paused or ledger.is_paused
     return _fill(

@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import URL
+
 from ..client.client import Client
 from ..errors import ViduError, one_line
 from ..files import expanded, reason
@@ -133,6 +135,7 @@ def _opened(options: Options) -> tuple[Client, Ledger]:
         )
     client = Client(key, options.upstream, archive=options.archive, notify=lambda _: None)  # type: ignore[arg-type]
     folder = client.archive.folder / "gateway"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    url = options.ledger or f"sqlite:///{folder / 'ledger.db'}"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # it may have been there
+    url = options.ledger or URL.create("sqlite", database=str(folder / "ledger.db"))
     return client, Ledger(url, each_usd=options.each_usd, total_usd=options.total_usd)

@@ -7,7 +7,7 @@ import hmac
 import re
 from pathlib import Path
 
-from ..files import is_regular, listed, write_bytes
+from ..files import is_regular, listed, remove_parts, write_bytes
 
 MOST, MOST_BYTES = 64, 128_000_000  # of one person; the oldest go for new ones
 _NAME = re.compile(r"(?P<person>[0-9]{1,9})-[0-9a-f]{40}\.[a-z0-9]{1,5}")
@@ -54,6 +54,7 @@ class Uploads:
         return path if path and is_regular(path) else None
 
     def _drop_oldest(self, folder: Path) -> None:
+        remove_parts(folder)
         paths = [folder / name for name in listed(folder) if _NAME.fullmatch(name)]
         sizes = {path: path.stat() for path in paths if is_regular(path)}
         newest = sorted(sizes, key=lambda path: sizes[path].st_mtime_ns, reverse=True)

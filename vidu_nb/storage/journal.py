@@ -230,8 +230,8 @@ def _unusable(path: Path, problem: str) -> ArchiveError:
 
 def _write(attempt: Attempt) -> Attempt:
     data = json.dumps(attempt.facts, ensure_ascii=False).encode()  # on one line: four times as fast
-    # With these two lie the bytes themselves: should a power failure bring the state before back, they are found.
-    write_bytes(attempt.path, data, sync_name=attempt.state not in ("received", "stored"))
+    # With "received" lie the bytes themselves: should a power failure bring "sent" back, they are found beside it.
+    write_bytes(attempt.path, data, sync_name=attempt.state != "received")
     return attempt
 
 

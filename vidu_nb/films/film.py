@@ -99,6 +99,7 @@ class Film:
     _parameters: dict[str, Any]
     # What is known of it besides.
     _quote: FilmQuote | None = None
+    _priced_by: Client | None = None  # whose archive the quote looked at
     _shot: Shot | None = None
     _file: Path | None = None
     _cell: int | None = None  # the notebook's, which shows it already
@@ -323,11 +324,17 @@ class Film:
         >>> priced.kept, priced.price_usd, priced.seconds
         (0, 1.0, 120.0)
         """
-        return self.quoted(quote_film(self, client or self._asked(), workers=workers_of(workers, default=WORKERS)))
+        client = client or self._asked()
+        return self.quoted(quote_film(self, client, workers=workers_of(workers, default=WORKERS)), client)
 
-    def quoted(self, quote: FilmQuote) -> Self:
-        """Return the film with a quote."""
-        return self._like(_quote=quote)
+    def quoted(self, quote: FilmQuote, client: Client) -> Self:
+        """Return the film with a quote, which shows what this client keeps of it."""
+        return self._like(_quote=quote, _priced_by=client)
+
+    @property
+    def looked_at(self) -> Client | None:
+        """Whose clips the storyboard shows: those of the client that priced the film, else of its own."""
+        return self._priced_by or self.client
 
     @property
     def quote(self) -> FilmQuote | None:
@@ -341,12 +348,12 @@ class Film:
 
     @property
     def price_usd(self) -> float | None:
-        """US dollars for the scenes that are not kept; None for a film that is not `priced`."""
+        """US dollars for the scenes that are left to make; None for a film that is not `priced`."""
         return None if self._quote is None else self._quote.price_usd
 
     @property
     def seconds(self) -> float | None:
-        """Expected seconds for the scenes that are not kept; None for a film that is not `priced`."""
+        """Expected seconds for the scenes that are left to make; None for a film that is not `priced`."""
         return None if self._quote is None else self._quote.seconds
 
     # Its clips.
@@ -503,7 +510,7 @@ class Film:
 
     def shot(self, shot: Shot) -> Self:
         """Return the film with what came of a run, which the notebook's cell that ran it shows."""
-        known = {"_shot": shot, "_quote": None, "_file": None, "_cell": running_cell()}
+        known = {"_shot": shot, "_quote": None, "_priced_by": None, "_file": None, "_cell": running_cell()}
         return self.with_newest(shot.fresh)._like(**known)  # noqa: SLF001 - one of our own kind
 
     def with_newest(self, places: Collection[int]) -> Self:
@@ -595,10 +602,11 @@ class Film:
         """What the last run or the last quote tells, in one line: counts, money, and what is missing; may be empty."""
         if self._quote is None:
             return self._shot.summary(len(self)) if self._shot else ""
-        price = "free" if self._quote.is_free else f"about {dollars(self._quote.price_usd)}"
-        left = len(self) - len(self._quote.kept)
-        rest = f"{price} and {format_seconds(self._quote.seconds)} for the others" if left else "nothing to pay"
-        return f"{len(self._quote.kept)} of {len(self)} scenes kept · {rest}"
+        quote = self._quote
+        price = "free" if quote.is_free else f"about {dollars(quote.price_usd)}"
+        rest = f"{price} and {format_seconds(quote.seconds)} for the others" if quote.left else "nothing to pay"
+        blocked = f" · {len(quote.blocked)} blocked" if quote.blocked else ""
+        return f"{len(quote.kept)} of {len(self)} scenes kept{blocked} · {rest}"
 
     def __repr__(self) -> str:
         return film_text(self) + (f"\n  {self.summary}" if self.summary else "")

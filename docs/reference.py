@@ -33,7 +33,17 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         vidu.VideoRequest: None, vidu.Reference: None, vidu.Plan: None, vidu.storyboard: None, vidu.Storyboard: (),
         MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
-    "A cast and a film": {vidu.Cast: None, vidu.Film: None, vidu.Scene: None},
+    "A cast and a film": {
+        vidu.Cast: ("replace", "without", "mentioned", "write", "save", "load", "label"),
+        vidu.Film: (
+            "from_text", "parameters", "duration", "model_of", "request",
+            "replace", "insert", "append", "move", "without",
+            "priced", "kept", "price_usd", "seconds", "summary",
+            "preview", "shoot", "failed", "missing", "spent_usd", "stopped",
+            "video", "videos", "clips", "takes", "save",
+        ),
+        vidu.Scene: ("parameters", "replace"),
+    },
     "What comes back": {
         vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,
         vidu.load: None,

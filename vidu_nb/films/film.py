@@ -268,24 +268,44 @@ class Film:
         return self._with([*self.scenes[:place], changed, *self.scenes[place + 1 :]])
 
     def insert(self, index: SupportsIndex, scene: str | Scene) -> Self:
-        """Return the film with one more scene, before the one at that place; as in a list, any place is taken."""
+        """Return the film with one more scene, before the one at that place; as in a list, any place is taken.
+
+        >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
+        >>> [scene.prompt for scene in film.insert(1, "A window.")]
+        ['A wall.', 'A window.', 'A door.']
+        """
         scenes = list(self.scenes)
         scenes.insert(index, scene)  # type: ignore[arg-type]  # texts become scenes
         return self._with(scenes)
 
     def append(self, scene: str | Scene) -> Self:
-        """Return the film with one more scene at its end."""
+        """Return the film with one more scene at its end.
+
+        >>> film = Film("A wall.", references="https://example.com/wall.png").append(Scene("A door.", seed=7))
+        >>> film.duration, film.request(1).seed, film.model_of(1).slug
+        (10.0, 7, 'vidu-q1-reference-to-video')
+        """
         return self._with([*self.scenes, scene])
 
     def move(self, index: SupportsIndex, to: SupportsIndex) -> Self:
-        """Return the film with a scene at another place."""
+        """Return the film with a scene at another place.
+
+        >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
+        >>> [scene.prompt for scene in film.move(0, to=1)]
+        ['A door.', 'A wall.']
+        """
         scenes = list(self.scenes)
         scene = scenes.pop(self._place(index))
         scenes.insert(self._place(to), scene)
         return self._with(scenes)
 
     def without(self, *indices: SupportsIndex) -> Self:
-        """Return the film without some scenes."""
+        """Return the film without some scenes.
+
+        >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
+        >>> [scene.prompt for scene in film.without(0)]
+        ['A door.']
+        """
         gone = set(map(self._place, indices))
         return self._with([scene for place, scene in enumerate(self.scenes) if place not in gone])
 
@@ -415,6 +435,19 @@ class Film:
             It would cost more than is spent without confirmation; nothing was sent. ``.plan`` is the priced film.
         FilmInterrupted
             A person interrupted it; ``.film`` holds what has landed.
+
+        >>> from PIL import Image
+        >>> wall = Image.new("RGB", (256, 256), "tan")
+        >>> film = Film(["A wall.", "A door."], references=wall, aspect_ratio="1:1", bgm=False, title="A house")
+        >>> shot = film.shoot(budget_usd=1, client=Client.preview(quality="draft"))  # in the place of a paid service
+        >>> shot.missing, shot.failed, shot.stopped, shot.spent_usd, shot.summary
+        ((), {}, '', 0.0, '2 of 2 scenes')
+        >>> len(shot.videos), sorted(shot.clips()), len(shot.takes(0))
+        (2, [0, 1], 1)
+        >>> shot.video
+        Video(A house · film of 2 scenes · 10 s · ..., '...mp4')
+        >>> shot.save("house.mp4").name
+        'house.mp4'
         """
         film = self if client is None else self.replace(client=client)  # where its clips are, it is told to look
         shot = shoot_film(film, budget_usd, client, confirm=confirm, fresh=fresh, max_workers=max_workers)

@@ -15,6 +15,7 @@ from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb.client.client import Client
+from vidu_nb.errors import NotKept
 from vidu_nb.films.storyboard import FilmPage, find_clips, look, make_board, storyboard_html
 from vidu_nb.storage.archive import Archive
 
@@ -130,6 +131,16 @@ def test_what_cannot_be_shot_has_no_price(film):
     assert "1 to make with" in board.headline
     assert "3 blocked" in board.headline
     assert "1 of 5 scenes kept · 3 blocked · about $0.50" in priced.summary
+
+
+def test_a_clip_that_cannot_be_used_is_not_called_missing(film):
+    """Nobody is told to shoot again what shooting doesn't make: the error says what is wrong with which clip."""
+    shot = film.shoot(budget_usd=3, confirm=True)
+    path = shot.clips()[3].path
+    path.unlink()
+    with pytest.raises(NotKept, match=r"can be used: 4\. scene 4: .*can't be read") as caught:
+        _ = shot.video
+    assert "film.shoot()" not in str(caught.value)
 
 
 def test_it_shows_what_the_client_keeps_that_priced_it(film, client, studio, tmp_path):

@@ -137,7 +137,7 @@ def _joined(film: Film) -> tuple[Video | None, ViduError | None]:
         return film.video, None
     except NotKept as error:
         why = [f"scene {index + 1}: {one.message}" for index, one in film.failed.items()]
-        return None, ViduError(error.message, remedy=" ".join([*why[:3], film.stopped]).strip())
+        return None, ViduError(error.message, remedy=" ".join([*why[:3], film.stopped]).strip() or error.remedy)
     except ViduError as error:  # the scenes' clips are kept, and are told
         return None, error
 

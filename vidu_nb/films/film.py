@@ -33,10 +33,10 @@ from ..sweeps.formatting import format_seconds
 from ..sweeps.run import WORKERS, workers_of
 from ..sweeps.views import running_cell
 from ..video import Video
-from .clips import kept_clips, takes_of
+from .clips import kept_clips, takes_of, whole_clips
 from .joined import joined_film
 from .pricing import FilmQuote, quote_film
-from .saving import check_whole, save_film
+from .saving import save_film
 from .scene import MAX_TITLE, MUSIC, Scene, read_media, same_values
 from .shooting import Shot, preview_film, shoot_film
 from .storyboard import bundle, film_text
@@ -480,13 +480,12 @@ class Film:
         Raises
         ------
         NotKept
-            Scenes are missing; the message says which.
+            Scenes are missing, or what is kept of them can't be used; the message says which.
         """
         if self._file is not None:
             return Video(self._file, None, read_recipe(self._file)[1])
-        clips = self.clips()
-        check_whole(self, clips)
-        return joined_film(self, clips, self._asked())
+        client = self._asked()
+        return joined_film(self, whole_clips(self, client), client)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True, side: int = SIDE) -> Path:
         """Save the film: ``.mp4`` with chapters and recipe, ``.otio`` for editors, ``.gif``, ``.webp``, or ``.png``.

@@ -15,7 +15,8 @@ from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb.client.client import Client
-from vidu_nb.films.storyboard import FilmPage, find_clips, make_board, storyboard_html
+from vidu_nb.errors import NotKept
+from vidu_nb.films.storyboard import FilmPage, find_clips, look, make_board, storyboard_html
 from vidu_nb.storage.archive import Archive
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>\x1b[31m\u202e'
@@ -118,6 +119,38 @@ def test_an_unknown_outcome_is_told_also_later(cast):
         shot = film.shoot(confirm=True)
         assert "unknown outcome" in repr(shot)
         assert "unknown outcome" in repr(film)
+
+
+def test_what_cannot_be_shot_has_no_price(film):
+    """Neither has what continues from it: rows, headline, `priced` and its text tell the same sum."""
+    priced = film.shoot(budget_usd=3, confirm=True).replace(0, take=9).append("@anna waves.").priced()
+    board = look(priced)
+    assert [row.kind for row in board.rows] == ["failed", "waits", "waits", "kept", "to shoot"]
+    assert [row.price_usd for row in board.rows] == [None, None, None, None, 0.5]
+    assert (priced.price_usd, priced.quote.left, sorted(priced.quote.blocked)) == (0.5, (4,), [0, 1, 2])
+    assert "1 to make with" in board.headline
+    assert "3 blocked" in board.headline
+    assert "1 of 5 scenes kept · 3 blocked · about $0.50" in priced.summary
+
+
+def test_a_clip_that_cannot_be_used_is_not_called_missing(film):
+    """Nobody is told to shoot again what shooting doesn't make: the error says what is wrong with which clip."""
+    shot = film.shoot(budget_usd=3, confirm=True)
+    path = shot.clips()[3].path
+    path.unlink()
+    with pytest.raises(NotKept, match=r"can be used: 4\. scene 4: .*can't be read") as caught:
+        _ = shot.video
+    assert "film.shoot()" not in str(caught.value)
+
+
+def test_it_shows_what_the_client_keeps_that_priced_it(film, client, studio, tmp_path):
+    """A film that is priced with another client than its own tells in rows and headline what its price counts."""
+    film.shoot(budget_usd=3, confirm=True)
+    elsewhere = film.replace(client=Client(KEY, studio.root, archive=tmp_path / "elsewhere", notify=len))
+    assert "4 of 4 scenes kept" in elsewhere.priced(client).summary
+    assert [row.kind for row in look(elsewhere.priced(client)).rows] == ["kept"] * 4
+    assert [row.kind for row in look(elsewhere.priced()).rows] == ["to shoot", "waits", "waits", "to shoot"]
+    assert "4 kept" not in look(elsewhere.replace(title="Another")).headline
 
 
 def test_a_damaged_clip_is_a_state(film):

@@ -146,8 +146,8 @@ class FilmPage:
 
 def looking_client(film: Film) -> Client:
     """Return a client to look into the archive with; unlike `Client.from_env` it prints and starts nothing."""
-    if film.client is not None:
-        return film.client
+    if film.looked_at is not None:
+        return film.looked_at
     try:
         engine = named_engine()
     except InvalidRequest:  # it is told where something is asked for
@@ -246,7 +246,8 @@ def rows(
             kind, state = _failed(outcome)
         elif not before:
             kind, state = "waits", f"waits for scene {index}"
-        price = quote.prices[index] if quote and not quote.is_free and kind not in ("kept", "making") else None
+        costs = quote is not None and not quote.is_free and index not in quote.blocked
+        price = quote.prices[index] if quote and costs and kind not in ("kept", "making") else None
         poster = _poster_of(clip)
         if clip and poster is None:
             kind, state = "failed", f"damaged: {clip.path.name} can't be read"
@@ -317,10 +318,11 @@ def _headline(film: Film, table: Sequence[Row], client: Client) -> str:
     kept_count = sum(row.kind == "kept" for row in table)
     parts = [_count(len(film)), f"{film.duration:g} s", f"{kept_count} {_kept(None, is_free=client.is_free)}"]
     quote = film.quote
-    if quote and len(film) > len(quote.kept):
+    if quote and quote.left:
         price = "free" if quote.is_free else f"about {dollars(quote.price_usd)}"
-        left = f"{len(film) - len(quote.kept)} to make with {quote.engine}"
+        left = f"{len(quote.left)} to make with {quote.engine}"
         parts.append(f"{left}: {price}, about {format_seconds(quote.seconds)}")
+    parts += [f"{len(quote.blocked)} blocked"] if quote and quote.blocked else []
     parts += [f"{dollars(film.spent_usd)} spent"] if film.spent_usd else []
     parts.append(_music(film.music))
     parts += [f"dissolves of {film.dissolve:g} s"] if film.dissolve and len(film) > 1 else []

@@ -40,7 +40,7 @@ _ALL_FACES_BYTES = 16_000
 _FACES, _NAMES = 4, 12  # members with a picture, and names, in a row
 _BOX, _FACE = (176, 120), 26  # px
 _POSTER_SIDE = 320  # px
-_FEW = 9  # scenes whose titles stand in the picture: letters take many bytes of a JPEG
+_STILL_BYTES = (21_000, 33_000)  # of the picture: at least, and at most
 
 _MUTED = "color:var(--jp-ui-font-color2,#616161)"
 _SMALL = f"{_MUTED};font-size:12px;line-height:1.5"
@@ -315,7 +315,8 @@ def _count(scenes: int) -> str:
 def _headline(film: Film, table: Sequence[Row], client: Client) -> str:
     """Return counts, length, price, time, music and dissolve, as far as they are known."""
     kept_count = sum(row.kind == "kept" for row in table)
-    parts = [_count(len(film)), f"{film.duration:g} s", f"{kept_count} {_kept(None, is_free=client.is_free)}"]
+    kept = ("preview kept" if kept_count == 1 else "previews kept") if client.is_free else "kept"
+    parts = [_count(len(film)), f"{film.duration:g} s", f"{kept_count} {kept}"]
     quote = film.quote
     if quote and len(film) > len(quote.kept):
         price = "free" if quote.is_free else f"about {dollars(quote.price_usd)}"
@@ -347,14 +348,14 @@ def storyboard_html(board: Board, *, most: int = _MAX_BYTES) -> str:
     most
         Bytes that a notebook holds of it: pictures get what the texts leave.
     """
-    shown, others = board.rows[:MAX_ROWS], board.rows[MAX_ROWS:]
-    words = _WORDS_BYTES // max(1, len(shown))
-    faces = sum(min(len(row.names), _FACES) for row in shown)
-    face_bytes = _between(_FACE_BYTES, _ALL_FACES_BYTES // max(1, faces))
-    blank = _page(board, [_row_html(board, row, words, "", face_bytes) for row in shown], others)
-    poster_bytes = _between(_POSTER_BYTES, (most - _held(blank)) // max(1, len(shown)) - 200)
-    lines = [_row_html(board, row, words, _picture_html(board, row, poster_bytes), face_bytes) for row in shown]
-    return _page(board, lines, others)
+    shown = board.rows[:MAX_ROWS]
+    poster_bytes = _between(_POSTER_BYTES, (most - _held(_blank(board))) // max(1, len(shown)) - 200)
+    return _page(board, [_picture_html(board, row, poster_bytes) for row in shown])
+
+
+def _blank(board: Board) -> str:
+    """Return the page without posters."""
+    return _page(board, ["" for _ in board.rows[:MAX_ROWS]])
 
 
 def _between(limits: tuple[int, int], value: int) -> int:
@@ -366,7 +367,13 @@ def _held(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def _page(board: Board, lines: Sequence[str], others: Sequence[Row]) -> str:
+def _page(board: Board, pictures: Sequence[str]) -> str:
+    """Return the page with a picture for each of the first rows."""
+    shown, others = board.rows[: len(pictures)], board.rows[len(pictures) :]
+    words = _WORDS_BYTES // max(1, len(shown))
+    faces = sum(min(len(row.names), _FACES) for row in shown)
+    face_bytes = _between(_FACE_BYTES, _ALL_FACES_BYTES // max(1, faces))
+    lines = [_row_html(board, row, words, one, face_bytes) for row, one in zip(shown, pictures, strict=True)]
     stopped = board.film.stopped
     why = f'<div style="font-size:13px;margin-top:2px">⚠ Stopped: {escape(stopped)}</div>' if stopped else ""
     return (
@@ -534,22 +541,21 @@ def storyboard_text(board: Board) -> str:
     return "\n".join(map(printable, lines))
 
 
-def storyboard_jpeg(board: Board) -> str:
-    """Return a storyboard as a picture, for viewers that show no HTML: JPEG in base64."""
+def storyboard_jpeg(board: Board, *, most: int = _STILL_BYTES[0]) -> str:
+    """Return a storyboard as a JPEG of some `most` bytes in base64, for viewers that show no HTML."""
     cards = []
     for row in board.rows[:MAX_SHEET]:
         data = picture_of(board, row) or small_jpeg(grey(16), side=16)
         name = row.title or re.sub(r"\s+", " ", _bare(row.prompt))
-        is_short = len(board.rows) > _FEW
-        state = row.kind if is_short and row.clip is None else row.state
-        state += f" · {dollars(row.price_usd)}" if row.price_usd else ""
-        chain = f"continues {row.number - 1} · " if row.continues and row.kind != "waits" else ""
-        lines = (f"{row.number}. {state}",) if is_short else (f"{row.number}. {name}", f"{chain}{state}")
+        price = f" · {dollars(row.price_usd)}" if row.price_usd else ""
+        chain = f" · continues {row.number - 1}" if row.continues and row.kind != "waits" else ""
+        state = row.kind if row.kind == "waits" else row.state  # the price stands behind it, and a line is short
+        lines = (f"{row.number}. {name}", f"{state}{price}{chain}")
         cards.append(Card(opened(data), lines, is_faint=row.clip is None))
     others = len(board.rows) - len(cards)
     shape = board.film.request(0).frame_size
     more = f"and {others} more scenes" if others else ""
-    return sheet_jpeg(f"{board.title}: {board.headline}", cards, shape=shape, more=more)
+    return sheet_jpeg(f"{board.title}: {board.headline}", cards, shape=shape, more=more, most=most)
 
 
 def look(film: Film) -> Board:
@@ -566,6 +572,8 @@ def film_text(film: Film) -> str:
 def bundle(film: Film) -> dict[str, str]:
     """Return the MIME bundle that Jupyter shows, at most 150 kB of a notebook."""
     board = look(film)
-    text, still = storyboard_text(board), storyboard_jpeg(board)
+    text = storyboard_text(board)
+    left = _MAX_BYTES - _held(text) - _held(_blank(board))
+    still = storyboard_jpeg(board, most=_between(_STILL_BYTES, left * 3 // 8))  # half of what is left, in base64
     html = storyboard_html(board, most=_MAX_BYTES - _held(text) - len(still))
     return {"text/plain": text, "text/html": html, "image/jpeg": still}

@@ -16,7 +16,8 @@ from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb.client.client import Client
-from vidu_nb.films.storyboard import FilmPage, find_clips, make_board, storyboard_html
+from vidu_nb.films.board import find_clips, make_board
+from vidu_nb.films.storyboard import FilmPage, storyboard_html
 from vidu_nb.samples import sample_references
 from vidu_nb.storage.archive import Archive
 

@@ -159,6 +159,18 @@ def test_a_preview_stands_in_for_a_clip(film):
     assert "opacity:.6" in one._repr_mimebundle_()["text/html"]
 
 
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_a_draft_stands_in_where_there_is_nothing_better(film, is_paid, monkeypatch):
+    """After a quick preview the storyboard shows it, whoever is asked: a paid service, or, without a key, nobody."""
+    one = film.without(1, 2, 3)
+    if not is_paid:
+        monkeypatch.delenv("SEGMIND_API_KEY", raising=False)
+        one = one.replace(client=None)
+    one.preview(quality="draft")
+    assert "opacity:.6" in one._repr_mimebundle_()["text/html"]
+    assert ("to shoot" if is_paid else "to preview") in repr(one)
+
+
 def still(film):
     """The picture that viewers without HTML show."""
     return Image.open(io.BytesIO(base64.b64decode(film._repr_mimebundle_()["image/jpeg"])))

@@ -88,9 +88,9 @@ def looking_client(film: Film) -> Client:
     return client_of(engine or _preview(), archive=Archive())
 
 
-def _preview() -> Engine:
+def _preview(*, is_draft: bool = False) -> Engine:
     """Return the preview engine's name without its server, which nobody asks."""
-    return Engine(PREVIEW, BASE_URL, None, is_free=True)
+    return Engine(PREVIEW, BASE_URL, None, is_free=True, is_draft=is_draft)
 
 
 def find_clips(film: Film, client: Client) -> dict[int, object]:
@@ -151,12 +151,13 @@ def make_board(
         The places of those that were made just now.
     """
     table = rows(film, found, in_flight, is_free=client.is_free, landed=landed)
-    if not client.is_free and any(row.poster is None for row in table):  # a preview is better than nothing
-        previews = find_clips(film, client_of(_preview(), archive=client.archive))
-        table = [
-            replace(row, poster=_poster_of(previews.get(row.number - 1))) if row.poster is None else row
-            for row in table
-        ]
+    for engine in (_preview(), _preview(is_draft=True)):  # a preview is better than nothing, and a draft, too
+        if any(row.poster is None for row in table):
+            previews = find_clips(film, client_of(engine, archive=client.archive))
+            table = [
+                replace(row, poster=_poster_of(previews.get(row.number - 1))) if row.poster is None else row
+                for row in table
+            ]
     return Board(film, tuple(table), _headline(film, table, client))
 
 

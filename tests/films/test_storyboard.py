@@ -9,6 +9,7 @@ import json
 import re
 import threading
 
+import numpy as np
 import pytest
 from faults import KEY
 from PIL import Image
@@ -16,7 +17,9 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb.client.client import Client
 from vidu_nb.errors import NotKept
-from vidu_nb.films.storyboard import FilmPage, find_clips, look, make_board, storyboard_html
+from vidu_nb.films.board import find_clips, look, make_board
+from vidu_nb.films.storyboard import FilmPage, storyboard_html
+from vidu_nb.samples import sample_references
 from vidu_nb.storage.archive import Archive
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>\x1b[31m\u202e'
@@ -187,6 +190,36 @@ def test_a_preview_stands_in_for_a_clip(film):
     assert before.tobytes() != after.tobytes()
     assert "to shoot" in repr(one)
     assert "opacity:.6" in one._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_a_draft_stands_in_where_there_is_nothing_better(film, is_paid, monkeypatch):
+    """After a quick preview the storyboard shows it, whoever is asked: a paid service, or, without a key, nobody."""
+    one = film.without(1, 2, 3)
+    if not is_paid:
+        monkeypatch.delenv("SEGMIND_API_KEY", raising=False)
+        one = one.replace(client=None)
+    one.preview(quality="draft")
+    assert "opacity:.6" in one._repr_mimebundle_()["text/html"]
+    assert ("to shoot" if is_paid else "to preview") in repr(one)
+
+
+def still(film):
+    """The picture that viewers without HTML show."""
+    return Image.open(io.BytesIO(base64.b64decode(film._repr_mimebundle_()["image/jpeg"])))
+
+
+def test_the_picture_of_many_scenes_has_their_titles_and_is_sharp():
+    """Each of 24 scenes has its title in it, and who is seen is no blur."""
+    astronaut = sample_references()[0]
+    films = [
+        vidu.Film([vidu.Scene("@anna smiles.", title=f"{word} {i}") for i in range(24)], cast={"anna": astronaut})
+        for word in ("One", "Two")
+    ]
+    one, other = (np.asarray(still(film).convert("L"), int) for film in films)
+    titles = (np.abs(one - other) > 60).any(axis=1)
+    assert np.count_nonzero(titles[1:] & ~titles[:-1]) >= 4, "a line of titles in each row"
+    assert (np.abs(np.diff(one[40:88], axis=1)) > 16).mean() > 0.1
 
 
 @pytest.mark.parametrize("letter", ["a", "字", '"', "&", "\U0001f600"])

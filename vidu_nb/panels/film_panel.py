@@ -17,22 +17,13 @@ from ..client.client import Client
 from ..client.engines import PREVIEW_SECONDS
 from ..console import dollars
 from ..errors import InvalidRequest, ViduError
+from ..films.board import Board, Row, find_clips, make_board
 from ..films.clips import frame_after, kept_clips
 from ..films.film import Film
 from ..films.joined import joined_film
 from ..films.pricing import quote_film
 from ..films.shooting import preview_film, shoot_film
-from ..films.storyboard import (
-    Board,
-    Row,
-    find_clips,
-    make_board,
-    picture_of,
-    short_state,
-    storyboard_html,
-    storyboard_jpeg,
-    storyboard_text,
-)
+from ..films.storyboard import picture_of, short_state, storyboard_html, storyboard_jpeg, storyboard_text
 from ..media import VideoInfo
 from ..request import Quality
 from ..storage.budget import Budget

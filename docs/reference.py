@@ -34,12 +34,15 @@ CHAPTERS: dict[str, dict[Any, tuple[str, ...] | None]] = {
         MODELS: ("add", "remove", "find"), vidu.Model: ("from_toml", "request", "price_of", "schema"),
     },
     "A cast and a film": {
-        vidu.Cast: ("mentioned", "replace", "without", "save", "load"), vidu.Scene: ("parameters", "replace"),
+        vidu.Cast: ("replace", "without", "mentioned", "write", "save", "load", "label"),
         vidu.Film: (
-            "from_text", "parameters", "model_of", "request", "duration", "replace", "insert", "append", "move",
-            "without", "priced", "kept", "price_usd", "seconds", "preview", "shoot", "failed", "spent_usd", "stopped",
-            "clips", "videos", "missing", "takes", "video", "save",
+            "from_text", "parameters", "duration", "model_of", "request",
+            "replace", "insert", "append", "move", "without",
+            "priced", "kept", "price_usd", "seconds", "summary",
+            "preview", "shoot", "failed", "missing", "spent_usd", "stopped",
+            "video", "videos", "clips", "takes", "save",
         ),
+        vidu.Scene: ("parameters", "replace"),
     },
     "What comes back": {
         vidu.Video: None, vidu.Picture: None, vidu.Pictures: None, vidu.Receipt: ("to_dict",), vidu.Sweep: None,

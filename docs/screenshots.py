@@ -137,14 +137,30 @@ def comparison(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def name_the_service(page: Page, place: str) -> None:
+    """Write the service's name where the stand-in's address, which is another each time, is told."""
+    page.locator(place, has_text="127.0.0.1").first.wait_for()
+    page.evaluate(
+        """place => {
+            const texts = document.createTreeWalker(document.querySelector(place), NodeFilter.SHOW_TEXT);
+            while (texts.nextNode()) {
+                texts.currentNode.data = texts.currentNode.data.replace(/127.0.0.1:\\d+/, 'segmind');
+            }
+        }""",
+        place,
+    )
+
+
 def storyboard(page: Page) -> None:
     """A film's storyboard."""
     page.locator(".vidu-film").wait_for()
+    name_the_service(page, ".vidu-film")
 
 
 def film_panel(page: Page) -> None:
     """A film to write in."""
     page.locator(".vidu-scene").nth(2).wait_for()
+    name_the_service(page, ".vidu-panel")
 
 
 def completion(page: Page) -> None:
@@ -165,7 +181,7 @@ PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], Non
     "panel-error": (PANEL, True, False, (1200, 1010), error),
     "panel-dark": (PANEL, False, True, (1200, 1560), result),
     "storyboard": (STORYBOARD, True, False, (1100, 820), storyboard),
-    "film-panel": (FILM_PANEL, True, False, (1200, 1100), film_panel),
+    "film-panel": (FILM_PANEL, True, False, (1200, 1020), film_panel),
     "panel-cast": (CAST_PANEL, True, False, (1200, 1010), completion),
     "comparison": (COMPARISON, False, False, (1200, 700), comparison),
 }

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 _QUALITIES = (74, 52, 34)
-_SHEET_WIDTH, _SHEET_BYTES = 760, 21_000  # px and bytes
-_MARGIN, _LINE, _LETTERS = 10, 16, 12  # px
+_SHEET_WIDTH, _SHEET_BYTES = 760, 21_000  # px at most, and bytes
+_BLOCK = 8  # px: an edge inside one of a JPEG's blocks takes many bytes, hence all edges lie between them
+_MARGIN, _LINE, _LETTERS = _BLOCK, 16, 12  # px
 _PAPER, _INK, _PALE, _EMPTY = "#ffffff", "#212121", "#616161", "#e8eaed"
-_COLUMNS = ((3, 3), (8, 4), (24, 5))  # up to so many pictures, in so many columns
+_COLUMNS = ((3, 3), (8, 4), (15, 5), (24, 6))  # up to so many pictures, in so many columns
 _DETAILS = (1.0, 0.6, 0.4, 0.25)
 MAX_SHEET = 24  # pictures
 
@@ -66,7 +67,7 @@ def covered(image: Image, width: int, height: int) -> Image:
     """Return the middle of a picture that fills a box of this shape; people's heads are in the upper part of it."""
     from PIL import ImageOps
 
-    return ImageOps.fit(image, (width, height), centering=(0.5, 0.35))
+    return ImageOps.fit(image, (width, height), centering=(0.5, 0.2))
 
 
 @functools.lru_cache(maxsize=256)  # some 2 MB; a storyboard that is shown again and again
@@ -110,8 +111,10 @@ def side_by_side(pictures: Sequence[bytes], size: tuple[int, int]) -> bytes:
     return media.jpeg(sheet, max_bytes=16_000)
 
 
-def sheet_jpeg(title: str, cards: Sequence[Card], *, shape: tuple[int, int], more: str = "") -> str:
-    """Return labelled pictures in rows as a JPEG in base64, as Jupyter wants it; at most 24 of them, and some 28 kB.
+def sheet_jpeg(
+    title: str, cards: Sequence[Card], *, shape: tuple[int, int], more: str = "", most: int = _SHEET_BYTES
+) -> str:
+    """Return labelled pictures in rows as a JPEG in base64, as Jupyter wants it; at most 24 of them.
 
     Parameters
     ----------
@@ -123,10 +126,12 @@ def sheet_jpeg(title: str, cards: Sequence[Card], *, shape: tuple[int, int], mor
         Width and height, of which only the proportion counts, of the box that each picture fits into.
     more
         A line below them.
+    most
+        Bytes of the JPEG, if that can be had; a third more in base64.
     """
     for detail in _DETAILS:  # letters stay sharp
-        data = media.jpeg(_sheet(title, cards[:MAX_SHEET], shape, more, detail), max_bytes=_SHEET_BYTES)
-        if len(data) <= _SHEET_BYTES:
+        data = media.jpeg(_sheet(title, cards[:MAX_SHEET], shape, more, detail), max_bytes=most)
+        if len(data) <= most:
             break
     return base64.b64encode(data).decode("ascii")
 
@@ -135,16 +140,17 @@ def _sheet(title: str, cards: Sequence[Card], shape: tuple[int, int], more: str,
     from PIL import Image as Images
     from PIL import ImageDraw as Pens
 
-    columns = next((columns for most, columns in _COLUMNS if len(cards) <= most), 5)
-    wide = (_SHEET_WIDTH - _MARGIN) // columns - _MARGIN
-    high = min(round(wide * shape[1] / shape[0]), wide)
+    columns = next(columns for most, columns in _COLUMNS if len(cards) <= most)
+    wide = _whole((_SHEET_WIDTH - _MARGIN) / columns - _MARGIN - _BLOCK / 2)
+    high = min(_whole(wide * shape[1] / shape[0]), wide)
     lines = max((len(card.lines) for card in cards), default=0)
-    step = (wide + _MARGIN, high + lines * _LINE + _MARGIN + 4)
+    step = (wide + _MARGIN, high + lines * _LINE + 2 * _MARGIN)
     top = _MARGIN + (_LINE + 8 if title else 0)
     height = top + step[1] * math.ceil(len(cards) / columns) + (_LINE + 4 if more else 0)
-    sheet = Images.new("RGB", (_SHEET_WIDTH, max(height, 40)), _PAPER)
+    width = _MARGIN + columns * step[0]
+    sheet = Images.new("RGB", (width, max(height, 40)), _PAPER)
     pen = Pens.Draw(sheet)
-    _write(pen, title, (_MARGIN, _MARGIN), _SHEET_WIDTH - 2 * _MARGIN, _INK, 14)
+    _write(pen, title, (_MARGIN, _MARGIN), width - 2 * _MARGIN, _INK, 14)
     for place, card in enumerate(cards):
         x, y = _MARGIN + place % columns * step[0], top + place // columns * step[1]
         pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=_EMPTY)
@@ -155,14 +161,21 @@ def _sheet(title: str, cards: Sequence[Card], shape: tuple[int, int], more: str,
             sheet.paste(picture, (x + (wide - picture.width) // 2, y + (high - picture.height) // 2))
         for number, line in enumerate(card.lines):
             _write(pen, line, (x, y + high + 3 + number * _LINE), wide, _PALE if number else _INK, _LETTERS)
-    _write(pen, more, (_MARGIN, height - _LINE - 4), _SHEET_WIDTH - 2 * _MARGIN, _PALE, _LETTERS)
+    _write(pen, more, (_MARGIN, height - _LINE - 4), width - 2 * _MARGIN, _PALE, _LETTERS)
     return sheet
 
 
+def _whole(pixels: float) -> int:
+    """Return the nearest number of pixels that is whole blocks of a JPEG, one at least."""
+    return max(1, round(pixels / _BLOCK)) * _BLOCK
+
+
 def _fitted(picture: Image, box: tuple[int, int], detail: float) -> Image:
-    """Return a picture that fits into a box, with so much of its detail."""
+    """Return a picture that fits into a box, with so much of its detail; one of nearly the same shape fills it."""
     scale = min(box[0] / picture.width, box[1] / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    if all(one - other < _BLOCK for one, other in zip(box, size, strict=True)):
+        picture, size = covered(picture, *box), box
     coarse = (max(1, round(size[0] * detail)), max(1, round(size[1] * detail)))
     return picture.resize(coarse).resize(size)
 

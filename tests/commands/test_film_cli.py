@@ -80,6 +80,49 @@ def test_prices_are_told_before_anything_is_made(command, paid, story):
     assert len(paid.posts()) == 1
 
 
+def test_what_cannot_be_shot_has_no_price(command, paid, story):
+    """A clip that is cached and damaged blocks its scene and what continues it: counted and explained, not priced."""
+    made = vidu.generate("@anna wakes up.", vidu.Cast.load("people"), aspect_ratio="1:1", bgm=False)
+    made.path.write_bytes(b"no clip")
+    told = command("film", story, "--cast", "people", "--dry-run")
+    assert told.status == 0, told.err
+    assert "1 to shoot" in told.out.splitlines()[0]
+    assert "about $0.50" in told.out.splitlines()[0]
+    assert "2 blocked" in told.out.splitlines()[0]
+    facts = json.loads(command("film", story, "--cast", "people", "--dry-run", "--json").out)
+    assert [one["state"] for one in facts["scenes"]] == ["blocked", "blocked", "to shoot"]
+    assert facts["price_usd"] == sum(one["price_usd"] for one in facts["scenes"] if one["state"] == "to shoot")
+    assert [bool(one["error"]) for one in facts["scenes"]] == [True, True, False]
+    assert len(paid.posts()) == 1
+
+
+def test_another_take_is_priced_before_it_is_paid(command, paid, story):
+    """The plan of `--fresh` counts what another take is wanted of as not cached, and so does its outcome."""
+    story.write_text(STORY.replace("... ", ""))
+    asked = ("film", story, "--cast", "people", "--shoot", "--budget-usd", "5", "--yes")
+    assert command(*asked).status == 0
+    told = command(*asked, "--fresh", "2", "--dry-run")
+    assert "2 cached · 1 to shoot" in told.out
+    assert "about $0.50" in told.out
+    assert len(paid.posts()) == 3
+    facts = json.loads(command(*asked, "--fresh", "2", "--json").out)
+    assert [one["state"] for one in facts["scenes"]] == ["cached", "made", "cached"]
+    assert (facts["price_usd"], facts["spent_usd"]) == (0.5, 0.5)
+
+
+def test_what_was_paid_is_told_where_it_cannot_be_joined(command, paid, story):
+    """The facts name each scene's clip, and the error says that they are kept."""
+    films = vidu.Client.from_env().archive.films
+    films.parent.mkdir(parents=True, exist_ok=True)
+    films.write_bytes(b"something else")
+    made = command("film", story, "--cast", "people", "--shoot", "--budget-usd", "5", "--yes", "--json")
+    assert made.status == 1
+    assert "clips are kept" in made.err
+    facts = json.loads(made.out)
+    assert (facts["path"], facts["spent_usd"], len(paid.posts())) == (None, 1.5, 3)
+    assert all(Path(one["file"]).is_file() for one in facts["scenes"])
+
+
 def test_shooting_wants_a_budget_or_a_word(command, paid, story):
     """What costs more than a dollar, or has no budget, is refused with its price; nothing is sent."""
     for options in ((), ("--budget-usd", "5")):

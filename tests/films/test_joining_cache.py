@@ -14,7 +14,7 @@ import pytest
 from joining_clips import chapters_of, make, sound_of, tone
 
 from vidu_nb import Client, Film, Scene
-from vidu_nb.errors import ViduError
+from vidu_nb.errors import ArchiveError, ViduError
 from vidu_nb.films.joined import joined_film
 from vidu_nb.media import what_is_wrong
 from vidu_nb.receipt import Receipt
@@ -61,6 +61,15 @@ def test_a_film_is_joined_once(film, clips, client):
     assert [title for _, _, title in chapters_of(first.path)] == ["Scene 1", "Out"]
     assert recipe_in(first.path)["film"]["scenes"][1]["prompt"] == "A door."
     assert first.receipt.cost_usd == 1.0
+
+
+def test_an_archive_that_cannot_be_written_is_named(film, clips, client):
+    """The error says where it failed and that the clips are kept."""
+    client.archive.films.parent.mkdir(parents=True, exist_ok=True)
+    client.archive.films.write_bytes(b"something else")
+    with pytest.raises(ArchiveError, match=r"joined film can't be written to .*clips are kept") as caught:
+        joined_film(film, clips, client)
+    assert str(client.archive.films) in str(caught.value)
 
 
 def test_what_was_done_stands_in_the_recipe(film, clips, client):

@@ -9,13 +9,17 @@ import json
 import re
 import threading
 
+import numpy as np
 import pytest
 from faults import KEY
 from PIL import Image
 
 import vidu_nb as vidu
 from vidu_nb.client.client import Client
-from vidu_nb.films.storyboard import FilmPage, find_clips, make_board, storyboard_html
+from vidu_nb.errors import NotKept
+from vidu_nb.films.board import find_clips, look, make_board
+from vidu_nb.films.storyboard import FilmPage, storyboard_html
+from vidu_nb.samples import sample_references
 from vidu_nb.storage.archive import Archive
 
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>\x1b[31m\u202e'
@@ -120,6 +124,38 @@ def test_an_unknown_outcome_is_told_also_later(cast):
         assert "unknown outcome" in repr(film)
 
 
+def test_what_cannot_be_shot_has_no_price(film):
+    """Neither has what continues from it: rows, headline, `priced` and its text tell the same sum."""
+    priced = film.shoot(budget_usd=3, confirm=True).replace(0, take=9).append("@anna waves.").priced()
+    board = look(priced)
+    assert [row.kind for row in board.rows] == ["failed", "waits", "waits", "kept", "to shoot"]
+    assert [row.price_usd for row in board.rows] == [None, None, None, None, 0.5]
+    assert (priced.price_usd, priced.quote.left, sorted(priced.quote.blocked)) == (0.5, (4,), [0, 1, 2])
+    assert "1 to make with" in board.headline
+    assert "3 blocked" in board.headline
+    assert "1 of 5 scenes kept · 3 blocked · about $0.50" in priced.summary
+
+
+def test_a_clip_that_cannot_be_used_is_not_called_missing(film):
+    """Nobody is told to shoot again what shooting doesn't make: the error says what is wrong with which clip."""
+    shot = film.shoot(budget_usd=3, confirm=True)
+    path = shot.clips()[3].path
+    path.unlink()
+    with pytest.raises(NotKept, match=r"can be used: 4\. scene 4: .*can't be read") as caught:
+        _ = shot.video
+    assert "film.shoot()" not in str(caught.value)
+
+
+def test_it_shows_what_the_client_keeps_that_priced_it(film, client, studio, tmp_path):
+    """A film that is priced with another client than its own tells in rows and headline what its price counts."""
+    film.shoot(budget_usd=3, confirm=True)
+    elsewhere = film.replace(client=Client(KEY, studio.root, archive=tmp_path / "elsewhere", notify=len))
+    assert "4 of 4 scenes kept" in elsewhere.priced(client).summary
+    assert [row.kind for row in look(elsewhere.priced(client)).rows] == ["kept"] * 4
+    assert [row.kind for row in look(elsewhere.priced()).rows] == ["to shoot", "waits", "waits", "to shoot"]
+    assert "4 kept" not in look(elsewhere.replace(title="Another")).headline
+
+
 def test_a_damaged_clip_is_a_state(film):
     """Whatever has become of the archive's files, the storyboard shows itself and says which scene can't be used."""
     shot = film.shoot(confirm=True)
@@ -154,6 +190,36 @@ def test_a_preview_stands_in_for_a_clip(film):
     assert before.tobytes() != after.tobytes()
     assert "to shoot" in repr(one)
     assert "opacity:.6" in one._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_a_draft_stands_in_where_there_is_nothing_better(film, is_paid, monkeypatch):
+    """After a quick preview the storyboard shows it, whoever is asked: a paid service, or, without a key, nobody."""
+    one = film.without(1, 2, 3)
+    if not is_paid:
+        monkeypatch.delenv("SEGMIND_API_KEY", raising=False)
+        one = one.replace(client=None)
+    one.preview(quality="draft")
+    assert "opacity:.6" in one._repr_mimebundle_()["text/html"]
+    assert ("to shoot" if is_paid else "to preview") in repr(one)
+
+
+def still(film):
+    """The picture that viewers without HTML show."""
+    return Image.open(io.BytesIO(base64.b64decode(film._repr_mimebundle_()["image/jpeg"])))
+
+
+def test_the_picture_of_many_scenes_has_their_titles_and_is_sharp():
+    """Each of 24 scenes has its title in it, and who is seen is no blur."""
+    astronaut = sample_references()[0]
+    films = [
+        vidu.Film([vidu.Scene("@anna smiles.", title=f"{word} {i}") for i in range(24)], cast={"anna": astronaut})
+        for word in ("One", "Two")
+    ]
+    one, other = (np.asarray(still(film).convert("L"), int) for film in films)
+    titles = (np.abs(one - other) > 60).any(axis=1)
+    assert np.count_nonzero(titles[1:] & ~titles[:-1]) >= 4, "a line of titles in each row"
+    assert (np.abs(np.diff(one[40:88], axis=1)) > 16).mean() > 0.1
 
 
 @pytest.mark.parametrize("letter", ["a", "字", '"', "&", "\U0001f600"])

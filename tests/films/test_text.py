@@ -231,6 +231,16 @@ def test_what_is_no_story_is_refused(source):
         vidu.Film.from_text(source, references=SEA)
 
 
+@pytest.mark.parametrize("source", ["", ".", "folder"])
+def test_a_folder_is_no_story(source, tmp_path, monkeypatch):
+    """The message says so, and nothing of characters that the path doesn't hold."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InvalidRequest, match="it is no file") as caught:
+        vidu.Film.from_text(source, references=SEA)
+    assert "NUL" not in str(caught.value)
+
+
 def test_pathological_markdown_ends():
     """A hundred thousand brackets are read like any other text, as one paragraph that is too long."""
     with pytest.raises(InvalidRequest, match="has 100,000 characters"):

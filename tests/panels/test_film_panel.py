@@ -151,6 +151,16 @@ def test_shooting_pays_what_the_button_named(paying, studio):
     assert [scene["kind"] for scene in rows(paying).scenes] == ["kept", "kept", "to shoot"]
 
 
+def test_what_cannot_be_shot_is_on_the_button_without_a_price(paying, studio):
+    """A take that is not there blocks its scene: the button tells how many, and no price where nothing is left."""
+    press(paying, "Shoot")
+    paying.film = paying.film.replace(2, take=9)
+    assert button(paying, "Shoot").description == "Shoot (no cost; 2 of 3 kept; 1 blocked)"
+    assert rows(paying).scenes[2]["price"] == ""
+    press(paying, "Shoot")
+    assert len(studio.posts) == 3
+
+
 def test_a_click_pays_no_more_than_its_button_named(paying, studio):
     """Text that arrives after the click makes it dearer: nothing is sent, and the new price is told."""
     press(paying, "Shoot")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..folders import copy_target
 from ..recipe import recipe_in
 from ..sweeps.formatting import format_seconds
 from ..sweeps.result import Rows
-from ..sweeps.run import WORKERS
+from ..sweeps.run import WORKERS, workers_of
 from ..video import Video
 from .options import cast_of, cast_option
 
@@ -75,7 +75,8 @@ def run_film(arguments: argparse.Namespace) -> None:
     client = Client.from_env()
     film = Film.from_text(arguments.story, cast=cast_of(arguments.cast), client=client)
     fresh = [_place(film, number) for number in arguments.fresh]
-    plan = _plan(film, client)
+    workers = workers_of(arguments.max_workers, default=WORKERS)
+    plan = _plan(film.with_newest(fresh), client, workers=workers, fresh=fresh)
     if not arguments.json:
         write(_plan_text(plan))
     elif arguments.dry_run:
@@ -136,7 +137,9 @@ def _joined(film: Film) -> tuple[Video | None, ViduError | None]:
         return film.video, None
     except NotKept as error:
         why = [f"scene {index + 1}: {one.message}" for index, one in film.failed.items()]
-        return None, ViduError(error.message, remedy=" ".join([*why[:3], film.stopped]).strip())
+        return None, ViduError(error.message, remedy=" ".join([*why[:3], film.stopped]).strip() or error.remedy)
+    except ViduError as error:  # the scenes' clips are kept, and are told
+        return None, error
 
 
 def _saved(film: Film, clip: Video, arguments: argparse.Namespace) -> Path:
@@ -152,15 +155,17 @@ def _saved(film: Film, clip: Video, arguments: argparse.Namespace) -> Path:
 # Facts.
 
 
-def _plan(film: Film, client: Client) -> dict[str, Any]:
+def _plan(film: Film, client: Client, *, workers: int, fresh: Collection[int]) -> dict[str, Any]:
     """Return the scenes, what is cached, and what the others cost, as JSON-ready values."""
-    quote = quote_film(film, client, workers=WORKERS)
+    quote = quote_film(film, client, workers=workers, fresh=fresh)
+    states = dict.fromkeys(quote.kept, "cached") | dict.fromkeys(quote.blocked, "blocked")
     with_key = sum(film.model_of(index).price_of(film.request(index)) for index in range(len(film)))
     scenes = [
         {
             "scene": index + 1, "title": scene.title, "prompt": scene.prompt, "continues": scene.continues,
             "cast": list(film.cast.mentioned(scene.prompt)), "model": film.model_of(index).slug,
-            "state": "cached" if index in quote.kept else "to shoot", "price_usd": quote.prices[index],
+            "state": states.get(index, "to shoot"), "price_usd": quote.prices[index],
+            "error": quote.blocked.get(index, ""),
         }
         for index, scene in enumerate(film)
     ]  # fmt: skip
@@ -179,12 +184,13 @@ def _plan_text(plan: Mapping[str, Any]) -> str:
             "scene": f"{row['scene']}{' …' if row['continues'] else ''}",
             **({"title": row["title"]} if any(one["title"] for one in scenes) else {}),
             "prompt": one_line(row["prompt"], _PROMPT),
-            "state": row["state"],
-            "price": dollars(row["price_usd"]) if row["state"] != "cached" and row["price_usd"] else "",
+            "state": one_line(f"{row['state']}: {row['error']}", _PROMPT) if row["error"] else row["state"],
+            "price": dollars(row["price_usd"]) if row["state"] == "to shoot" and row["price_usd"] else "",
         }
         for row in scenes
     )
-    left = len(scenes) - plan["cached"]
+    blocked = sum(row["state"] == "blocked" for row in scenes)
+    left = len(scenes) - plan["cached"] - blocked
     parts = [f"{len(scenes)} scene{'s' if len(scenes) > 1 else ''}, {plan['duration']:g} s"]
     parts += [f"{plan['cached']} cached"] if plan["cached"] else []
     if left and plan["price_with_key_usd"] is not None:
@@ -193,6 +199,7 @@ def _plan_text(plan: Mapping[str, Any]) -> str:
     elif left:
         cost = f"about {dollars(plan['price_usd'])}, about {format_seconds(plan['seconds'])}"
         parts.append(f"{left} to shoot with {plan['engine']}: {cost}")
+    parts += [f"{blocked} blocked"] if blocked else []
     return f"{plan['title'] or 'Film'}: {' · '.join(parts)}\n{rows!r}"
 
 

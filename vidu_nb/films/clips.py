@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue.request import DRAFT_ENDING, Request
 from ..client.client import Client
-from ..errors import ArchiveError, InvalidRequest, ViduError
+from ..errors import ArchiveError, InvalidRequest, NotKept, ViduError
 from ..files import listed, read_regular, write_bytes
 from ..media import last_frame
 from ..recipe import recipe_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from .film import Film
 
+
+_MOST_TOLD = 3  # errors of one film in a message
 
 #: A frame's file: whose it is, the hash of its pixels, the hash of the file's own bytes.
 _FRAME = re.compile(r"(?P<of>[0-9a-f]{64})-(?P<pixels>[0-9a-f]{64})-(?P<bytes>[0-9a-f]{16})\.(?:png|jpg)")
@@ -45,6 +47,31 @@ def kept_clips(film: Film, client: Client) -> dict[int, Video | ViduError]:
         else:
             found |= {index: clip} if clip else {}
     return found
+
+
+def whole_clips(film: Film, client: Client) -> dict[int, Video]:
+    """Return the clip of each scene.
+
+    Raises
+    ------
+    NotKept
+        Scenes are missing, or what is kept of them can't be used: the message names them and says why.
+    """
+    found = kept_clips(film, client)
+    clips = {index: one for index, one in found.items() if isinstance(one, Video)}
+    missing = [str(index + 1) for index in range(len(film)) if index not in clips]
+    problems = [f"scene {index + 1}: {one}" for index, one in found.items() if isinstance(one, ViduError)]
+    if problems:  # another run would not help
+        raise NotKept(
+            f"{len(missing)} of {len(film)} scenes have no clip that can be used: {', '.join(missing)}",
+            remedy=" ".join(problems[:_MOST_TOLD]),
+        )
+    if missing:
+        raise NotKept(
+            f"{len(missing)} of {len(film)} scenes have no clip yet: {', '.join(missing)}",
+            remedy="film.shoot() makes them; film.preview() shows the whole film for free.",
+        )
+    return clips
 
 
 def kept_clip(request: Request, client: Client, *, take: int | None) -> Video | None:

@@ -33,10 +33,10 @@ from ..sweeps.formatting import format_seconds
 from ..sweeps.run import WORKERS, workers_of
 from ..sweeps.views import running_cell
 from ..video import Video
-from .clips import kept_clips, takes_of
+from .clips import kept_clips, takes_of, whole_clips
 from .joined import joined_film
 from .pricing import FilmQuote, quote_film
-from .saving import check_whole, save_film
+from .saving import save_film
 from .scene import MAX_TITLE, MUSIC, Scene, read_media, same_values
 from .shooting import Shot, preview_film, shoot_film
 from .storyboard import bundle, film_text
@@ -99,6 +99,7 @@ class Film:
     _parameters: dict[str, Any]
     # What is known of it besides.
     _quote: FilmQuote | None = None
+    _priced_by: Client | None = None  # whose archive the quote looked at
     _shot: Shot | None = None
     _file: Path | None = None
     _cell: int | None = None  # the notebook's, which shows it already
@@ -267,24 +268,44 @@ class Film:
         return self._with([*self.scenes[:place], changed, *self.scenes[place + 1 :]])
 
     def insert(self, index: SupportsIndex, scene: str | Scene) -> Self:
-        """Return the film with one more scene, before the one at that place; as in a list, any place is taken."""
+        """Return the film with one more scene, before the one at that place; as in a list, any place is taken.
+
+        >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
+        >>> [scene.prompt for scene in film.insert(1, "A window.")]
+        ['A wall.', 'A window.', 'A door.']
+        """
         scenes = list(self.scenes)
         scenes.insert(index, scene)  # type: ignore[arg-type]  # texts become scenes
         return self._with(scenes)
 
     def append(self, scene: str | Scene) -> Self:
-        """Return the film with one more scene at its end."""
+        """Return the film with one more scene at its end.
+
+        >>> film = Film("A wall.", references="https://example.com/wall.png").append(Scene("A door.", seed=7))
+        >>> film.duration, film.request(1).seed, film.model_of(1).slug
+        (10.0, 7, 'vidu-q1-reference-to-video')
+        """
         return self._with([*self.scenes, scene])
 
     def move(self, index: SupportsIndex, to: SupportsIndex) -> Self:
-        """Return the film with a scene at another place."""
+        """Return the film with a scene at another place.
+
+        >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
+        >>> [scene.prompt for scene in film.move(0, to=1)]
+        ['A door.', 'A wall.']
+        """
         scenes = list(self.scenes)
         scene = scenes.pop(self._place(index))
         scenes.insert(self._place(to), scene)
         return self._with(scenes)
 
     def without(self, *indices: SupportsIndex) -> Self:
-        """Return the film without some scenes."""
+        """Return the film without some scenes.
+
+        >>> film = Film(["A wall.", "A door."], references="https://example.com/wall.png")
+        >>> [scene.prompt for scene in film.without(0)]
+        ['A door.']
+        """
         gone = set(map(self._place, indices))
         return self._with([scene for place, scene in enumerate(self.scenes) if place not in gone])
 
@@ -323,11 +344,17 @@ class Film:
         >>> priced.kept, priced.price_usd, priced.seconds
         (0, 1.0, 120.0)
         """
-        return self.quoted(quote_film(self, client or self._asked(), workers=workers_of(workers, default=WORKERS)))
+        client = client or self._asked()
+        return self.quoted(quote_film(self, client, workers=workers_of(workers, default=WORKERS)), client)
 
-    def quoted(self, quote: FilmQuote) -> Self:
-        """Return the film with a quote."""
-        return self._like(_quote=quote)
+    def quoted(self, quote: FilmQuote, client: Client) -> Self:
+        """Return the film with a quote, which shows what this client keeps of it."""
+        return self._like(_quote=quote, _priced_by=client)
+
+    @property
+    def looked_at(self) -> Client | None:
+        """Whose clips the storyboard shows: those of the client that priced the film, else of its own."""
+        return self._priced_by or self.client
 
     @property
     def quote(self) -> FilmQuote | None:
@@ -341,12 +368,12 @@ class Film:
 
     @property
     def price_usd(self) -> float | None:
-        """US dollars for the scenes that are not kept; None for a film that is not `priced`."""
+        """US dollars for the scenes that are left to make; None for a film that is not `priced`."""
         return None if self._quote is None else self._quote.price_usd
 
     @property
     def seconds(self) -> float | None:
-        """Expected seconds for the scenes that are not kept; None for a film that is not `priced`."""
+        """Expected seconds for the scenes that are left to make; None for a film that is not `priced`."""
         return None if self._quote is None else self._quote.seconds
 
     # Its clips.
@@ -408,6 +435,19 @@ class Film:
             It would cost more than is spent without confirmation; nothing was sent. ``.plan`` is the priced film.
         FilmInterrupted
             A person interrupted it; ``.film`` holds what has landed.
+
+        >>> from PIL import Image
+        >>> wall = Image.new("RGB", (256, 256), "tan")
+        >>> film = Film(["A wall.", "A door."], references=wall, aspect_ratio="1:1", bgm=False, title="A house")
+        >>> shot = film.shoot(budget_usd=1, client=Client.preview(quality="draft"))  # in the place of a paid service
+        >>> shot.missing, shot.failed, shot.stopped, shot.spent_usd, shot.summary
+        ((), {}, '', 0.0, '2 of 2 scenes')
+        >>> len(shot.videos), sorted(shot.clips()), len(shot.takes(0))
+        (2, [0, 1], 1)
+        >>> shot.video
+        Video(A house · film of 2 scenes · 10 s · ..., '...mp4')
+        >>> shot.save("house.mp4").name
+        'house.mp4'
         """
         film = self if client is None else self.replace(client=client)  # where its clips are, it is told to look
         shot = shoot_film(film, budget_usd, client, confirm=confirm, fresh=fresh, max_workers=max_workers)
@@ -440,13 +480,12 @@ class Film:
         Raises
         ------
         NotKept
-            Scenes are missing; the message says which.
+            Scenes are missing, or what is kept of them can't be used; the message says which.
         """
         if self._file is not None:
             return Video(self._file, None, read_recipe(self._file)[1])
-        clips = self.clips()
-        check_whole(self, clips)
-        return joined_film(self, clips, self._asked())
+        client = self._asked()
+        return joined_film(self, whole_clips(self, client), client)
 
     def save(self, path: str | os.PathLike[str], *, references: bool = True, side: int = SIDE) -> Path:
         """Save the film: ``.mp4`` with chapters and recipe, ``.otio`` for editors, ``.gif``, ``.webp``, or ``.png``.
@@ -503,7 +542,7 @@ class Film:
 
     def shot(self, shot: Shot) -> Self:
         """Return the film with what came of a run, which the notebook's cell that ran it shows."""
-        known = {"_shot": shot, "_quote": None, "_file": None, "_cell": running_cell()}
+        known = {"_shot": shot, "_quote": None, "_priced_by": None, "_file": None, "_cell": running_cell()}
         return self.with_newest(shot.fresh)._like(**known)  # noqa: SLF001 - one of our own kind
 
     def with_newest(self, places: Collection[int]) -> Self:
@@ -595,10 +634,11 @@ class Film:
         """What the last run or the last quote tells, in one line: counts, money, and what is missing; may be empty."""
         if self._quote is None:
             return self._shot.summary(len(self)) if self._shot else ""
-        price = "free" if self._quote.is_free else f"about {dollars(self._quote.price_usd)}"
-        left = len(self) - len(self._quote.kept)
-        rest = f"{price} and {format_seconds(self._quote.seconds)} for the others" if left else "nothing to pay"
-        return f"{len(self._quote.kept)} of {len(self)} scenes kept · {rest}"
+        quote = self._quote
+        price = "free" if quote.is_free else f"about {dollars(quote.price_usd)}"
+        rest = f"{price} and {format_seconds(quote.seconds)} for the others" if quote.left else "nothing to pay"
+        blocked = f" · {len(quote.blocked)} blocked" if quote.blocked else ""
+        return f"{len(quote.kept)} of {len(self)} scenes kept{blocked} · {rest}"
 
     def __repr__(self) -> str:
         return film_text(self) + (f"\n  {self.summary}" if self.summary else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..client.client import Client
-from ..errors import ViduError
+from ..errors import ArchiveError, ViduError
 from ..files import is_regular, reason, remove_parts, write_atomically
 from ..receipt import Receipt
 from ..recipe import append_pictures, recipe_tags
@@ -34,20 +34,26 @@ def joined_film(film: Film, clips: Mapping[int, Video], client: Client) -> Video
     Raises
     ------
     ViduError
-        A clip or the music can't be read.
-    OSError
-        The result can't be written.
+        A clip or the music can't be read, or the archive can't be written; the message says which.
     """
     ordered = [clips[index] for index in range(len(film))]
     recipe = film_recipe(film, ordered)
     recipe["receipt"] = _receipt(film, ordered, client).to_dict()
     digest = _digest(film, ordered, recipe)
     path = client.archive.films / f"{_stem(film)}_{digest}.mp4"
-    if not is_regular(path):
-        with client.archive.lock(f"film-{digest}", timeout=_JOIN_TIMEOUT):
-            if not is_regular(path):  # else another kernel joined it meanwhile
-                remove_parts(path.parent)
-                write_atomically(path, lambda part: _write(film, ordered, recipe, part))
+    problem = ""
+    try:
+        if not is_regular(path):
+            with client.archive.lock(f"film-{digest}", timeout=_JOIN_TIMEOUT):
+                if not is_regular(path):  # else another kernel joined it meanwhile
+                    remove_parts(path.parent)
+                    write_atomically(path, lambda part: _write(film, ordered, recipe, part))
+    except OSError as error:
+        problem = f"the joined film can't be written to {path.parent}: {reason(error)}"
+    if problem:
+        raise ArchiveError(
+            problem, remedy="The scenes' clips are kept: free disk space, or copy the archive to where you may write."
+        )
     return Video(path, None, Receipt.from_dict(recipe["receipt"]))
 
 

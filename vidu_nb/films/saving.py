@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..animated import WRITERS, checked_side
-from ..errors import NotKept
+from ..client.client import Client
 from ..files import remove_parts, write_atomically
 from ..folders import copy_target
+from .clips import whole_clips
 from .edit import check_adapter, timeline_endings, write_timeline
 from .sheet import write_sheet
 
@@ -38,23 +38,7 @@ def save_film(film: Film, path: str | os.PathLike[str], *, references: bool, sid
         write_atomically(target, lambda part: write_sheet(film, video, part))
     else:
         check_adapter(kind)
-        clips = film.clips()
-        check_whole(film, clips)
+        clips = whole_clips(film, film.client or Client.from_env())
         ordered = [clips[index] for index in range(len(film))]
         write_atomically(target, lambda part: write_timeline(film, ordered, part, kind))
     return target.resolve()
-
-
-def check_whole(film: Film, clips: Collection[int]) -> None:
-    """Refuse a film of which clips are missing.
-
-    Raises
-    ------
-    NotKept
-        It names the scenes.
-    """
-    if missing := [str(index + 1) for index in range(len(film)) if index not in clips]:
-        raise NotKept(
-            f"{len(missing)} of {len(film)} scenes have no clip yet: {', '.join(missing)}",
-            remedy="film.shoot() makes them; film.preview() shows the whole film for free.",
-        )

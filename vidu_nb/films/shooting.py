@@ -134,7 +134,7 @@ def shoot_film(
     film = film.with_newest(again)  # what is paid for now is what others continue from
     workers = workers_of(max_workers, default=WORKERS)
     quote = quote_film(film, client, workers=workers, fresh=again)
-    priced = film.quoted(quote)
+    priced = film.quoted(quote, client)
     budget = budget_of(budget_usd, client, film.digest)
     view = view or choose_view(ShotPage(priced, client, again), budget)
     if not confirm:

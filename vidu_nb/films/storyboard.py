@@ -1,28 +1,19 @@
-"""A film's storyboard: a row a scene with poster, words, cast, state and price, as HTML, as text and as a picture."""
+"""A film's storyboard, drawn: a row a scene, as HTML, as text and as a picture."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..catalogue.request import PREVIEW
-from ..client.client import Client, client_of
-from ..client.engines import BASE_URL, Engine, named_engine
+from ..client.client import Client
 from ..console import dollars, printable
-from ..errors import InvalidRequest, OutcomeUnknown, ViduError, one_line
-from ..media import poster_jpeg
-from ..storage.archive import Archive
-from ..sweeps.formatting import format_seconds
-from ..sweeps.runner import Outcome, Runner
+from ..errors import one_line
+from ..sweeps.runner import Outcome
 from ..thumbnails import MAX_SHEET, Card, grey, opened, sheet_jpeg, side_by_side, small_jpeg, thumbnail_uri
-from ..video import Video
-from .clips import frame_after, kept_clips
-from .scene import MUSIC
+from .board import BEGIN, END, Board, Row, find_clips, look, make_board
 
 if TYPE_CHECKING:
     from .film import Film
@@ -39,8 +30,7 @@ _FACE_BYTES = (250, 900)
 _ALL_FACES_BYTES = 16_000
 _FACES, _NAMES = 4, 12  # members with a picture, and names, in a row
 _BOX, _FACE = (176, 120), 26  # px
-_POSTER_SIDE = 320  # px
-_FEW = 9  # scenes whose titles stand in the picture: letters take many bytes of a JPEG
+_STILL_BYTES = (21_000, 33_000)  # of the picture: at least, and at most
 
 _MUTED = "color:var(--jp-ui-font-color2,#616161)"
 _SMALL = f"{_MUTED};font-size:12px;line-height:1.5"
@@ -52,58 +42,6 @@ _DOTS = {
     "kept": "#2e9e4f", "making": "#1e88e5", "waits": "#9e9e9e", "to shoot": "#9e9e9e", "failed": "#e53935",
     "unknown": "#fb8c00",
 }  # fmt: skip
-_BEGIN, _END = "\ue000", "\ue001"  # around a mention, until the text is escaped
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What a storyboard shows of a scene.
-
-    Attributes
-    ----------
-    number : int
-        Counted from 1.
-    title, prompt : str
-        The prompt with its mentions between two private characters, which no text from outside holds.
-    names : tuple of str
-        Of those in the cast that it mentions.
-    kind : str
-        ``"kept"``, ``"to shoot"``, ``"waits"``, ``"making"``, ``"failed"`` or ``"unknown"``.
-    state : str
-        The same for people, with what went wrong.
-    continues : bool
-        Whether it begins with the last frame of the scene before.
-    price_usd : float or None
-        US dollars where it is to be paid for; None where it costs nothing or nobody knows.
-    clip : Video or None
-    poster : bytes or None
-        A JPEG of its clip, or else of its preview.
-    """
-
-    number: int
-    title: str
-    prompt: str
-    names: tuple[str, ...]
-    kind: str
-    state: str
-    continues: bool
-    price_usd: float | None
-    clip: Video | None
-    poster: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """A storyboard before it is HTML or text: its rows, and what stands above them."""
-
-    film: Film
-    rows: tuple[Row, ...]
-    headline: str
-
-    @property
-    def title(self) -> str:
-        """The film's title in one line."""
-        return one_line(self.film.title) or "A film"
 
 
 class FilmPage:
@@ -141,197 +79,6 @@ class FilmPage:
         return []
 
 
-# What is there.
-
-
-def looking_client(film: Film) -> Client:
-    """Return a client to look into the archive with; unlike `Client.from_env` it prints and starts nothing."""
-    if film.client is not None:
-        return film.client
-    try:
-        engine = named_engine()
-    except InvalidRequest:  # it is told where something is asked for
-        engine = None
-    return client_of(engine or _preview(), archive=Archive())
-
-
-def _preview() -> Engine:
-    """Return the preview engine's name without its server, which nobody asks."""
-    return Engine(PREVIEW, BASE_URL, None, is_free=True)
-
-
-def find_clips(film: Film, client: Client) -> dict[int, object]:
-    """Return the clip or the error of each scene that has one; whatever the archive is like."""
-    try:
-        found: dict[int, object] = dict(kept_clips(film, client))
-    except (ViduError, OSError):  # the archive as a whole
-        return {}
-    if not client.is_free:
-        found |= _open_calls(film, client, found)
-    return found
-
-
-def _open_calls(film: Film, client: Client, found: Mapping[int, object]) -> dict[int, object]:
-    """Return an error for each scene whose last call has an unknown outcome, by the journal."""
-    unknown: dict[int, object] = {}
-    for index, scene in enumerate(film.scenes):
-        before = found.get(index - 1)
-        if index in found or (scene.continues and not isinstance(before, Video)):
-            continue
-        try:
-            frame = frame_after(before, client) if scene.continues and isinstance(before, Video) else None
-            request = client.archive.recognise(film.request(index, frame=frame))
-            key = client.archive.key_of(request, engine=client.engine, model=client.name_of(request.model))
-            attempts = client.archive.journal.attempts_for(key)
-        except (ViduError, OSError):
-            continue
-        if attempts and attempts[-1].state == "unknown":
-            unknown[index] = OutcomeUnknown("its last call may have been billed; client.pending() lists it")
-    return unknown
-
-
-def make_board(
-    film: Film,
-    found: Mapping[int, object],
-    client: Client,
-    in_flight: Collection[int] = (),
-    *,
-    landed: Collection[int] = (),
-) -> Board:
-    """Return a film's storyboard.
-
-    Parameters
-    ----------
-    film, client
-        What, and who is asked.
-    found
-        A clip or an error by the scene's place.
-    in_flight
-        The places of the scenes that are being made.
-    landed
-        The places of those that were made just now.
-    """
-    table = rows(film, found, in_flight, is_free=client.is_free, landed=landed)
-    if not client.is_free and any(row.poster is None for row in table):  # a preview is better than nothing
-        previews = find_clips(film, client_of(_preview(), archive=client.archive))
-        table = [
-            replace(row, poster=_poster_of(previews.get(row.number - 1))) if row.poster is None else row
-            for row in table
-        ]
-    return Board(film, tuple(table), _headline(film, table, client))
-
-
-def rows(
-    film: Film,
-    found: Mapping[int, object],
-    in_flight: Collection[int] = (),
-    *,
-    is_free: bool = False,
-    landed: Collection[int] = (),
-) -> list[Row]:
-    """Return a row for each scene, with what was found of it; parameters as for `make_board`."""
-    quote = film.quote
-    table: list[Row] = []
-    for index, scene in enumerate(film.scenes):
-        outcome = found.get(index)
-        clip = outcome if isinstance(outcome, Video) else None
-        is_wanted = quote is not None and index not in quote.kept and index not in landed
-        before = table[-1].kind == "kept" if scene.continues and table else True
-        kind, state = "to shoot", "to preview" if is_free else "to shoot"
-        if index in in_flight:
-            kind, state = "making", "being made"
-        elif clip and not is_wanted:
-            kind, state = "kept", _kept(scene.take, is_free=is_free)
-        elif isinstance(outcome, ViduError):
-            kind, state = _failed(outcome)
-        elif not before:
-            kind, state = "waits", f"waits for scene {index}"
-        price = quote.prices[index] if quote and not quote.is_free and kind not in ("kept", "making") else None
-        poster = _poster_of(clip)
-        if clip and poster is None:
-            kind, state = "failed", f"damaged: {clip.path.name} can't be read"
-        table.append(
-            Row(index + 1, scene.title, _written(film, scene.prompt), _mentioned(film, scene.prompt), kind, state,
-                scene.continues, price, clip, poster)
-        )  # fmt: skip
-    return table
-
-
-def _kept(take: int | None, *, is_free: bool) -> str:
-    return ("preview kept" if is_free else "kept") + (f", take {take}" if take else "")
-
-
-def _failed(error: ViduError) -> tuple[str, str]:
-    if isinstance(error, OutcomeUnknown):
-        return "unknown", f"unknown outcome: {one_line(error.message, 300)}"
-    return "failed", f"failed: {one_line(str(error), 300)}"
-
-
-def _poster_of(clip: object) -> bytes | None:
-    """Return a clip's poster, cached while its file stays as it is; None where there is none."""
-    if not isinstance(clip, Video):
-        return None
-    try:
-        return poster_jpeg(clip.path, side=_POSTER_SIDE)
-    except (ViduError, OSError, ValueError):
-        return None
-
-
-def _mentioned(film: Film, prompt: str) -> tuple[str, ...]:
-    try:
-        return film.cast.mentioned(prompt)
-    except InvalidRequest:
-        return ()
-
-
-def _written(film: Film, prompt: str) -> str:
-    """Return a prompt with its mentions set apart."""
-    plain = prompt.replace(_BEGIN, "").replace(_END, "")
-    try:
-        return film.cast.write(plain, lambda name: f"{_BEGIN}{name}{_END}")
-    except InvalidRequest:
-        return plain
-
-
-# What stands above it.
-
-
-def headline(film: Film, runner: Runner | None = None) -> str:
-    """Return counts, money and why it stopped, in one line."""
-    many = _count(len(film))
-    if runner is None:
-        return many
-    progress = runner.progress
-    parts = [f"{progress.landed} of {many}"]
-    parts += [f"{progress.failed} failed"] if progress.failed else []
-    parts += [] if runner.is_free else [f"{dollars(progress.spent_usd)} spent"]
-    return " · ".join(parts) + (f". Stopped: {progress.reason}" if progress.reason else "")
-
-
-def _count(scenes: int) -> str:
-    return f"{scenes:,} scene{'s' if scenes != 1 else ''}"
-
-
-def _headline(film: Film, table: Sequence[Row], client: Client) -> str:
-    """Return counts, length, price, time, music and dissolve, as far as they are known."""
-    kept_count = sum(row.kind == "kept" for row in table)
-    parts = [_count(len(film)), f"{film.duration:g} s", f"{kept_count} {_kept(None, is_free=client.is_free)}"]
-    quote = film.quote
-    if quote and len(film) > len(quote.kept):
-        price = "free" if quote.is_free else f"about {dollars(quote.price_usd)}"
-        left = f"{len(film) - len(quote.kept)} to make with {quote.engine}"
-        parts.append(f"{left}: {price}, about {format_seconds(quote.seconds)}")
-    parts += [f"{dollars(film.spent_usd)} spent"] if film.spent_usd else []
-    parts.append(_music(film.music))
-    parts += [f"dissolves of {film.dissolve:g} s"] if film.dissolve and len(film) > 1 else []
-    return " · ".join(parts)
-
-
-def _music(music: str) -> str:
-    told = {"film": "one track over all", "clips": "each clip's own sound", "none": "no sound"}
-    return told[music] if music in MUSIC else f"music: {one_line(Path(music).name, 40)}"
-
-
 # As HTML.
 
 
@@ -347,14 +94,14 @@ def storyboard_html(board: Board, *, most: int = _MAX_BYTES) -> str:
     most
         Bytes that a notebook holds of it: pictures get what the texts leave.
     """
-    shown, others = board.rows[:MAX_ROWS], board.rows[MAX_ROWS:]
-    words = _WORDS_BYTES // max(1, len(shown))
-    faces = sum(min(len(row.names), _FACES) for row in shown)
-    face_bytes = _between(_FACE_BYTES, _ALL_FACES_BYTES // max(1, faces))
-    blank = _page(board, [_row_html(board, row, words, "", face_bytes) for row in shown], others)
-    poster_bytes = _between(_POSTER_BYTES, (most - _held(blank)) // max(1, len(shown)) - 200)
-    lines = [_row_html(board, row, words, _picture_html(board, row, poster_bytes), face_bytes) for row in shown]
-    return _page(board, lines, others)
+    shown = board.rows[:MAX_ROWS]
+    poster_bytes = _between(_POSTER_BYTES, (most - _held(_blank(board))) // max(1, len(shown)) - 200)
+    return _page(board, [_picture_html(board, row, poster_bytes) for row in shown])
+
+
+def _blank(board: Board) -> str:
+    """Return the page without posters."""
+    return _page(board, ["" for _ in board.rows[:MAX_ROWS]])
 
 
 def _between(limits: tuple[int, int], value: int) -> int:
@@ -366,7 +113,13 @@ def _held(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def _page(board: Board, lines: Sequence[str], others: Sequence[Row]) -> str:
+def _page(board: Board, pictures: Sequence[str]) -> str:
+    """Return the page with a picture for each of the first rows."""
+    shown, others = board.rows[: len(pictures)], board.rows[len(pictures) :]
+    words = _WORDS_BYTES // max(1, len(shown))
+    faces = sum(min(len(row.names), _FACES) for row in shown)
+    face_bytes = _between(_FACE_BYTES, _ALL_FACES_BYTES // max(1, faces))
+    lines = [_row_html(board, row, words, one, face_bytes) for row, one in zip(shown, pictures, strict=True)]
     stopped = board.film.stopped
     why = f'<div style="font-size:13px;margin-top:2px">⚠ Stopped: {escape(stopped)}</div>' if stopped else ""
     return (
@@ -429,8 +182,8 @@ def _break(text: str, at: int) -> int:
     """Return the last place before one where a text may be broken: at a space, and in no mention."""
     space = text.rfind(" ", at - 40, at)
     at = space if space > 0 else at
-    start = text.rfind(_BEGIN, 0, at)
-    return start if start >= 0 and text.find(_END, start) >= at else at
+    start = text.rfind(BEGIN, 0, at)
+    return start if start >= 0 and text.find(END, start) >= at else at
 
 
 def _cut(text: str, most: int) -> str:
@@ -447,7 +200,7 @@ def _cut(text: str, most: int) -> str:
 def _marked(text: str) -> str:
     """Return a text as HTML, with its mentions set off."""
     html = escape(text)
-    return html.replace(_BEGIN, f'<span style="{_NAME}">@').replace(_END, "</span>")
+    return html.replace(BEGIN, f'<span style="{_NAME}">@').replace(END, "</span>")
 
 
 def _faces_html(board: Board, row: Row, most: int) -> str:
@@ -499,7 +252,7 @@ def _shape(board: Board, row: Row) -> tuple[int, int]:
 
 def _bare(prompt: str) -> str:
     """Return a prompt as plain text, with its mentions as they are written."""
-    return prompt.replace(_BEGIN, "@").replace(_END, "")
+    return prompt.replace(BEGIN, "@").replace(END, "")
 
 
 def _others_html(others: Sequence[Row]) -> str:
@@ -534,28 +287,21 @@ def storyboard_text(board: Board) -> str:
     return "\n".join(map(printable, lines))
 
 
-def storyboard_jpeg(board: Board) -> str:
-    """Return a storyboard as a picture, for viewers that show no HTML: JPEG in base64."""
+def storyboard_jpeg(board: Board, *, most: int = _STILL_BYTES[0]) -> str:
+    """Return a storyboard as a JPEG of some `most` bytes in base64, for viewers that show no HTML."""
     cards = []
     for row in board.rows[:MAX_SHEET]:
         data = picture_of(board, row) or small_jpeg(grey(16), side=16)
         name = row.title or re.sub(r"\s+", " ", _bare(row.prompt))
-        is_short = len(board.rows) > _FEW
-        state = row.kind if is_short and row.clip is None else row.state
-        state += f" · {dollars(row.price_usd)}" if row.price_usd else ""
-        chain = f"continues {row.number - 1} · " if row.continues and row.kind != "waits" else ""
-        lines = (f"{row.number}. {state}",) if is_short else (f"{row.number}. {name}", f"{chain}{state}")
+        price = f" · {dollars(row.price_usd)}" if row.price_usd else ""
+        chain = f" · continues {row.number - 1}" if row.continues and row.kind != "waits" else ""
+        state = row.kind if row.kind == "waits" else row.state  # the price stands behind it, and a line is short
+        lines = (f"{row.number}. {name}", f"{state}{price}{chain}")
         cards.append(Card(opened(data), lines, is_faint=row.clip is None))
     others = len(board.rows) - len(cards)
     shape = board.film.request(0).frame_size
     more = f"and {others} more scenes" if others else ""
-    return sheet_jpeg(f"{board.title}: {board.headline}", cards, shape=shape, more=more)
-
-
-def look(film: Film) -> Board:
-    """Return a film's storyboard with what the archive holds; nothing is asked, started or printed for it."""
-    client = looking_client(film)
-    return make_board(film, {**film.failed, **find_clips(film, client)}, client)
+    return sheet_jpeg(f"{board.title}: {board.headline}", cards, shape=shape, more=more, most=most)
 
 
 def film_text(film: Film) -> str:
@@ -566,6 +312,8 @@ def film_text(film: Film) -> str:
 def bundle(film: Film) -> dict[str, str]:
     """Return the MIME bundle that Jupyter shows, at most 150 kB of a notebook."""
     board = look(film)
-    text, still = storyboard_text(board), storyboard_jpeg(board)
+    text = storyboard_text(board)
+    left = _MAX_BYTES - _held(text) - _held(_blank(board))
+    still = storyboard_jpeg(board, most=_between(_STILL_BYTES, left * 3 // 8))  # half of what is left, in base64
     html = storyboard_html(board, most=_MAX_BYTES - _held(text) - len(still))
     return {"text/plain": text, "text/html": html, "image/jpeg": still}

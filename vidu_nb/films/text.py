@@ -131,10 +131,10 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, bytes]:
     path = expanded(source)
     where = one_line(path.name, 100) or "text"
     try:
-        if path.exists() and not path.is_file():
-            raise InvalidRequest(f"text: {where} is no file", field="text")
-        with path.open("rb") as file:
-            return where, file.read(MAX_BYTES + 1)
+        if not path.exists() or path.is_file():
+            with path.open("rb") as file:
+                return where, file.read(MAX_BYTES + 1)
+        problem = "it is no file"
     except OSError as error:
         problem = reason(error)
     except ValueError:

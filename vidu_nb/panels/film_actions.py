@@ -23,6 +23,8 @@ class FilmOffer:
         What stands between the scenes and a film; empty where it is whole.
     many, kept_count : int
         Scenes, and those of them that cost nothing.
+    blocked_count : int
+        Scenes that can't be asked for.
     price_usd, seconds : float
         Expected for the others.
     has_key : bool
@@ -32,6 +34,7 @@ class FilmOffer:
     problem: str
     many: int
     kept_count: int
+    blocked_count: int
     price_usd: float
     seconds: float
     has_key: bool
@@ -39,7 +42,7 @@ class FilmOffer:
     @property
     def is_paid(self) -> bool:
         """Whether the paying button names a price."""
-        return self.has_key and self.kept_count < self.many
+        return self.has_key and self.kept_count + self.blocked_count < self.many
 
     @property
     def shoot_label(self) -> str:
@@ -49,6 +52,9 @@ class FilmOffer:
         if not self.has_key:
             return "Shoot (needs a key)"
         beside = f"; {self.kept_count} of {self.many} kept" if self.kept_count else ""
+        beside += f"; {self.blocked_count} blocked" if self.blocked_count else ""
+        if not self.is_paid:
+            return f"Shoot (no cost{beside})"
         return f"Shoot (about {dollars(self.price_usd)}, about {minutes(self.seconds)}{beside})"
 
 

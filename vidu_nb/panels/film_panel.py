@@ -17,22 +17,13 @@ from ..client.client import Client
 from ..client.engines import PREVIEW_SECONDS
 from ..console import dollars
 from ..errors import InvalidRequest, ViduError
+from ..films.board import Board, Row, find_clips, make_board
 from ..films.clips import frame_after, kept_clips
 from ..films.film import Film
 from ..films.joined import joined_film
 from ..films.pricing import quote_film
 from ..films.shooting import preview_film, shoot_film
-from ..films.storyboard import (
-    Board,
-    Row,
-    find_clips,
-    make_board,
-    picture_of,
-    short_state,
-    storyboard_html,
-    storyboard_jpeg,
-    storyboard_text,
-)
+from ..films.storyboard import picture_of, short_state, storyboard_html, storyboard_jpeg, storyboard_text
 from ..media import VideoInfo
 from ..request import Quality
 from ..storage.budget import Budget
@@ -239,7 +230,7 @@ class FilmPanel(CallingPanel):
                 return Filmed(made, None)
             try:
                 return Filmed(made, joined_film(made, clips, client))
-            except (ViduError, OSError) as error:  # the clips are kept, and paid for
+            except ViduError as error:  # the clips are kept, and paid for
                 return Filmed(made, None, f"The clips are kept, but could not be joined: {error}")
 
         running = Filming(make, self._draw, "Shooting", film.seconds or 1.0)
@@ -324,7 +315,7 @@ class FilmPanel(CallingPanel):
         with self._drawing:
             running, client = self._running, self._looked_at
             runner = running.runner if isinstance(running, Filming) else None
-            film = self._script.film.quoted(quote_film(self._script.film, client, workers=WORKERS))
+            film = self._script.film.quoted(quote_film(self._script.film, client, workers=WORKERS), client)
             found = {**film.failed, **find_clips(film, client)}
             flying: frozenset[int] = frozenset()
             if runner is not None and len(runner.requests) == len(film):
@@ -351,7 +342,7 @@ class FilmPanel(CallingPanel):
     def _offer(self) -> FilmOffer:
         problem = "; ".join(f"{scene}: {sentence}" for scene, sentence in self._script.problems[:2])
         quote = self.film.quote
-        return FilmOffer(problem, len(self.film), len(quote.kept), quote.price_usd, quote.seconds,
+        return FilmOffer(problem, len(self.film), len(quote.kept), len(quote.blocked), quote.price_usd, quote.seconds,
                          self._service.can_pay)  # fmt: skip
 
     def _takes(self, row: Row, client: Client) -> int:

@@ -95,6 +95,9 @@ class Cast(Mapping[str, tuple[Reference, ...]]):
         ------
         InvalidRequest
             Nobody has such a name.
+
+        >>> Cast(anna="https://example.com/anna.png", ben="https://example.com/ben.png").without("ben")
+        Cast(anna)
         """
         gone = [self._find(name) for name in names]
         return Cast({name: pictures for name, pictures in self._members.items() if name not in gone})

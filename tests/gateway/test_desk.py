@@ -409,6 +409,24 @@ def test_a_clip_that_was_damaged_is_not_handed_out_and_not_paid_again(school, se
     assert service.posts == 1
 
 
+def test_a_journal_that_is_damaged_sends_nothing_and_gives_the_price_back_once_it_is_mended(school, service):
+    """A call whose journal can't be read is reserved until somebody looks, names no folder, and then costs nothing."""
+    school.post("anna", body_of("A cat"))
+    [file] = (school.client.archive.folder / "journal").glob("*/*.json")
+    whole = file.read_bytes()
+    file.write_bytes(b"{")
+    take = {"x-vidu-take": "1a2b3c4d"}
+    answer = school.post("ben", body_of("A cat"), headers=take)
+    assert answer.status_code == 504
+    assert str(school.folder) not in error_of(answer)
+    assert "is damaged" in school.ledger.troubles(1)[0]["detail"]
+    assert (service.posts, school.spent("ben")) == (1, 0.5)
+    file.write_bytes(whole)
+    assert "nothing was billed" in error_of(school.post("ben", body_of("A cat"), headers=take))
+    assert school.spent("ben") == 0
+    assert school.post("ben", body_of("A cat"), headers=take).headers["x-cost"] == "0.5"
+
+
 def test_a_ledger_that_is_locked_for_a_while_delays_and_loses_nothing(school, service):
     """While another program holds the ledger's file a call waits; then it is made, and paid for once."""
     other = sqlite3.connect(school.folder / "ledger.db", isolation_level=None)

@@ -35,6 +35,7 @@ from ..files import read_regular
 from ..request import TAKE_HEADER
 from ..storage.archive import Entry
 from .desk import Desk
+from .endings import not_made
 from .ledger import Asked, Ledger, LedgerAway, Person, TooMany
 from .people import hash_of
 from .uploads import Uploads
@@ -198,6 +199,10 @@ async def _submit(request: Request, name: str, state: GatewayState, person: Pers
             raise HTTPException(406, f"Insufficient credits: {error.message}; ask your teacher for more") from None
         except TooMany as error:
             raise HTTPException(429, error.message, headers={"retry-after": _TOO_MANY_S}) from None
+        except ArchiveError as error:  # its text names folders of this machine
+            ending = not_made(error)
+            state.desk.report(str(ending.detail))
+            raise HTTPException(500, ending.error) from None
         if asked.decision == "mine":
             state.desk.start(asked.work, wanted, reservation, fresh=bool(take))
             undo.pop_all()

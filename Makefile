@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Here a change counts at once; where CI is set, what is tested is what people install, a wheel.
 READY := $(VENV)/$(if $(CI),.wheel,.test)
+PROXY := $(VENV)/proxy/node_modules/.bin/configurable-http-proxy
 SPREAD := -n 4 --dist loadfile --no-loadscope-reorder
 # Dozens of processes read the same modules: compile them once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo lab test unit heavy notebooks coverage outputs docs browser lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
+.PHONY: help demo class lab test unit heavy notebooks coverage outputs docs browser proxy postgres lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -19,24 +20,29 @@ help:  ## this list
 demo: $(VENV)/.lab  ## a real clip and the quickstart notebook, executed, with no key
 	$(BIN)/vidu-nb demo demo
 
+class: $(VENV)/.test  ## a gateway with three people and play money, to try it: prints its address and tokens, Ctrl-C ends it
+	$(BIN)/python docs/class.py
+
 lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
 # A few files load the machine for minutes, as the notebooks do: they run together.
-HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/films/test_torture_film.py tests/client/test_mutations.py tests/commands/test_demo.py
+HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/films/test_torture_film.py \
+  tests/client/test_mutations.py tests/commands/test_demo.py tests/gateway/test_hub_real.py \
+  tests/gateway/test_gateway_torture.py
 
-unit: $(READY) browser
+unit: $(READY) browser postgres
 	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
 
-heavy: $(READY) browser
+heavy: $(READY) browser proxy postgres
 	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)
 
 notebooks: $(READY)  ## every notebook's outputs, compared with what is stored in it
 	$(NBVAL) -q $(SPREAD) notebooks
 
-coverage: $(VENV)/.test browser  ## which lines the unit tests run, in every process that they start
+coverage: $(VENV)/.test browser postgres  ## which lines the unit tests run, in every process that they start
 	rm -f .coverage.*
 	$(BIN)/coverage run -m pytest -q $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
 	$(BIN)/coverage combine --quiet
@@ -63,10 +69,12 @@ format: $(VENV)/.test  ## let ruff arrange the code
 bench: $(VENV)/.test .venv-moviepy/.ready  ## performance figures, as ratios of medians
 	$(BIN)/python -m benchmarks
 
-torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about twenty minutes)
+torture: $(VENV)/.test  ## thousands of faulted calls, kills and races; prints the ledger (about forty minutes)
 	$(BIN)/python tests/torture.py
 	$(BIN)/python tests/torture_record.py
 	$(BIN)/python tests/torture_film.py
+	$(BIN)/python tests/torture_gateway.py
+	$(BIN)/python tests/torture_gateway.py --postgres --gateways 2
 
 sheets: $(VENV)/.test  ## contact sheets of thirteen previews in three ratios, to be looked at
 	$(BIN)/python docs/sheets.py sheets
@@ -94,6 +102,19 @@ browser:
 	@for program in chromium ffprobe openssl curl; do command -v $$program >/dev/null || missing=1; done; \
 	if [ "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium ffmpeg openssl curl >/dev/null; fi
+
+# JupyterHub's proxy is a program of Node's: the test with a real hub starts it.
+proxy: | $(BIN)/python
+	@if ! command -v npm >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; fi
+	@if command -v npm >/dev/null; then [ -x $(PROXY) ] || npm install --silent --no-package-lock --no-audit --no-fund \
+		--prefix $(VENV)/proxy configurable-http-proxy@~5.1 >/dev/null; fi
+
+# Several gateways share a PostgreSQL, which the tests start on a port of its own; without it they are skipped, but not where
+# everything has to be tested.
+postgres:
+	@if [ "$$CI" ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; fi
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -31,7 +31,7 @@ PAGES = [
     *sorted(ROOT.glob(".github/**/*.md")),
 ]
 GUIDES = [page for page in PAGES if page.parent == DOCS]
-WAIT_FOR_A_PERSON = {"serve", "lab"}
+WAIT_FOR_A_PERSON = {"serve", "gateway", "lab"}
 TESTED_BY_ITSELF = {"demo", "picture"}  # their own tests run them: the service here answers with clips alone
 
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)

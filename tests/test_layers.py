@@ -24,6 +24,7 @@ client widgets
 api measures
 sweeps
 films
+gateway
 panels
 commands
 """.split()  # noqa: SIM905

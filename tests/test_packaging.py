@@ -65,13 +65,15 @@ def test_the_wheel_holds_the_front_end_and_the_notebooks(wheel: zipfile.ZipFile)
         for path in (ROOT / "vidu_nb").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {name for name in house if name.endswith((".js", ".css", ".py", ".toml", ".typed"))} <= names
+    endings = (".js", ".css", ".html", ".svg", ".py", ".toml", ".typed")
+    assert {name for name in house if name.endswith(endings)} <= names
     assert {f"vidu_nb/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= names
 
 
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile):
     """No clip that a notebook left behind, no test and no tool gets into the wheel, which stays under 3 MB."""
-    odd = [name for name in wheel.namelist() if not re.fullmatch(r"vidu_nb/.*\.(py|js|css|toml|typed|ipynb)", name)]
+    known = re.compile(r"vidu_nb/.*\.(py|js|css|html|svg|toml|typed|ipynb)")
+    odd = [name for name in wheel.namelist() if not known.fullmatch(name)]
     assert all(".dist-info/" in name for name in odd), odd
     assert "vidu_nb/notebooks/tidy.py" not in wheel.namelist()
     assert sum(entry.compress_size for entry in wheel.infolist()) < 3_000_000

@@ -301,6 +301,7 @@ _BY_STATUS: dict[int, type[APIError]] = {
 
 #: One status for several causes: only the text distinguishes them, and each needs other advice.
 _BY_TEXT_OF_406: tuple[tuple[str, type[APIError], str], ...] = (
+    (r"your teacher", InsufficientCredits, "Previews are free, and so is what somebody in your class has made."),
     (r"spend|quota|budget", InsufficientCredits, "Ask the team's owner to raise its spend limit."),
     (r"credit|balance|billing|payment", InsufficientCredits, "Top up the account, then call again."),
     (r"content.?type|json|media type", Rejected, "Send the body as Content-Type: application/json."),

@@ -13,6 +13,7 @@ from .catalogue.request import PREVIEW
 from .console import dollars
 from .request import MODEL
 
+REPLAYED = "x-vidu-replayed"  # the header by which a class's gateway tells that somebody has paid before
 _FIGURES = ("cost_usd", "credits_remaining", "elapsed_s")
 
 
@@ -46,6 +47,8 @@ class Receipt:
         For a replay, the receipt of the call that made the clip; saved copies carry that one.
     engine_version : int or None
         Of the preview engine, for its clips; None for those of version 0.1, and for other services.
+    shared : bool
+        True where a class's gateway answered with what somebody else had paid for.
     pictures_missing : tuple of int
         For a preview: which reference pictures could not be fetched, counted from 1; numbered slates stand in for them.
 
@@ -67,6 +70,7 @@ class Receipt:
     original: Receipt | None = field(default=None, repr=False, compare=False)
     engine_version: int | None = None
     pictures_missing: tuple[int, ...] = ()
+    shared: bool = False
 
     @classmethod
     def from_headers(
@@ -85,6 +89,7 @@ class Receipt:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             sha256=sha256,
             engine_version=_version(headers.get("x-vidu-engine-version")) if engine == PREVIEW else None,
+            shared=headers.get(REPLAYED) == "true",
         )
 
     @classmethod
@@ -98,6 +103,7 @@ class Receipt:
             request_id=None if request_id is None else str(request_id),
             seed=seed if isinstance(seed, int) else None,
             replayed=said.get("replayed") is True,
+            shared=said.get("shared") is True,
             engine_version=_version(said.get("engine_version")),
             pictures_missing=picture_numbers(said.get("pictures_missing")),
             **words,
@@ -106,9 +112,11 @@ class Receipt:
 
     @property
     def cost_label(self) -> str:
-        """The cost as text: ``"$0.50"``, ``"cost unknown"`` or ``"replayed, $0.00"``."""
+        """The cost as text: ``"$0.50"``, ``"cost unknown"``, ``"replayed, $0.00"``, or that somebody else paid."""
         if self.replayed:
             return "replayed, $0.00"
+        if self.shared:
+            return "somebody in your class has made this: $0.00"
         return "cost unknown" if self.cost_usd is None else dollars(self.cost_usd)
 
     @property
@@ -123,6 +131,8 @@ class Receipt:
         """Return the receipt as JSON-ready values."""
         said = asdict(self)
         del said["original"]
+        if not self.shared:
+            del said["shared"]  # as all receipts before there were gateways
         return {**said, "pictures_missing": list(self.pictures_missing)}
 
 

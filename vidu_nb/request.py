@@ -20,6 +20,7 @@ MODEL = DEFAULT
 DRAFT = f"{MODEL}{DRAFT_ENDING}"
 MISSING_BOX = b"vidu-nb:missing."  # of a preview's file: as JSON, the numbers of the pictures that were not fetched
 NAMES_HEADER = "x-reference-names"  # what the preview engine is told beside the API's body: the pictures' names
+TAKE_HEADER = "x-vidu-take"  # what a gateway is told of a take that must not be answered by another one: its name
 
 AspectRatio = Literal["16:9", "1:1", "9:16"]
 Quality = Literal["full", "draft"]  # of a preview

@@ -36,6 +36,8 @@ GUARDS = {
     "claim": "client/test_reconcile.py::test_the_claim_is_on_disk_before_it_is_used",
     "no row": "client/test_reconcile.py::test_no_row_is_never_not_billed",
     "mate": "client/test_reconcile.py::test_a_team_mates_row_alone_is_no_match",
+    "owner": "gateway/test_desk.py::test_a_gateway_that_was_taken_for_dead_sends_nothing",
+    "others": "gateway/test_desk.py::test_a_lost_call_with_a_random_seed_holds_nobody_up",
     "verdict": "client/test_recover.py::test_whether_a_request_may_be_sent_again[sent]",
 }
 #: What is taken out: the file, its text, what stands there instead, and the test that must notice.
@@ -62,14 +64,24 @@ MUTATIONS = {
     "claimed after use": ("client/reconcile.py", 'return self._session.record(attempt, "queued",', UNWRITTEN, "claim"),
     "no row is not billed": ("client/reconcile.py", NOT_FOUND, NOT_BILLED, "no row"),
     "anybody's row": ("client/reconcile.py", "self._record.find(row.request_id)", "row", "mate"),
+    "sent by whoever wakes up": ("client/submit.py", "session.errand.confirm(attempt.id)", "pass", "owner"),
+    "everybody's calls are one's own": (
+        "client/recover.py",
+        "if ours and attempt.mark not in ours",
+        "if False",
+        "others",
+    ),
     "sent again after a crash": ("client/recover.py", "if again or free else Action.REFUSE", "", "verdict"),
 }
 NEEDED = {
+    "catalogues.py",
     "common.py",
     "faults.py",
+    "gateways.py",
     "losing.py",
     "services.py",
     "torture.py",
+    "upstream.py",
     *(name.partition("::")[0] for name in GUARDS.values()),
 }
 WHERE = """

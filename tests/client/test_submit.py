@@ -16,6 +16,7 @@ from faults import KEY, clip, kinds
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.client.client import Client
+from vidu_nb.client.submit import Submission
 from vidu_nb.net.transport import Answer
 
 
@@ -123,6 +124,17 @@ def test_the_journal_tells_every_step(client):
     assert [event["state"] for event in facts["events"]] == ["prepared", "sent", "received", "stored"]
     assert facts["request"]["prompt"] == "A cat [fault:good]"
     assert facts["price_usd"] == 0.5
+
+
+def test_a_take_has_a_name_for_services_that_replay_and_none_for_the_hosted_one(faults):
+    """A gateway is told that a take is one of its own, the same for each try; the hosted service is not."""
+    takes = []
+    for url in (faults.root, "https://api.segmind.com"):
+        session = Client(KEY, url, notify=len)._session
+        submission = Submission(session, asking(), 64 * "a", f"{64 * 'a'}-1a2b3c4d", bool)
+        takes.append(submission._headers())
+    assert takes == [{"x-vidu-take": "1a2b3c4d"}, {}]
+    assert Submission(session, asking(), 64 * "a", 64 * "a", bool)._headers() == {}
 
 
 def test_siblings_know_one_balance(client):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -432,6 +433,15 @@ def aged(path, seconds=ABANDONED_S + 60):
     path.write_bytes(b"half a cl")
     os.utime(path, (time.time() - seconds,) * 2)
     return path
+
+
+def test_takes_that_land_at_the_same_moment_are_all_kept(client):
+    """Other takes run side by side: each clip that was paid for has its own place, however many come at once."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: client().generate(REQUEST, fresh=True), range(24)))
+    kept = client().takes(REQUEST)
+    assert len({video.path for video in made}) == 24
+    assert {video.receipt.sha256 for video in made} == {video.receipt.sha256 for video in kept}
 
 
 def test_takes_leave_no_locks(client, tmp_path):

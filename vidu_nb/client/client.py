@@ -21,13 +21,14 @@ from ..receipt import number
 from ..request import MODEL, Quality, VideoRequest
 from ..storage.archive import Archive, Made
 from ..storage.budget import Budget
+from ..storage.journal import Attempt
 from ..storage.maintenance import nearest
 from ..video import Video
 from .account import Credits, Pending
 from .collect import Collection
 from .engines import Engine, choose_engine, preview_engine
 from .recover import Recovery
-from .session import Mode, Session, Uploads
+from .session import Errand, Mode, Session, Uploads
 from .submit import Submission
 
 ENV_PRICE = "VIDU_NB_PRICE_USD"
@@ -466,6 +467,58 @@ class Client:
 def client_of(engine: Engine, *, archive: Archive) -> Client:
     """Make a client of an engine that was chosen already."""
     return Client._over(_session(engine, archive, None, TIMEOUT, None, "sync", "inline", None, None))  # noqa: SLF001
+
+
+# For a gateway, which makes the calls of many and waits for none of them in a thread.
+
+
+def impatient(client: Client) -> Client:
+    """Make a client of the same engine, archive and budgets that waits for nothing that a queue makes."""
+    return Client._over(replace(client._session, waits=0.0))  # noqa: SLF001
+
+
+def begin(client: Client, request: Request, errand: Errand, *, fresh: bool = False) -> Made | None:
+    """Ask as `Client.generate` does; None where the clip is waited for, and `advance` brings it at no further cost.
+
+    Parameters
+    ----------
+    client
+        Who asks.
+    request
+        What to make.
+    errand
+        What the call is made for: its mark finds the call in the archive's journal.
+    fresh
+        Pay for another take, though one may be cached.
+
+    Raises
+    ------
+    ViduError
+        As for `Client.generate`.
+    """
+    asking = Client._over(replace(client._session, waits=0.0, errand=errand))  # noqa: SLF001
+    try:
+        return asking.generate(request, fresh=fresh)
+    except OutcomeUnknown as error:
+        if not error.fetchable:
+            raise
+        return None
+
+
+def advance(client: Client, attempt: Attempt) -> Made | None:
+    """Take one step of a call that is not closed: return what it made, None while it is not made.
+
+    Raises
+    ------
+    ViduError
+        As for `Client.generate`.
+    """
+    try:
+        return impatient(client)._recovery.collect(attempt)  # noqa: SLF001
+    except OutcomeUnknown as error:
+        if not error.fetchable:
+            raise
+        return None
 
 
 def _session(

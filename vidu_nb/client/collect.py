@@ -30,7 +30,7 @@ from ..storage.journal import Attempt, State
 from .matching import known_id
 from .messages import as_json, error_text
 from .polling import JobStatus, await_job, job_status
-from .responses import Content, Kind, Ticket, kind_of, metrics_in, read
+from .responses import Content, Kind, Ticket, kind_of, metrics_in, read, replay_mark
 from .session import Session, uninterrupted
 
 _GONE = (400, 401, 403, 404, 410)  # what storages answer to a link that was dropped or whose signature has expired
@@ -239,7 +239,7 @@ class Collection:
         status, answer = await_job(
             ticket,
             partial(session.free_call, "GET"),
-            seconds=session.timeout,
+            seconds=session.timeout if session.waits is None else session.waits,
             kind=self._kind,
             check=self.check,
             progress=session.progress,
@@ -285,7 +285,8 @@ class Collection:
         with uninterrupted():
             self.session.archive.receive(self.attempt, answer.body)
             elapsed = round(self.attempt.age_s, 3)
-            self._note("received", headers={**headers, **metrics_in(answer.body)}, elapsed_s=elapsed)
+            facts = {**headers, **replay_mark(answer.headers), **metrics_in(answer.body)}
+            self._note("received", headers=facts, elapsed_s=elapsed)
         return read(answer.body, self._kind)
 
     def _fetch(self, link: str) -> Look:
@@ -332,7 +333,7 @@ class Collection:
         error = self.session.refusal(replace(answer, status=422), self.attempt)
         cost = number(metrics_in(answer.body).get("x-cost")) or 0.0
         error.billed = "yes" if cost else "no"
-        self._note("settled" if cost else "not charged", reason=error.message, billed=bool(cost))
+        self._note("settled" if cost else "not charged", reason=error.message, billed=bool(cost), cost_usd=cost)
         self.session.correct(self.attempt, cost)
         return error
 

@@ -10,7 +10,7 @@ from ..catalogue.request import PREVIEW
 from ..environment import setting
 from ..errors import InvalidRequest
 from ..folders import folder_name
-from ..net.credentials import Secret, find_key
+from ..net.credentials import Secret, find_key, hub_token
 from ..net.transport import is_loopback, origin
 from ..request import DRAFT_ENDING, MODEL
 
@@ -107,12 +107,16 @@ def named_engine(key: Secret | None = None, base_url: str | None = None, *, mode
     InvalidRequest
         As for `choose_engine`.
     """
-    key = key.checked() if key else find_key()
     url = base_url or setting(ENV_BASE_URL) or None
+    own = key.checked() if key else find_key()
+    key = own or hub_token(url)
     if url is None and key is None:
         return None
     base = _checked_base(url or BASE_URL, has_key=key is not None)
-    return Engine(_name_of(base), base, key, model, record_url=_record_url(base, has_key=key is not None))
+    record = _record_url(base, has_key=key is not None)
+    if key and not own and not hub_token(record):
+        record = ""  # a hub's token goes nowhere else
+    return Engine(_name_of(base), base, key, model, record_url=record)
 
 
 def preview_engine(*, model: str = MODEL, is_draft: bool = False) -> Engine:

@@ -35,8 +35,8 @@ class Estimate:
         self._receipts: list[Receipt] = []
 
     def learn(self, receipts: Iterable[Receipt]) -> None:
-        """Take receipts into account; replays cost nothing and tell nothing."""
-        self._receipts += [receipt for receipt in receipts if not receipt.replayed]
+        """Take receipts into account; replays, a class's gateway's as well, cost nothing and tell nothing."""
+        self._receipts += [receipt for receipt in receipts if not (receipt.replayed or receipt.shared)]
 
     def price_usd(self, engine: str) -> float:
         """US dollars a clip."""

@@ -158,6 +158,16 @@ class Recovery:
                     ended.append(now)
         return self._collect_each(ended, check)
 
+    def collect(self, attempt: Attempt) -> Made | None:
+        """Take the next step of a call that is not closed, or return what was made of it meanwhile.
+
+        Raises
+        ------
+        OutcomeUnknown
+            It brings nothing, or not yet: ``.fetchable`` tells the two apart.
+        """
+        return self._collect(attempt, None, "", self.session.cancellation_check())
+
     def look_for_lost(self, key: str, lock: str, check: Callable[[], None]) -> Attempt | None:
         """Look for the call that the caller has just made under its lock; None unless it was lost and is found."""
         made = [attempt for attempt in self.archive.journal.attempts_for(key) if _lock_of(attempt) == lock]
@@ -175,7 +185,8 @@ class Recovery:
             now = self.archive.journal.read_again(attempt)
             if not self._is_in_doubt(now):
                 return now
-            seconds = min(PATIENCE_S, self.session.timeout - now.age_s)
+            patience = PATIENCE_S if self.session.waits is None else self.session.waits
+            seconds = min(patience, self.session.timeout - now.age_s)
             return Reconciliation(self.session, check, seconds=seconds).look_for(now)
 
     def _collect_each(self, attempts: list[Attempt], check: Callable[[], None]) -> list[Made]:
@@ -208,7 +219,10 @@ class Recovery:
         OutcomeUnknown
             An earlier attempt may have been billed, and `again` doesn't say to go on.
         """
+        ours = ("", self.session.errand.mark) if self.session.errand else None
         for attempt in self.archive.journal.attempts_for(key):
+            if ours and attempt.mark not in ours:
+                continue
             if video := self._look_at(attempt, request, lock, check, again=again):
                 return video
         return None

@@ -7,7 +7,7 @@ import binascii
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -17,7 +17,7 @@ from ..catalogue.model_file import Returns
 from ..catalogue.models import DEFAULT, models
 from ..image_file import packed
 from ..net.transport import Answer, origin
-from ..receipt import number
+from ..receipt import REPLAYED, number
 from ..recipe import MODEL_FACT
 from ..storage.journal import Attempt
 from .messages import as_json, parts_of, reported
@@ -358,6 +358,15 @@ def metrics_in(body: bytes) -> dict[str, str]:
         "x-seed-value": payload.get("seed"),
     }
     return {name: str(value) for name, value in figures.items() if number(value) is not None}
+
+
+def replay_mark(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the header by which a class's gateway tells that somebody has paid for this before; empty without.
+
+    >>> replay_mark({"x-vidu-replayed": "true", "x-cost": "0"}), replay_mark({})
+    ({'x-vidu-replayed': 'true'}, {})
+    """
+    return {REPLAYED: "true"} if headers.get(REPLAYED) == "true" else {}
 
 
 def report_in(payload: Any) -> dict[str, Any]:

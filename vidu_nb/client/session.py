@@ -57,6 +57,27 @@ class Account:
     without_queue: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a call is made for, where it is one of many that others wait for.
+
+    Attributes
+    ----------
+    mark : str
+        Stands in the journal. Of the earlier attempts at the same request only those without a mark, and those with
+        this one, matter to the call: the others are somebody else's.
+    check : callable
+        Called while the call waits for its turn; what it raises ends the call, and nothing is sent.
+    confirm : callable
+        Gets the attempt's id once it is in the journal as sent and before the first byte leaves; what it raises ends
+        the call as well.
+    """
+
+    mark: str
+    check: Callable[[], object]
+    confirm: Callable[[str], object]
+
+
 @dataclass(eq=False, repr=False)
 class Session:
     """Calls one engine, and keeps the journal and the budgets of these calls.
@@ -82,6 +103,10 @@ class Session:
         ``"inline"`` sends pictures inside the request, ``"storage"`` puts them into the service's storage first.
     progress
         Gets the part of a queued clip that is made, 0 to 1, where the service reports it.
+    waits
+        Seconds to wait for a queued clip; None for `timeout`.
+    errand
+        What its calls are made for, where others wait for them.
     call
         Makes what carries a request for a clip to the engine and brings its answer: a `transport.Call`, or its like.
     account
@@ -97,6 +122,8 @@ class Session:
     mode: Mode = "auto"
     uploads: Uploads = "inline"
     progress: Callable[[float], object] = lambda _: None
+    waits: float | None = None
+    errand: Errand | None = None
     call: NewTransport = Call
     account: Account = field(default_factory=Account)
     _calls: set[Transport] = field(default_factory=set, init=False)
@@ -225,6 +252,8 @@ class Session:
         def check() -> None:
             if self._cancels != before:
                 raise Unreachable("cancelled before it was sent")
+            if self.errand:
+                self.errand.check()
 
         return check
 

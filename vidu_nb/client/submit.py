@@ -27,9 +27,11 @@ from ..errors import (
 )
 from ..net.retry import Decision, Pause, decide
 from ..net.transport import Answer, Interrupted
+from ..receipt import REPLAYED
 from ..recipe import describe, named_model
-from ..request import NAMES_HEADER
+from ..request import NAMES_HEADER, TAKE_HEADER
 from ..storage.journal import Attempt
+from .engines import HOSTED
 from .matching import fingerprint
 from .responses import counts_though_broken, holds_result
 from .session import Session, uninterrupted
@@ -43,6 +45,7 @@ _KEPT_HEADERS = (
     "x-generation-time",
     "x-seed-value",
     "x-vidu-engine",
+    REPLAYED,
     "x-vidu-engine-version",
 )
 
@@ -118,6 +121,8 @@ class Submission:
             attempt = session.record(attempt, "sent")
             session.reserve(attempt)
             self.check()  # the budget's lock may have been waited for
+            if session.errand:
+                session.errand.confirm(attempt.id)
 
         call = session.call(timeout=session.timeout, on_send=leaving)
         answer: Answer | None
@@ -162,6 +167,7 @@ class Submission:
             **named_model(self.request),
             returns=self.request.model.returns,
             pictures=[] if engine.is_free else [fingerprint(one.url) for one in self.request.media],
+            mark=self.session.errand.mark if self.session.errand else "",
         )
 
     def _body(self) -> bytes:
@@ -171,8 +177,11 @@ class Submission:
         return json.dumps(self.request.payload()).encode()
 
     def _headers(self) -> dict[str, str]:
-        if not self.session.engine.is_free:
-            return {}
+        engine = self.session.engine
+        if not engine.is_free:
+            # A gateway replays what anybody has paid for, unless it is told that this is a take of its own.
+            take = self.lock.removeprefix(self.key).removeprefix("-")
+            return {TAKE_HEADER: take} if take and engine.name != HOSTED else {}
         names = "/".join(name.replace("/", " ")[:80] for name in media_names(self.request))
         return {NAMES_HEADER: quote(names, safe="/")}
 

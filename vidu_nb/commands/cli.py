@@ -24,6 +24,7 @@ from ..console import printable, write
 from ..errors import InvalidRequest, ViduError
 from ..files import expanded
 from ..references.signatures import shareable
+from . import gateway
 
 if TYPE_CHECKING:
     from ..catalogue.model import Model
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "calls", _calls, "list, fetch or close paid calls whose clip has not arrived", _calls_options)
     _add(commands, "archive", _archive, "list, verify, export or delete clips in the archive", _archive_options)
     _add(commands, "serve", _serve, "serve free previews over the service's HTTP API on 127.0.0.1", _serve_options)
+    _add(commands, "gateway", gateway.run, "share one key with a class, a budget for each", gateway.add_options)
     _add(
         commands,
         "demo",
@@ -416,7 +418,8 @@ def _credits(arguments: argparse.Namespace) -> None:
     if arguments.json:
         write(json.dumps({"credits": float(left), "paid": left.paid, "free": left.free}))
     else:
-        write(f"${float(left):.2f} left (${left.paid:.2f} paid, ${left.free:.2f} free)")
+        parts = f" (${left.paid:.2f} paid, ${left.free:.2f} free)" if left.free else ""
+        write(f"${float(left):.2f} left{parts}")
 
 
 def _calls(arguments: argparse.Namespace) -> None:

@@ -25,12 +25,13 @@ _SHORT = 190  # characters of a prompt that are seen before it is unfolded
 _LINE = 60  # characters of a prompt in a line
 _SHORT_STATE = 40  # characters
 _TEXT_LINES = 60  # scenes in plain text
-_POSTER_BYTES = (500, 9_000)  # in base64: at least, and at most
+_POSTER_BYTES = (500, 7_000)  # in base64: at least, and at most
 _FACE_BYTES = (250, 900)
 _ALL_FACES_BYTES = 16_000
 _FACES, _NAMES = 4, 12  # members with a picture, and names, in a row
 _BOX, _FACE = (176, 120), 26  # px
 _STILL_BYTES = (21_000, 33_000)  # of the picture: at least, and at most
+_STILL_EACH = 4_000  # of it, at most for each scene
 
 _MUTED = "color:var(--jp-ui-font-color2,#616161)"
 _SMALL = f"{_MUTED};font-size:12px;line-height:1.5"
@@ -314,6 +315,7 @@ def bundle(film: Film) -> dict[str, str]:
     board = look(film)
     text = storyboard_text(board)
     left = _MAX_BYTES - _held(text) - _held(_blank(board))
-    still = storyboard_jpeg(board, most=_between(_STILL_BYTES, left * 3 // 8))  # half of what is left, in base64
+    half = _between(_STILL_BYTES, left * 3 // 8)  # of what is left, in base64
+    still = storyboard_jpeg(board, most=min(half, max(2, len(board.rows)) * _STILL_EACH))
     html = storyboard_html(board, most=_MAX_BYTES - _held(text) - len(still))
     return {"text/plain": text, "text/html": html, "image/jpeg": still}

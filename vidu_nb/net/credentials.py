@@ -12,6 +12,7 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
 
 from ..environment import setting
 from ..errors import InvalidRequest, ViduError
@@ -193,6 +194,49 @@ def find_key() -> Secret | None:
     """
     secret = _remembered.get("key") or _from_environment() or _from_colab() or _from_keyring()
     return secret.checked() if secret else None
+
+
+def hub_token(url: str | None) -> Secret | None:
+    """Return the token that a JupyterHub gave this server, for a service of that hub; None for any other address.
+
+    Parameters
+    ----------
+    url
+        Whom the token would be sent to.
+    """
+    text = setting("JUPYTERHUB_API_TOKEN")
+    return Secret(text).checked() if text and url and _is_below_hub(url) else None
+
+
+def _is_below_hub(url: str) -> bool:
+    """Return whether an address is a service of the JupyterHub that started this process."""
+    services = f"{setting('JUPYTERHUB_BASE_URL').rstrip('/')}/services/"
+    try:
+        parts = urlsplit(url)
+        if not _is_hubs(parts) or "@" in parts.netloc:
+            return False
+    except ValueError:  # a port that is none, for one
+        return False
+    # As it stands there: what a server would read out of "..", escapes, or a second slash is none of a service's path.
+    is_plain = re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", parts.path)
+    is_inside = parts.path.startswith(services) and len(parts.path) > len(services)
+    return bool(is_plain) and is_inside and not (parts.query or parts.fragment)
+
+
+def _is_hubs(parts: SplitResult) -> bool:
+    """Return whether the hub is reached at a scheme, host and port."""
+    public = [setting(name) for name in ("JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_HUB_URL")]
+    known, asked = [_origin(urlsplit(one)) for one in public if one], _origin(parts)
+    if known:
+        return asked in known
+    # Inside of its network the hub listens on one port, and its proxy, which leads to services, on another.
+    inside = urlsplit(setting("JUPYTERHUB_API_URL"))
+    return bool(inside.hostname) and asked[:2] == (inside.scheme, inside.hostname)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port."""
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _from_environment() -> Secret | None:

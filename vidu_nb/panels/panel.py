@@ -117,6 +117,7 @@ class Panel(CallingPanel):
         self.add_class("vidu-panel")
         self._form.on_change = self._changed
         self._changed()
+        self._service.ask_balance(self._offer)
 
     # From code.
 
@@ -259,9 +260,13 @@ class Panel(CallingPanel):
         """Follow the form, which says something else, or of which something else is known."""
         if self._form.request != self.request:
             self._actions.withdraw_pay_again()  # it was for the request before
-        self._actions.offer(self._service.offer(self._form.model, self._form.request, self._form.problems))
+        self._offer()
         self.request, self.problems = self._form.request, self._form.problems
         (self._live.rest if self._is_busy else self._live.follow)()
+
+    def _offer(self) -> None:
+        """Show what a click on the buttons would do."""
+        self._actions.offer(self._service.offer(self._form.model, self._form.request, self._form.problems))
 
     @traitlets.validate("model")
     def _model_is_known(self, proposal: Mapping[str, Any]) -> Model:

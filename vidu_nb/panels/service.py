@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT
 from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client, client_of
-from ..client.engines import BASE_URL, Engine, named_engine
+from ..client.engines import BASE_URL, HOSTED, Engine, named_engine
 from ..client.estimates import Estimate, recent_receipts
 from ..errors import ArchiveError, InvalidRequest
 from ..storage.archive import Archive
 from .actions import Offer, missing
+from .background import in_background
 from .made import Made
 
 _NO_KEY = (
@@ -99,6 +100,27 @@ class Service:
             self._estimate(model).learn([made.receipt])
             if made.receipt.engine == self.engine and made.receipt.credits_remaining is not None:
                 self._credits = made.receipt.credits_remaining
+
+    def ask_balance(self, then: Callable[[], object]) -> None:
+        """Ask in the background what is left, where that is a person's budget: not of the hosted service.
+
+        Parameters
+        ----------
+        then
+            Called once it is known; never where it can't be had.
+        """
+        payee = self._payee
+        if not self.can_pay or payee.is_free or payee.engine == HOSTED:
+            return
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):  # a courtesy: whatever it meets, the panel goes on
+                left = float(payee.credits())
+                if payee is self._payee and self._credits is None:  # no call has told by now
+                    self._credits = left
+                    then()
+
+        in_background(ask)
 
     def price_usd(self, model: Model, request: Request | None) -> float:
         """Return the US dollars that a click on the paying button is expected to cost.

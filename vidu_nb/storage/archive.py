@@ -381,7 +381,7 @@ class Archive:
         }
         name = entry_name(name_parts(asked, model=attempt.facts.get(MODEL_FACT)), facts["key"])
         stem = self.folder / folder_name(attempt.facts["engine"]) / name
-        lock = self.lock_path(f"store-{receipt.sha256[:2]}")  # equal bytes, equal names
+        lock = self.lock_path(f"store-{facts['key'][:2]}")  # takes of one request look for a free name one by one
         try:
             with hold(lock, timeout=_STORE_TIMEOUT):
                 if stem.parent.name == PREVIEW:
@@ -490,6 +490,17 @@ class Archive:
                 yield self._read(path)
             except ArchiveError as error:
                 yield error
+
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry of a name such as `Entry.name`, None where there is none.
+
+        Raises
+        ------
+        ArchiveError
+            It is damaged, or of a newer format.
+        """
+        path = self.folder / name
+        return self._read(path) if is_entry(name) and os.path.lexists(path) else None
 
     def open(self, entry: Entry, *, request: Request | None = None) -> Made:
         """Return what is kept as a `Video`, a `Picture` or `Pictures`, after its bytes were checked against their hash.

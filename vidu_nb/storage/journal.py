@@ -72,6 +72,11 @@ class Attempt:
         begun = datetime.fromisoformat(self.facts["events"][0]["at"])
         return max(0.0, (datetime.now(UTC) - begun).total_seconds())
 
+    @property
+    def mark(self) -> str:
+        """What it was made for, in the caller's own terms; empty where nobody said so."""
+        return str(self.facts.get("mark") or "")
+
     def latest(self, name: str) -> Any:
         """Return the latest event's value of a name, None where no event has one."""
         return next((event[name] for event in reversed(self.facts["events"]) if name in event), None)
@@ -113,6 +118,7 @@ class Journal:
         returns: str = "",
         pictures: list[dict[str, Any]] | None = None,
         credits_before: float | None = None,
+        mark: str = "",
     ) -> Attempt:
         """Begin an attempt in state ``prepared``; nothing is at stake yet, and its file comes with its next state."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
@@ -126,6 +132,7 @@ class Journal:
             "price_usd": price_usd,
             "credits_before": credits_before,
             **({"request_model": request_model, "returns": returns} if request_model else {}),
+            **({"mark": mark} if mark else {}),
             "request": request,
             "pictures": pictures or [],
             "events": [{"state": "prepared", "at": _now()}],

@@ -134,6 +134,54 @@ class CallRecord:
         InvalidRequest
             A filter makes no sense, or is outside of its limits.
         """
+        asked = HistoryQuery.from_text(query)
+        with self._lock:
+            calls = list(self._calls.values())
+        rows = [row for row in self.shown([call.row(self._message_of) for call in calls]) if asked.matches(row)]
+        rows.sort(key=lambda row: row[asked.sort_by], reverse=asked.is_descending)
+        return asked.page_of(rows[asked.start : asked.start + asked.count], total=len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which rows of a record are asked for: the service's parameters, checked.
+
+    Attributes
+    ----------
+    first, last : datetime.date
+        Both counted.
+    model : str
+        Only rows whose model's name contains this.
+    status : str
+        Only rows with this ``model_status``; empty for all.
+    number, count : int
+        Which page, from 1, of how many rows.
+    sort_by : str
+        A column.
+    is_descending : bool
+    """
+
+    first: date
+    last: date
+    model: str
+    status: str
+    number: int
+    count: int
+    sort_by: str
+    is_descending: bool
+
+    @classmethod
+    def from_text(cls, query: Mapping[str, str]) -> HistoryQuery:
+        """Read the parameters of a URL.
+
+        Raises
+        ------
+        InvalidRequest
+            A filter makes no sense, or is outside of its limits.
+
+        >>> HistoryQuery.from_text({"page": "3", "per_page": "50"}).start
+        100
+        """
         asked = {**_DEFAULTS, **query}
         last = _day("to_date", asked["to_date"]) or datetime.now(UTC).date()
         first = _day("from_date", asked["from_date"]) or last - timedelta(days=_DEFAULT_DAYS - 1)
@@ -142,18 +190,25 @@ class CallRecord:
         _check("from_date", 0 <= (last - first).days < MAX_DAYS, f"the window must be 1 to {MAX_DAYS} days long")
         _check("sort_by", asked["sort_by"] in _SORTED_BY, f"must be one of {', '.join(_SORTED_BY)}")
         _check("sort_order", asked["sort_order"] in ("asc", "desc"), "must be asc or desc")
-        with self._lock:
-            calls = list(self._calls.values())
-        rows = [
-            row
-            for row in self.shown([call.row(self._message_of) for call in calls])
-            if first <= datetime.fromisoformat(row["model_created"]).date() <= last
-            and asked["model_name"] in row["model_name"]
-            and asked["status"] in ("", row["model_status"])
-        ]
-        rows.sort(key=lambda row: row[asked["sort_by"]], reverse=asked["sort_order"] == "desc")
-        start = (number - 1) * count
-        return {"page": number, "per_page": count, "total": len(rows), "data": rows[start : start + count]}
+        is_descending = asked["sort_order"] == "desc"
+        return cls(first, last, asked["model_name"], asked["status"], number, count, asked["sort_by"], is_descending)
+
+    @property
+    def start(self) -> int:
+        """How many rows come before the page."""
+        return (self.number - 1) * self.count
+
+    def matches(self, row: Row) -> bool:
+        """Return whether a row is asked for."""
+        return (
+            self.first <= datetime.fromisoformat(row["model_created"]).date() <= self.last
+            and self.model in row["model_name"]
+            and self.status in ("", row["model_status"])
+        )
+
+    def page_of(self, rows: list[Row], *, total: int) -> Row:
+        """Return the answer: the page's rows, and how many there are in all."""
+        return {"page": self.number, "per_page": self.count, "total": total, "data": rows}
 
 
 def inputs_of(payload: dict[str, Any], media: Collection[str]) -> dict[str, Any]:

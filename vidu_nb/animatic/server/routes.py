@@ -24,15 +24,13 @@ from ...catalogue.models import models
 from ...catalogue.request import Request as Wanted
 from ...errors import InvalidRequest
 from ...net.connection import is_this_machine
-from ...references.attachment import Attachment
-from ...references.images import media_type
-from ...references.reference import MAX_REFERENCES, Reference
 from ...request import DRAFT, DRAFT_ENDING, MAX_SEED, MODEL, NAMES_HEADER
 from ..cancellation import Question
 from ..engine import make_outputs
 from ..fetching import AddressRule
 from ..output import MP4_TYPE, Output, in_base64
 from ..parameters import seed_of
+from .bodies import put_files, type_of, uploads_in
 from .guard import HANDLERS, check_key, parse_json, read_body, status_and_message, wants_json
 from .limits import FileStore, Limits, MemoryLimit, PlayMoney, Reservation
 from .queue import Progress, RenderJob, RenderQueue
@@ -68,11 +66,6 @@ T = TypeVar("T")
 
 #: What the URL's pattern stands for in the document; further models have paths of their own there.
 DEFAULTS = (MODEL, DRAFT)
-_TYPES = {
-    "mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm", "mkv": "video/x-matroska",
-    "mp3": "audio/mpeg", "m4a": "audio/mp4", "wav": "audio/wav", "ogg": "audio/ogg", "flac": "audio/flac",
-    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp",
-}  # fmt: skip
 
 
 def served() -> dict[str, tuple[Model, bool]]:
@@ -225,18 +218,7 @@ def _parse(
 ) -> tuple[dict[str, Any], Wanted]:
     """Return a body as the record keeps it, and its request, with files in the place of this server's own URLs."""
     payload = parse_json(body)
-    inputs = {**payload} if isinstance(payload, dict) else {}
-    for parameter in model.media:
-        value = inputs.get(parameter.name)
-        many = value if isinstance(value, list) else [value]
-        found = list(many)
-        for place, url in enumerate(many[:MAX_REFERENCES]):
-            where = f"{parameter.name}[{place}]" if isinstance(value, list) else parameter.name
-            found[place] = _resolved(request, url, where, state)
-            if found[place] is not url:
-                reservation.grow(len(found[place]))
-        if value is not None:
-            payload[parameter.name] = found if isinstance(value, list) else found[0]
+    put_files(payload, model, lambda url, where: _resolved(request, url, where, state), reservation)
     # Our own client sends the pictures' names beside the API's body: prompts refer to pictures by them.
     names = [unquote(name) for name in request.headers.get(NAMES_HEADER, "").split("/")]
     wanted = model.request_class.from_payload(payload, names=names)
@@ -259,7 +241,7 @@ def _resolved(request: Request, url: object, where: str, state: ServerState) -> 
         if data is None:
             what = "upload" if folder == "assets" else "file"
             raise InvalidRequest(f"{where}: there is no such {what} any more: {cure}", field=where)
-        return f"data:{_type_of(name)};base64,{base64.b64encode(data).decode()}"
+        return f"data:{type_of(name)};base64,{base64.b64encode(data).decode()}"
     return url
 
 
@@ -277,10 +259,6 @@ def _name_in(request: Request, url: object, folder: str) -> str:
     except ValueError:
         return ""
     return parts.path.removeprefix(folder) if ours and parts.path.startswith(folder) else ""
-
-
-def _type_of(name: str) -> str:
-    return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
 async def _until_done(job: RenderJob[T], request: Request, queue: RenderQueue) -> T:
@@ -390,44 +368,19 @@ async def upload(request: Request, state: State) -> Uploaded:
 
 def _store(body: bytearray, store: FileStore) -> list[str]:
     """Store the files in a body, all of them or none, and return their names."""
-    payload = parse_json(body)
-    uris = payload.get("data_urls") if isinstance(payload, dict) and len(payload) == 1 else None
-    if not isinstance(uris, list) or not 1 <= len(uris) <= MAX_REFERENCES:
-        message = f'the body must read {{"data_urls": [...]}}, with one to {MAX_REFERENCES} data: URIs'
-        raise InvalidRequest(message, field="data_urls")
-    files = []
-    for number, uri in enumerate(uris):
-        problem = "must be a data: URI"
-        if isinstance(uri, str) and uri.startswith("data:"):
-            try:
-                files.append(_file_in(uri))
-                continue
-            except InvalidRequest as error:
-                problem = error.message
-        raise InvalidRequest(f"data_urls[{number}]: {problem}", field=f"data_urls[{number}]")
-    return [store.add(data, suffix) for data, suffix in files]
-
-
-def _file_in(uri: str) -> tuple[bytes, str]:
-    """Return the bytes in a data: URI and the ending of their name; a picture's header is checked."""
-    kind = uri[5:80].partition(";")[0].lower()
-    if kind.startswith(("video/", "audio/")):
-        suffix = next((suffix for suffix, known in _TYPES.items() if known == kind), "bin")
-        return Attachment.from_wire(uri).bytes, suffix
-    data = Reference.from_wire(uri).bytes
-    return data, media_type(data)
+    return [store.add(data, suffix) for data, suffix in uploads_in(body)]
 
 
 @public.get("/v1/files/{name}", response_class=Response, responses=FILE | PART | errors(404, 416))
 async def file(request: Request, name: FileName, state: State) -> Response:
     """Return the bytes of a clip or a picture, or a range of them."""
-    return range_response(request, _found(state.files.get(name)), _type_of(name))
+    return range_response(request, _found(state.files.get(name)), type_of(name))
 
 
 @public.get("/v1/assets/{name}", response_class=Response, responses=ASSET | PART | errors(404, 416))
 async def asset(request: Request, name: FileName, state: State) -> Response:
     """Return an uploaded file's bytes, or a range of them."""
-    return range_response(request, _found(state.uploads.get(name)), _type_of(name))
+    return range_response(request, _found(state.uploads.get(name)), type_of(name))
 
 
 @public.get("/health")

@@ -421,7 +421,7 @@ def aged(path, seconds=ABANDONED_S + 60):
     return path
 
 
-def test_takes_that_land_at_the_same_moment_are_all_kept(client, tmp_path):
+def test_takes_that_land_at_the_same_moment_are_all_kept(client):
     """Other takes run side by side: each clip that was paid for has its own place, however many come at once."""
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda _: client().generate(REQUEST, fresh=True), range(24)))

@@ -253,7 +253,7 @@ def _ask(state: GatewayState, person: Person, wanted: Wanted, inputs: dict[str, 
     price = client.price_of(wanted)
     if take:
         key = f"{key}-{hashlib.sha256(f'{person.id}/{take}'.encode()).hexdigest()[:24]}"
-    elif state.ledger.current(key) is None:
+    else:
         with contextlib.suppress(ArchiveError):  # whoever makes it hears of that
             price = 0.0 if archive.find(key, engine=client.engine) else price  # paid for before there was a class
     return state.ledger.ask(person, key, model=wanted.model.slug, price_usd=price, inputs=inputs, at_once=state.at_once)

@@ -48,6 +48,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    make_url,
     or_,
     select,
     text,
@@ -221,15 +222,16 @@ class Ledger:
             )
 
     def _open(self, url: str | URL) -> None:
+        is_file = make_url(url).get_backend_name() == "sqlite"  # which no server and no network takes away
         self._engine = create_engine(
             url,
-            pool_pre_ping=True,
+            pool_pre_ping=not is_file,
             pool_size=_CONNECTIONS,
             max_overflow=_CONNECTIONS,
             pool_timeout=30,
             hide_parameters=True,  # they hold prompts
         )
-        self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._is_sqlite = is_file
         self._file = Path(self._engine.url.database or "") if self._is_sqlite else None
         if self._is_sqlite:
             _make_private(self._file)
@@ -394,13 +396,13 @@ class Ledger:
         return self._person_where(people.c.name == name)
 
     def _person_where(self, wanted: ColumnElement[bool]) -> Person | None:
+        paused = select(settings.c.value).where(settings.c.name == "paused").scalar_subquery()
         with self._look() as db:
-            row = db.execute(select(people).where(wanted)).mappings().first()
-            if row is None or row["state"] == "revoked":
-                return None
-            person = self._person(row)
-            is_paused = self._setting(db, "paused") == "yes" and not person.is_teacher
-        return replace(person, is_paused=person.is_paused or is_paused)
+            row = db.execute(select(people, paused.label("paused")).where(wanted)).mappings().first()
+        if row is None or row["state"] == "revoked":
+            return None
+        person = self._person(row)
+        return replace(person, is_paused=person.is_paused or (row["paused"] == "yes" and not person.is_teacher))
 
     def is_revoked(self, name: str) -> bool:
         """Return whether somebody may not come back."""
@@ -442,8 +444,9 @@ class Ledger:
             return self._left(db, person)
 
     def _left(self, db: Connection, person: Person) -> float:
-        own = db.execute(select(func.sum(works.c.usd)).where(works.c.person == person.id)).scalar() or 0.0
-        return round(max(0.0, min(person.usd - own, self.total_usd - self._spent(db))), 9)
+        own = select(func.sum(works.c.usd)).where(works.c.person == person.id).scalar_subquery()
+        spent, all_spent = db.execute(select(own, select(func.sum(works.c.usd)).scalar_subquery())).one()
+        return round(max(0.0, min(person.usd - (spent or 0.0), self.total_usd - (all_spent or 0.0))), 9)
 
     def _spent(self, db: Connection) -> float:
         return float(db.execute(select(func.sum(works.c.usd))).scalar() or 0.0)
@@ -563,11 +566,6 @@ class Ledger:
                     status=ending.status, ended=_now(), lease=None,
                 )
             )  # fmt: skip
-
-    def current(self, key: str) -> dict[str, Any] | None:
-        """Return the row of the work that answers whoever asks for a key, None where there is none."""
-        with self._look() as db:
-            return self._current(db, key)
 
     def work(self, name: str) -> dict[str, Any] | None:
         """Return a work's row."""

@@ -9,6 +9,7 @@ import pytest
 from classrooms import classroom
 
 import vidu_nb as vidu
+from vidu_nb.gateway.ledger import Ending
 
 PROMPT = 'A wall. <script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
 
@@ -40,6 +41,23 @@ def test_the_class_is_told_in_figures_and_clips(school, wanted):
     assert (poster.headers["content-type"], poster.content[:2]) == ("image/jpeg", b"\xff\xd8")
     part = school.ask("GET", f"/{clip['url']}", "teacher", headers={"range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
+
+
+def test_calls_that_need_the_teacher_are_named(school):
+    """class.json tells of calls of unknown outcome and of those that the class's account failed, newest first."""
+    anna, facts = school.ledger.person_named("anna"), {"price_usd": 0.5, "inputs": {}, "at_once": 2}
+    model = "vidu-q1-reference-to-video"
+    lost = school.ledger.ask(anna, "a" * 64, model=model, **facts)
+    school.ledger.finish(lost.work["id"], Ending("unknown", 0.5, error="it is being looked for", detail="two\nlines"))
+    good = school.ledger.ask(anna, "b" * 64, model=model, **facts)
+    school.ledger.finish(good.work["id"], Ending("done", 0.5, entry="x/y.json"))
+    (trouble,) = school.facts()["troubles"]
+    assert (trouble["name"], trouble["state"], trouble["usd"], trouble["detail"]) == (
+        "anna",
+        "unknown",
+        0.5,
+        "two lines",
+    )
 
 
 def test_people_are_added_topped_up_paused_and_revoked(school, wanted):

@@ -162,7 +162,8 @@ def _frame(client: Client, stem: str, make: Callable[[], Image]) -> Reference:
     frame = Reference(make(), name=LAST_FRAME)
     if known and not client.is_free and frame.sha256 not in {one["pixels"] for one in known}:
         raise ArchiveError(
-            f"{folder / known[0][0]} is damaged, and the clip's last frame comes out otherwise here than it did then",
+            f"the clip's last frame comes out otherwise here than it did then, and what it was is damaged: "
+            f"{folder / known[0][0]}",
             remedy="What continues from it was paid for with that picture: bring the file back, or move it elsewhere.",
         )
     data = frame.bytes

@@ -33,6 +33,7 @@ _CLIPS_EACH = 3
 _MOST_CLIPS = 1000
 _MAX_PROMPT = 400  # characters that a page shows
 _TYPES = {".mp4": "video/mp4", ".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp"}
+_TROUBLES = 10  # of the newest, that are told
 _MANY_WRONG = 20  # tokens: fewer are slips of the hand
 _COLUMNS = ["name", "state", "usd", "spent_usd", "left_usd", "calls", "running"]
 
@@ -122,8 +123,17 @@ def facts_of(ledger: Ledger, front: Front) -> dict[str, Any]:
     return {
         "total_usd": ledger.total_usd, "spent_usd": spent, "left_usd": round(max(0.0, ledger.total_usd - spent), 9),
         "paused": paused, "people": people, "summary": f"{dollars(spent)} of {dollars(ledger.total_usd)}",
-        "wrong_tokens": wrong, "notice": _notice(wrong, is_paused=paused),
+        "wrong_tokens": wrong, "notice": _notice(wrong, is_paused=paused), "troubles": _troubles(ledger),
     }  # fmt: skip
+
+
+def _troubles(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the newest calls that the teacher has to know of: of unknown outcome, or failed by the class's account."""
+    names = ("name", "model", "state", "usd", "created")
+    return [
+        {**{name: row[name] for name in names}, "detail": one_line(str(row["detail"] or row["error"] or ""))}
+        for row in ledger.troubles(_TROUBLES)
+    ]
 
 
 def _notice(wrong: dict[str, Any], *, is_paused: bool) -> str:

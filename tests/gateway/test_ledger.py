@@ -85,6 +85,23 @@ def test_what_is_unknown_is_looked_for_and_not_made_again(ledger):
     assert ledger.left(ledger.person_named("anna")) == 4.5
 
 
+def test_a_teacher_is_told_of_what_is_unknown_and_of_what_has_a_detail_newest_first(ledger):
+    """What ended well, or failed by its own fault, is nobody's trouble."""
+    endings = (
+        Ending("unknown", 0.5),
+        Ending("done", 0.5, entry="a/b.json"),
+        Ending("failed", 0.0, error="a wrong size"),
+        Ending("failed", 0.0, error="it was refused", detail="the key is wrong"),
+    )
+    for number, ending in enumerate(endings):
+        ledger.finish(ask(ledger, "anna", f"{number}").work["id"], ending)
+    assert [(row["name"], row["state"], row["detail"]) for row in ledger.troubles(9)] == [
+        ("anna", "failed", "the key is wrong"),
+        ("anna", "unknown", None),
+    ]
+    assert len(ledger.troubles(1)) == 1
+
+
 def test_what_is_closed_for_certain_stays_so(ledger):
     """A late word about a work that is done changes neither its state nor its cost."""
     asked = ask(ledger, "anna", "k")

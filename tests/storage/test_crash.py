@@ -71,13 +71,13 @@ class Disk:
 
     def install(self, monkeypatch):
         """Put it between Python and the system."""
-        write, fsync, rename = Path.write_bytes, os.fsync, os.replace
+        opens, fsync, rename = Path.open, os.fsync, os.replace
 
-        def write_bytes(path, data):
-            if self.fails("write"):
-                write(path, bytes(data)[: len(data) // 2])
+        def open_to_write(path, mode="r", **how):
+            if mode == "xb" and self.fails("write"):
+                path.write_bytes(b"the half of it")
                 raise FULL
-            return write(path, data)
+            return opens(path, mode, **how)
 
         def on(sort, call):
             def wrapped(*args):
@@ -87,7 +87,7 @@ class Disk:
 
             return wrapped
 
-        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+        monkeypatch.setattr(Path, "open", open_to_write)
         monkeypatch.setattr(os, "fsync", on("fsync", fsync))
         monkeypatch.setattr(os, "replace", on("rename", rename))
 

@@ -10,7 +10,6 @@ have been billed, or nothing. An interrupt leaves what had arrived on disk.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -25,6 +24,7 @@ from ..errors import (
     RateLimited,
     Unreachable,
 )
+from ..net.json_body import json_body
 from ..net.retry import Decision, Pause, decide
 from ..net.transport import Answer, Interrupted
 from ..receipt import REPLAYED
@@ -173,8 +173,8 @@ class Submission:
     def _body(self) -> bytes:
         if self.session.uploads == "storage" and not self.session.engine.is_free:  # previews stay on this machine
             links = stored_links(self.session, self.request)
-            return json.dumps(self.request.payload(url_of=lambda one: links.get(one.sha256, one.url))).encode()
-        return json.dumps(self.request.payload()).encode()
+            return json_body(self.request.payload(url_of=lambda one: links.get(one.sha256, one.url)))
+        return json_body(self.request.payload())
 
     def _headers(self) -> dict[str, str]:
         engine = self.session.engine

@@ -11,6 +11,7 @@ from ..catalogue.request import Request
 from ..errors import ViduError
 from ..files import write_bytes
 from ..folders import checked_hash, folder_name
+from ..net.json_body import json_body
 from .messages import as_json
 from .responses import is_link
 from .session import Session
@@ -46,7 +47,7 @@ def stored_links(session: Session, request: Request) -> dict[str, str]:
 
 
 def _upload(session: Session, data_uris: list[str]) -> list[str]:
-    body = json.dumps({"data_urls": data_uris}).encode()
+    body = json_body({"data_urls": data_uris})
     answer = session.free_call("POST", session.engine.upload_url, body, timeout=session.timeout)
     if answer.status // 100 != 2:
         refused = session.refusal(answer)

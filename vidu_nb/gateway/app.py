@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -146,11 +147,11 @@ async def generate(request: Request, model: str, state: State, person: Caller, f
     row = asked.work if asked.decision == "replay" else await state.desk.until_ended(asked.work["id"])
     if row.get("state") != "done":
         raise HTTPException(int(row.get("status") or 500), str(row.get("error") or "it brought nothing: ask again"))
-    made = await _made(state, row["entry"])
+    made, left = await asyncio.gather(_made(state, row["entry"]), state.desk.insist(state.ledger.left, person))
     headers = {
         "x-request-id": asked.call,
         "x-cost": f"{row['usd'] if asked.pays else 0.0:g}",
-        "x-remaining-credits": f"{await state.desk.insist(state.ledger.left, person):g}",
+        "x-remaining-credits": f"{left:g}",
         **({} if asked.pays else {"x-vidu-replayed": "true"}),
         **({} if made.seed is None else {"x-seed-value": str(made.seed)}),
     }

@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..animatic.server.limits import Reservation
 from ..catalogue.request import Request
@@ -41,6 +41,13 @@ _CLOSING_S = 10.0  # for what is being sent, when the gateway ends
 _log = logging.getLogger(__name__)
 
 
+class _Begun(NamedTuple):
+    """How a work began: its ending, where it has one already, and its row, where that stands in the ledger."""
+
+    ending: Ending | None
+    row: dict[str, Any] | None
+
+
 class Desk:
     """Makes works, and tells those who wait when they end.
 
@@ -65,8 +72,8 @@ class Desk:
         self._reads = ThreadPoolExecutor(LEDGER_THREADS, thread_name_prefix="gateway ledger")
         self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="gateway call")
         self._steps = ThreadPoolExecutor(STEPS, thread_name_prefix="gateway step")
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._sending: set[Future[Ending | None]] = set()
+        self._tasks: dict[str, asyncio.Task[dict[str, Any] | None]] = {}
+        self._sending: set[Future[_Begun]] = set()
         self._lost = asyncio.Event()
         self._lost.set()  # by an earlier run, perhaps
         self._is_closing = False
@@ -110,7 +117,8 @@ class Desk:
             task = self._tasks.get(name)
             if task:
                 await asyncio.wait([task])
-            row = await self.insist(self.ledger.work, name)
+            is_known = task and not task.cancelled() and not task.exception()
+            row = task.result() if task and is_known else await self.insist(self.ledger.work, name)
             if row is None or row["state"] != "running":
                 return row or {}
             if task is None:
@@ -131,7 +139,7 @@ class Desk:
         if sending:
             await asyncio.wait(sending, timeout=_CLOSING_S)
 
-    def _spawn(self, work: dict[str, Any], course: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: dict[str, Any], course: Coroutine[Any, Any, dict[str, Any] | None]) -> None:
         task = asyncio.create_task(course)
         self._tasks[work["id"]] = task
         task.add_done_callback(lambda _: self._tasks.pop(work["id"], None))
@@ -179,16 +187,26 @@ class Desk:
 
     # One work.
 
-    async def _make(self, work: dict[str, Any], request: Request, reservation: Reservation, *, fresh: bool) -> None:
-        sent = self._calls.submit(self._begin, work, request, fresh=fresh)
+    async def _make(
+        self, work: dict[str, Any], request: Request, reservation: Reservation, *, fresh: bool
+    ) -> dict[str, Any] | None:
+        sent = self._calls.submit(self._begin_and_close, work, request, fresh=fresh)
         del request  # megabytes, which have left when the call is back
         self._sending.add(sent)
         sent.add_done_callback(self._sending.discard)
         try:
-            ending = await asyncio.wrap_future(sent)
+            begun = await asyncio.wrap_future(sent)
         finally:
             reservation.release()
-        await self._follow(work, ending)
+        return begun.row or await self._follow(work, begun.ending)
+
+    def _begin_and_close(self, work: dict[str, Any], request: Request, *, fresh: bool) -> _Begun:
+        """Send a work's request, and close it at once where it has ended: one change of threads less."""
+        ending = self._begin(work, request, fresh=fresh)
+        if ending is not None and ending.state != "unknown":
+            with contextlib.suppress(LedgerAway):
+                return _Begun(ending, self._finish(work, ending))
+        return _Begun(ending, None)
 
     def _begin(self, work: dict[str, Any], request: Request, *, fresh: bool) -> Ending | None:
         """Send a work's request; its ending where there was nothing to send, or nothing came of it for certain."""
@@ -208,8 +226,8 @@ class Desk:
         except (ArchiveError, LedgerAway):
             return None  # it may have been paid for: it is followed
 
-    async def _follow(self, work: dict[str, Any], ending: Ending | None = None) -> None:
-        """Take step after step until a work is closed, or nothing more can be done for now."""
+    async def _follow(self, work: dict[str, Any], ending: Ending | None = None) -> dict[str, Any] | None:
+        """Take step after step until a work is closed, or nothing more can be done for now; returns its row."""
         pause, patience, end = FIRST_LOOK_S, time.monotonic() + self.patience_s, time.monotonic() + _LONGEST_RUN_S
         look: Callable[[dict[str, Any]], Ending | None] = self._ending  # nothing is asked of the service at first
         while ending is None or ending.state == "unknown":
@@ -233,12 +251,13 @@ class Desk:
                 self._lost.set()
             await asyncio.sleep(max(pause, len(self._tasks) / LOOKS_PER_S))
             pause, look = min(LONGEST_LOOK_S, pause * SLOWER), self._look
-        await self._close(work, ending)
+        return await self.insist(self._finish, work, ending)
 
-    async def _close(self, work: dict[str, Any], ending: Ending) -> None:
+    def _finish(self, work: dict[str, Any], ending: Ending) -> dict[str, Any] | None:
+        row = self.ledger.finish(work["id"], ending)
         if ending.detail and ending.detail != work.get("detail"):
             self.report(ending.detail)
-        await self.insist(self.ledger.finish, work["id"], ending)
+        return row
 
     def _look(self, work: dict[str, Any]) -> Ending | None:
         """Take the next step of a work, and return its ending; None while it is being made."""

@@ -30,6 +30,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import (
     JSON,
     URL,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -37,6 +38,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Text,
@@ -389,16 +391,15 @@ class Ledger:
 
     def person_of(self, token_hash: str) -> Person | None:
         """Return who has a token, None where nobody has; a revoked one is nobody's."""
-        return self._person_where(people.c.token_hash == token_hash)
+        return self._found(_PERSON_OF, token_hash)
 
     def person_named(self, name: str) -> Person | None:
         """Return who has a name."""
-        return self._person_where(people.c.name == name)
+        return self._found(_PERSON_NAMED, name)
 
-    def _person_where(self, wanted: ColumnElement[bool]) -> Person | None:
-        paused = select(settings.c.value).where(settings.c.name == "paused").scalar_subquery()
+    def _found(self, query: Select[Any], wanted: str) -> Person | None:
         with self._look() as db:
-            row = db.execute(select(people, paused.label("paused")).where(wanted)).mappings().first()
+            row = db.execute(query, {"wanted": wanted}).mappings().first()
         if row is None or row["state"] == "revoked":
             return None
         person = self._person(row)
@@ -444,8 +445,7 @@ class Ledger:
             return self._left(db, person)
 
     def _left(self, db: Connection, person: Person) -> float:
-        own = select(func.sum(works.c.usd)).where(works.c.person == person.id).scalar_subquery()
-        spent, all_spent = db.execute(select(own, select(func.sum(works.c.usd)).scalar_subquery())).one()
+        spent, all_spent = db.execute(_SPENT, {"wanted": person.id}).one()
         return round(max(0.0, min(person.usd - (spent or 0.0), self.total_usd - (all_spent or 0.0))), 9)
 
     def _spent(self, db: Connection) -> float:
@@ -490,12 +490,11 @@ class Ledger:
         with self._begin_quickly() as db:
             self._lock(db, person)
             decision, work = self._claim(db, person, key, model=model, price_usd=price_usd, at_once=at_once)
-            db.execute(
-                insert(calls).values(
-                    id=name, person=person.id, work=work["id"], model=model, inputs=dict(inputs), created=_now(),
-                    pays=int(decision == "mine"),
-                )
-            )  # fmt: skip
+            row = {
+                "id": name, "person": person.id, "work": work["id"], "model": model, "inputs": dict(inputs),
+                "created": _now(), "pays": int(decision == "mine"),
+            }  # fmt: skip
+            db.execute(_NOTE_CALL, row)
         return Asked(name, decision, work)
 
     def _claim(
@@ -513,11 +512,11 @@ class Ledger:
             "id": secrets.token_hex(16), "key": key, "person": person.id, "model": model, "usd": price_usd,
             "attempt": None, "created": _now(), **ours,
         }  # fmt: skip
-        db.execute(insert(works).values(**work))
+        db.execute(_NOTE_WORK, work)
         return "mine", work
 
     def _current(self, db: Connection, key: str) -> dict[str, Any] | None:
-        row = db.execute(select(works).where(works.c.key == key, works.c.state != "failed")).mappings().first()
+        row = db.execute(_CURRENT, {"wanted": key}).mappings().first()
         return dict(row) if row else None
 
     def _lock(self, db: Connection, person: Person) -> None:
@@ -532,9 +531,7 @@ class Ledger:
             raise BudgetExceeded(
                 f"this costs about {dollars(price_usd)}, and {dollars(left)} of {dollars(person.usd)} is left"
             )
-        running = db.execute(
-            select(func.count()).select_from(works).where(works.c.person == person.id, works.c.state == "running")
-        ).scalar()
+        running = db.execute(_RUNNING, {"wanted": person.id}).scalar()
         if (running or 0) >= at_once:
             raise TooMany(f"{running} of your calls are being made, and {at_once} may be at a time")
 
@@ -547,30 +544,31 @@ class Ledger:
             Another gateway has taken the work over, since this one gave no sign of life for so long.
         """
         with self._begin() as db:
-            noted = db.execute(
-                update(works)
-                .where(works.c.id == work, works.c.owner == self.owner, works.c.state == "running")
-                .values(attempt=attempt, lease=_later(LEASE_S))
-            )
+            values = {"attempt": attempt, "lease": _later(LEASE_S)}
+            noted = db.execute(_CONFIRM, {"wanted": work, "ours": self.owner, **values})
         if not noted.rowcount:
             raise Unreachable("another gateway has taken this call over")
 
-    def finish(self, work: str, ending: Ending) -> None:
-        """Close a work with what it cost: the reservation becomes that. One that is closed for certain stays so."""
+    def finish(self, work: str, ending: Ending) -> dict[str, Any] | None:
+        """Close a work with what it cost: the reservation becomes that. One that is closed for certain stays so.
+
+        Returns its row as it is now, as `work` does.
+        """
         with self._begin_quickly() as db:
-            db.execute(
-                update(works)
-                .where(works.c.id == work, works.c.state.in_(("running", "unknown")))
-                .values(
-                    state=ending.state, usd=ending.usd, entry=ending.entry, error=ending.error, detail=ending.detail,
-                    status=ending.status, ended=_now(), lease=None,
-                )
-            )  # fmt: skip
+            values = {
+                "state": ending.state, "usd": ending.usd, "entry": ending.entry, "error": ending.error,
+                "detail": ending.detail, "status": ending.status, "ended": _now(), "lease": None,
+            }  # fmt: skip
+            db.execute(_FINISH, {"wanted": work, **values})
+            return self._work(db, work)
 
     def work(self, name: str) -> dict[str, Any] | None:
         """Return a work's row."""
         with self._look() as db:
-            row = db.execute(select(works).where(works.c.id == name)).mappings().first()
+            return self._work(db, name)
+
+    def _work(self, db: Connection, name: str) -> dict[str, Any] | None:
+        row = db.execute(_WORK, {"wanted": name}).mappings().first()
         return dict(row) if row else None
 
     def call(self, name: str, person: Person) -> dict[str, Any] | None:
@@ -712,6 +710,21 @@ class TooMany(ViduError):
     """Somebody has as many calls running as they may."""
 
 
+# What each call takes, made once.
+
+_WANTED: BindParameter[Any] = bindparam("wanted")
+_PAUSED = select(settings.c.value).where(settings.c.name == "paused").scalar_subquery()
+_PERSON = select(people, _PAUSED.label("paused"))
+_PERSON_OF, _PERSON_NAMED = _PERSON.where(people.c.token_hash == _WANTED), _PERSON.where(people.c.name == _WANTED)
+_OWN = select(func.sum(works.c.usd)).where(works.c.person == _WANTED)
+_SPENT = select(_OWN.scalar_subquery(), select(func.sum(works.c.usd)).scalar_subquery())
+_RUNNING = select(func.count()).select_from(works).where(works.c.person == _WANTED, works.c.state == "running")
+_CURRENT = select(works).where(works.c.key == _WANTED, works.c.state != "failed")
+_WORK = select(works).where(works.c.id == _WANTED)
+_NOTE_CALL, _NOTE_WORK = insert(calls), insert(works)
+_CONFIRM = update(works).where(works.c.id == _WANTED, works.c.owner == bindparam("ours"), works.c.state == "running")
+_FINISH = update(works).where(works.c.id == _WANTED, works.c.state.in_(("running", "unknown")))
+
 _both = calls.join(works, works.c.id == calls.c.work)
 _calls_with_works = select(
     calls,
@@ -790,8 +803,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # One that may write waits here, and not in its middle; one that reads waits for nobody.
     options = connection.get_execution_options()
-    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('is_quick') else 'FULL'}")
-    connection.exec_driver_sql("BEGIN" if options.get("only_reads") else "BEGIN IMMEDIATE")
+    if options.get("only_reads"):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get('is_quick') else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _now() -> str:

@@ -51,6 +51,26 @@ class Offer:
         """Whether the paying button names a price."""
         return self.has_key and not self.clip_kept
 
+    def item(self, *, is_running: bool) -> dict[str, Any]:
+        """Return what the page shows: the buttons' texts, whether they do something, and why they don't."""
+        is_video = self.returns == "video"
+        stand_in = "moving storyboard" if is_video else "stand-in"
+        reason = " ".join(self.missing)
+        if is_running:
+            reason = "A call is running; the buttons come back when it has ended."
+        elif not reason and self.credits is not None:
+            reason = f"Credits left: {dollars(self.credits)}"
+        return {
+            "preview": self.preview_label,
+            "preview_help": f"A {stand_in} made on this machine, about {self.preview_s:.0f} s",
+            "generate": self.clip_label,
+            "generate_help": f"The model's {'clip' if is_video else 'picture'}; what is kept is shown again at no cost",
+            "again": f"Pay again (about {dollars(self.price_usd)})",
+            "is_paid": self.is_paid,
+            "is_blocked": bool(self.missing) or is_running,
+            "reason": reason,
+        }  # fmt: skip
+
     @property
     def preview_label(self) -> str:
         """The preview button's text."""
@@ -94,6 +114,16 @@ class Progress:
         """
         return min(self.reported or self.elapsed_s / self.expected_s, 0.99)
 
+    def item(self) -> dict[str, Any]:
+        """Return what the page shows."""
+        elapsed, expected = self.elapsed_s, self.expected_s
+        label, text = "Progress, an estimate", f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
+        if self.reported:
+            label, text = "Progress", f"{self.reported:.0%}"
+        elif elapsed > expected:
+            text = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting"
+        return {"stage": f"{self.stage} ...", "share": round(self.share, 3), "label": label, "text": text}
+
 
 class StatusLine:
     """Shows how far a call is, and what came of it."""
@@ -126,104 +156,6 @@ class StatusLine:
         """Show a message where the progress was; plain text."""
         kind, role, sign = ("problem", "alert", "⚠ ") if problem else ("note", "status", "")
         self._stage.value = f'<div class="vidu-{kind}" role="{role}">{sign}{escape(message)}</div>'
-
-
-class ActionBar:
-    """Shows Preview, Generate and Cancel, with a line for reasons and a place for progress.
-
-    Parameters
-    ----------
-    preview, generate, again, cancel
-        Called by the buttons.
-    beside
-        What stands behind the buttons.
-    """
-
-    def __init__(
-        self,
-        *,
-        preview: Callable[[], object],
-        generate: Callable[[], object],
-        again: Callable[[], object],
-        cancel: Callable[[], object],
-        beside: Any,
-    ) -> None:
-        self._offer: Offer | None = None
-        self._is_running = False
-        self._preview = button("Preview (free)", "eye", preview, "info")
-        self._generate = button("Generate", "film", generate, "primary")
-        self._cancel = button("Cancel", "stop", cancel, "")
-        self._again = button("Pay again", "exclamation-triangle", again, "warning")
-        self._again.tooltip = "Send the same request once more, though the first may have been billed"
-        self._cancel.disabled = True
-        self._again.layout.display = "none"
-        self._reason = widgets.HTML()
-        self._status = StatusLine()
-        buttons = widgets.HBox([self._preview, self._generate, self._cancel, self._again, beside])
-        buttons.add_class("vidu-row")
-        self.box = widgets.VBox([buttons, self._reason, self._status.box])
-        self.box.add_class("vidu-actions")
-
-    @property
-    def names_a_price(self) -> bool:
-        """Whether the paying button says what a click costs."""
-        return self._offer is not None and self._offer.is_paid
-
-    def offer(self, offer: Offer) -> None:
-        """Show what the buttons would do now, and why where they do nothing."""
-        self._offer = offer
-        self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
-        self._again.description = f"Pay again (about {dollars(offer.price_usd)})"
-        is_video = offer.returns == "video"
-        blocked = bool(offer.missing) or self._is_running
-        self._preview.disabled = self._generate.disabled = blocked
-        stand_in = "moving storyboard" if is_video else "stand-in"
-        self._preview.tooltip = f"A {stand_in} made on this machine, about {offer.preview_s:.0f} s"
-        made = "clip" if is_video else "picture"
-        self._generate.tooltip = f"The model's {made}; a request that is kept is shown again at no cost"
-        self._generate.icon = "film" if is_video else "picture-o"
-        reason = " ".join(offer.missing)
-        if self._is_running:
-            reason = "A call is running; the buttons come back when it has ended."
-        elif not reason and offer.credits is not None:
-            reason = f"Credits left: {dollars(offer.credits)}"
-        self._reason.value = f'<div class="vidu-help">{escape(reason) or "&nbsp;"}</div>'
-
-    def withdraw_pay_again(self) -> None:
-        """Hide the button that pays again: the form asks for something else."""
-        self._again.layout.display = "none"
-
-    def show_progress(self, progress: Progress) -> None:
-        """Show how far a call is: by the share that the service reports, else by the clock."""
-        if not self._is_running:
-            self._is_running = True
-            self._cancel.disabled = False
-            self.withdraw_pay_again()
-            self._refresh()
-        self._status.show(progress)
-
-    def cancelling(self) -> None:
-        """Disable Cancel, which was pressed."""
-        self._cancel.disabled = True
-
-    def ended(self, message: str, *, problem: bool = False) -> None:
-        """Show the result of a call; plain text."""
-        self._is_running = False
-        self._cancel.disabled = True
-        self._status.end(message, problem=problem)
-        self._refresh()
-
-    def offer_pay_again(self) -> None:
-        """Show the button that sends the last request once more."""
-        self._again.layout.display = ""
-
-    def say(self, message: str, *, problem: bool = False) -> None:
-        """Show a message where the progress was; plain text."""
-        self._status.say(message, problem=problem)
-
-    def _refresh(self) -> None:
-        if self._offer:
-            self.offer(self._offer)
 
 
 def minutes(seconds: float) -> str:

@@ -34,7 +34,7 @@ from ..widgets.members import member_items
 from ..widgets.scenes import SceneRows
 from .actions import cancelled
 from .background import BackgroundCall
-from .calling import CallingPanel
+from .calling import Calling
 from .film_actions import FilmActions, FilmOffer
 from .filming import Filmed, Filming
 from .result import ResultView
@@ -42,12 +42,12 @@ from .running import Running
 from .script import Draft, Script
 from .service import Service
 
-_CSS = Path(__file__).with_name("panel.css")
+_CSS = Path(__file__).parents[1] / "widgets" / "panel.css"
 _POSTER, _POSTER_BYTES = (256, 256), 5_000  # px, and bytes in base64; twenty of them stay in a saved notebook
 _STATIC_BYTES = 60_000  # of the storyboard below the panel, beside a clip
 
 
-class FilmPanel(CallingPanel):
+class FilmPanel(Calling, widgets.VBox):
     """A film's storyboard to write in: previews for free, scenes for money, the joined clip below.
 
     Made by `panel`. From code it does what it does by hand: `preview`, `shoot`, `another_take`.
@@ -90,16 +90,16 @@ class FilmPanel(CallingPanel):
         self._drawing = threading.RLock()
         self._board: Board | None = None
         self._actions: FilmActions = FilmActions(
-            draft=lambda: self._after_typing(lambda: self._start_preview("draft")),
-            preview=lambda: self._after_typing(lambda: self._start_preview("full")),
+            draft=lambda: self._clicked(lambda: self._start_preview("draft")),
+            preview=lambda: self._clicked(lambda: self._start_preview("full")),
             shoot=self._shoot_clicked,
             cancel=self.cancel,
         )
         self._heading = widgets.HTML()
         self._rows = SceneRows(self._act)
-        self._result = ResultView()
+        self._result = ResultView(lambda _: None)
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
-        self.children = (style, self._heading, self._rows, self._actions.box, self._result.bar, self._result.output)
+        self.children = (style, self._heading, self._rows, self._actions.box)
         self.add_class("vidu-panel")
         self.film = film
         self._draw()
@@ -151,7 +151,7 @@ class FilmPanel(CallingPanel):
         """Do what a person did with a scene."""
         script = self._script
         if what == "again":
-            self._after_typing(lambda: self._take_clicked(name, content.get("price")))
+            self._clicked(lambda: self._take_clicked(name, content.get("price")))
             return
         if what == "show":
             self._show_scene(name)
@@ -170,7 +170,7 @@ class FilmPanel(CallingPanel):
 
     def _shoot_clicked(self) -> None:
         named = self._actions.named_price  # what the person read who pressed it
-        self._after_typing(lambda: self._begin_shoot(named))
+        self._clicked(lambda: self._begin_shoot(named))
 
     def _begin_shoot(self, named_usd: float) -> None:
         """Pay what the button named, and not more."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, overload
 
-import ipywidgets as widgets
 import traitlets
 from IPython.display import display
 
@@ -17,31 +15,37 @@ from ..catalogue.request import PREVIEW, Request
 from ..client.client import Client
 from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
+from ..files import shown_path
+from ..films.clips import frame_after
 from ..films.film import Film
+from ..films.scene import Scene
 from ..references.cast import Cast
+from ..references.last_frame import opening
 from ..references.reference import Reference, Source
 from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from ..video import Video
-from .actions import ActionBar, cancelled
+from ..widgets.front import Answer, FrontEnd
+from ..widgets.members import member_items
+from .actions import cancelled
 from .background import BackgroundCall
-from .calling import CallingPanel
+from .calling import Calling
 from .carry import room_for
 from .casting import without_mentions
 from .film_panel import FilmPanel
 from .form import Form, noun_of
 from .header import Header
-from .history import ArchiveList, HistoryStrip
+from .history import MAX_COMPARED, Cards, Kept, find_made
 from .live import LiveDraft
 from .made import Made, each
-from .result import ResultTools, ResultView
+from .result import ResultView
 from .running import Running
 from .service import Service
+from .tools import code_for, save_copy, seed_after, tools_for
 
 Kind = Literal["preview", "generate"]
-_CSS = Path(__file__).with_name("panel.css")
 
 
-class Panel(CallingPanel):
+class Panel(Calling, FrontEnd):
     """Controls for every parameter of a model, with previews and results; shows itself as a cell's last value.
 
     Made by `panel`. From code it does what it does by hand: `preview`, `generate`, `await run()`.
@@ -70,6 +74,8 @@ class Panel(CallingPanel):
         The last sentence below the buttons: what came of a call, or why nothing was done.
     error : ViduError or None
         The last call's error, where it failed.
+    film : Film or None
+        The scenes that "Add to a film" has collected.
 
     >>> import asyncio
     >>> from PIL import Image
@@ -83,11 +89,30 @@ class Panel(CallingPanel):
     (True, 'done', 'Here it is: 1:1 · 5 s · seed 7 · preview, free')
     """
 
+    files = ("dom", "mentions", "tray", "timeline", "synchroniser", "controls", "result", "panel")
+
     model = traitlets.Any()
     request = traitlets.Any(None, allow_none=True)
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
+    film = traitlets.Any(None, allow_none=True)
+
+    # What the page shows.
+    _head = traitlets.Dict().tag(sync=True)  # models, starting points, sample pictures
+    _controls = traitlets.List(traitlets.Dict()).tag(sync=True)
+    _words = traitlets.Dict().tag(sync=True)  # what stands in an empty prompt, and advice
+    _values = traitlets.Dict().tag(sync=True)  # what each control holds, but the trays
+    _trays = traitlets.Dict().tag(sync=True)  # what each tray holds
+    _remarks = traitlets.Dict().tag(sync=True)  # what is wrong or unusual, by parameter
+    _cast = traitlets.Dict().tag(sync=True)  # members, and who of them is mentioned
+    _offer = traitlets.Dict().tag(sync=True)  # the buttons
+    _switches = traitlets.Dict().tag(sync=True)  # live drafts; whether the seed stays
+    _result = traitlets.Dict().tag(sync=True)  # what is played
+    _tools = traitlets.Dict().tag(sync=True)  # what can be done with it
+    _strip = traitlets.List(traitlets.Dict()).tag(sync=True)  # this panel's results
+    _kept = traitlets.Dict().tag(sync=True)  # the archive's
+    _place = traitlets.Unicode().tag(sync=True)  # the class of the cell's output that shows the same
 
     def __init__(
         self,
@@ -96,28 +121,23 @@ class Panel(CallingPanel):
         client: Client | None = None,
         model: Model | str | None = None,
     ) -> None:
-        super().__init__()
+        self._view = ResultView(lambda item: self.set_trait("_result", item))
+        super().__init__(_place=self._view.name)
         self._service = Service(client)
         self._form = Form(values or {}, model=models.find(model))
+        self._header = Header(self._form)
+        self._live = LiveDraft(self._form, self._view, self._say)
+        self._cards = Cards(lambda items: self.set_trait("_strip", items))
+        self._archived = Kept(self._service.archive, lambda item: self.set_trait("_kept", item))
+        self._seen: Made | None = None  # what the tools are for
+        self._can_pay_again = False
+        self._drawn_cast: Cast | None = None
+        self._faces: list[dict[str, str]] = []
         self.model = self._form.model
-        self._header = Header(self._form, lambda slug: self.set_trait("model", slug))
-        self._result = ResultView()
-        self._live = LiveDraft(self._form, self._result, self._say)
-        self._actions: ActionBar = ActionBar(
-            preview=lambda: self._click("preview"),
-            generate=lambda: self._click("generate"),
-            again=lambda: self._click("generate", again=True),
-            cancel=self.cancel,
-            beside=self._live.box,
-        )
-        self._tools = ResultTools(self._service.archive, self._use_seed, self._use_picture)
-        self._strip = HistoryStrip(self._open, self._try_to_compare)
-        self._kept = ArchiveList(self._service.archive, self._open, self._try_to_compare)
-        self.children = self._parts()
-        self.add_class("vidu-panel")
         self._form.on_change = self._changed
+        self._show_controls()
         self._changed()
-        self._service.ask_balance(self._offer)
+        self._service.ask_balance(self._offer_anew)
 
     # From code.
 
@@ -177,20 +197,114 @@ class Panel(CallingPanel):
         made: Video = call.result()  # of a model of pictures, what that returns
         return made
 
-    def cancel(self) -> None:
-        """End the call in flight, at once; one that was sent may still be billed."""
-        self._actions.cancelling()
-        super().cancel()
+    # What the page asks for.
+
+    def _answer(self, do: str, content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Answer | None:
+        values = content.get("values")
+        if isinstance(values, Mapping):  # what was typed before the click
+            self._form.take(values)
+        if isinstance(tray := content.get("tray"), str):
+            control = self._form.controls.get(tray)
+            if control is None or control.tray is None:
+                raise InvalidRequest("there is no such tray any more")
+            return control.tray.answer(do, content, buffers)
+        act = self._acts.get(do)
+        if act is None:
+            raise InvalidRequest("that is not something the panel can do")
+        return act(self, content)
+
+    def _press(self, content: Mapping[str, Any]) -> None:
+        """Begin what a button stands for."""
+        named_a_price = content.get("paid") is True  # what the person read who pressed it
+        match content.get("button"):
+            case "preview":
+                self._clicked(lambda: self._begin("preview", again=False, named_a_price=False))
+            case "generate":
+                self._clicked(lambda: self._begin("generate", again=False, named_a_price=named_a_price))
+            case "again":
+                self._clicked(lambda: self._begin("generate", again=True, named_a_price=True))
+            case "cancel":
+                self.cancel()
+
+    def _switch(self, content: Mapping[str, Any]) -> None:
+        """Turn live drafts, or keeping the seed, on or off."""
+        on = content.get("on") is True
+        if content.get("switch") == "live":
+            self._live.switch(on=on)
+        elif content.get("switch") == "keep":
+            self._form.keeps_seed = on
+        self._show_switches()
+
+    def _piece(self, content: Mapping[str, Any]) -> Answer:
+        return self._view.piece(content.get("shown"), content.get("item"), content.get("at"))
+
+    def _choose_model(self, content: Mapping[str, Any]) -> None:
+        self.model = str(content.get("slug"))
+
+    def _choose_idea(self, content: Mapping[str, Any]) -> None:
+        self._header.choose(str(content.get("idea")))
+        self._head = self._header.item()
+
+    def _open_card(self, content: Mapping[str, Any]) -> None:
+        self._open(find_made(content.get("id"), self._cards, self._archived.cards))
+
+    def _compare_cards(self, content: Mapping[str, Any]) -> None:
+        names = content.get("ids")
+        chosen = [
+            find_made(one, self._cards, self._archived.cards) for one in (names if isinstance(names, list) else [])
+        ]
+        if not 2 <= len(chosen) <= MAX_COMPARED:
+            raise InvalidRequest(f"2 to {MAX_COMPARED} can be compared")
+        try:
+            self._view.compare(chosen)
+        except (OSError, ValueError) as error:
+            self._say(f"{', '.join(one.path.name for one in chosen)} can't be shown: {error}", problem=True)
+
+    def _with_seen(self, content: Mapping[str, Any]) -> Answer | None:
+        """Do something with the result that is shown."""
+        made = self._seen
+        if made is None:
+            raise InvalidRequest("nothing is shown yet")
+        match content.get("tool"):
+            case "code":
+                return {"code": code_for(made, content.get("language"), self._service.archive)}
+            case "save":
+                return {"message": f"Saved as {shown_path(save_copy(made, content.get('name')))}"}
+            case "seed" if made.seed is not None:
+                self._use_seed(made.seed)
+            case "next seed" if (seed := seed_after(made)) is not None:
+                self._use_seed(seed)
+            case "reference" if not isinstance(made, Video):
+                self._use_picture(made)
+            case "continue" if isinstance(made, Video):
+                self._continue_from(made)
+            case "film" if made.request is not None:
+                self._add_to_film(made)
+            case _:
+                raise InvalidRequest("that can't be done with it")
+        return None
+
+    _acts: ClassVar[Mapping[str, Callable[[Any, Mapping[str, Any]], Answer | None]]] = {
+        "hello": lambda _self, _content: None,
+        "values": lambda _self, _content: None,
+        "press": _press,
+        "switch": _switch,
+        "piece": _piece,
+        "model": _choose_model,
+        "idea": _choose_idea,
+        "samples": lambda self, _: self._header.add_samples(),
+        "roll": lambda self, _: self._form.roll(),
+        "open": _open_card,
+        "compare": _compare_cards,
+        "kept": lambda self, _: self._archived.open(),
+        "more": lambda self, _: self._archived.more(),
+        "tool": _with_seen,
+    }
 
     # A call.
 
-    def _click(self, kind: Kind, *, again: bool = False) -> None:
-        """Begin what a button stands for, once what was typed before the click is here."""
-        named_a_price = self._actions.names_a_price  # what the person read who pressed it
-        self._after_typing(lambda: self._begin(kind, again=again, named_a_price=named_a_price))
-
     def _begin(self, kind: Kind, *, again: bool, named_a_price: bool) -> None:
-        """Begin what was clicked, now that the page's changes are here; whatever is wrong is shown in the panel."""
+        """Begin what was clicked; whatever is wrong is shown in the panel."""
         service = self._service
         service.look_again()
         self._changed()
@@ -218,6 +332,11 @@ class Panel(CallingPanel):
 
     def _begun(self) -> None:
         self._live.rest()
+        self._can_pay_again = False
+        self._offer_anew()
+
+    def _over(self) -> None:
+        self._offer_anew()
 
     def _ended(self, call: BackgroundCall, running: Running) -> None:
         """Show what came of a call; on the clock's thread."""
@@ -237,36 +356,67 @@ class Panel(CallingPanel):
             message = cancelled(failure, price) if running.is_cancelled else str(failure)
         is_unknown = isinstance(failure, OutcomeUnknown) and not failure.fetchable
         if running.engine != PREVIEW and is_unknown:
-            self._actions.offer_pay_again()
+            self._can_pay_again = True
         self._finish("failed", message, problem=not running.is_cancelled, error=failure)
 
     def _arrived(self, made: Any, running: Running) -> None:
         first = each(made)[0]
         self.video = made
         if running.shows:
-            self._result.show(made)
+            self._view.show(made)
         known = [earlier.path for earlier in self.history]
         new = [one for one in each(made) if one.path not in known]
-        for one in reversed(new):  # the newest stand first, and samples in their own order
-            self._strip.add(one)
+        self._cards.add(*new)
         self.history = (*self.history, *new)
         self._service.learn(first, running.request.model)
         if first.receipt and not first.receipt.replayed:
             self._form.after_a_run()
-        self._tools.show(made)
+        self._show_tools(made)
         self._changed()
 
     def _changed(self) -> None:
         """Follow the form, which says something else, or of which something else is known."""
-        if self._form.request != self.request:
-            self._actions.withdraw_pay_again()  # it was for the request before
-        self._offer()
-        self.request, self.problems = self._form.request, self._form.problems
+        form = self._form
+        if form.request != self.request:
+            self._can_pay_again = False  # it was for the request before
+        self._values, self._remarks = form.raws(), form.said()
+        self._trays = {
+            name: {"items": control.tray.items, "limits": control.tray.limits, "words": control.tray.words}
+            for name, control in form.controls.items()
+            if control.tray
+        }
+        self._cast = {"members": self._members(), "mentioned": form.mentioned()} if form.cast else {}
+        self._offer_anew()
+        self.request, self.problems = form.request, form.problems
         (self._live.rest if self._is_busy else self._live.follow)()
 
-    def _offer(self) -> None:
+    def _members(self) -> list[dict[str, str]]:
+        cast = self._form.cast
+        if cast is not self._drawn_cast:
+            self._drawn_cast, self._faces = cast, member_items(cast) if cast else []
+        return self._faces
+
+    def _offer_anew(self) -> None:
         """Show what a click on the buttons would do."""
-        self._actions.offer(self._service.offer(self._form.model, self._form.request, self._form.problems))
+        form = self._form
+        offer = self._service.offer(form.model, form.request, form.problems)
+        is_running = bool(self._running_call)
+        self._offer = {**offer.item(is_running=is_running), "can_pay_again": self._can_pay_again and not is_running}
+
+    def _show_controls(self) -> None:
+        """Show the controls of the form's model."""
+        self._words = {"idea": self._form.idea, "tips": self._form.tips}
+        self._head = self._header.item()
+        self._show_switches()
+        self._controls = self._form.items()
+
+    def _show_switches(self) -> None:
+        self._switches = {"live": self._live.is_on, "keep": self._form.keeps_seed}
+
+    def _show_tools(self, made: Any) -> None:
+        """Offer what can be done with a result; with the first of several pictures."""
+        self._seen = each(made)[0]
+        self._tools = tools_for(self._seen)
 
     @traitlets.validate("model")
     def _model_is_known(self, proposal: Mapping[str, Any]) -> Model:
@@ -279,7 +429,7 @@ class Panel(CallingPanel):
         if model is old:
             return
         dropped = self._form.use(model)
-        self._header.follow()
+        self._show_controls()
         left = f" Not for it: {', '.join(dropped)}; that comes back with {old.title}." if dropped else ""
         self._say(f"{model.title}: {dollars(self._service.price_usd(model, self.request))} a {noun_of(model)}.{left}")
 
@@ -307,7 +457,7 @@ class Panel(CallingPanel):
             return
         self._form.use(request.model, {name: one for name, one in values.items() if one is not None})
         self.model = self._form.model
-        self._header.follow()
+        self._show_controls()
 
     # What is seen.
 
@@ -332,11 +482,38 @@ class Panel(CallingPanel):
         else:
             self._say(f"There are {len(own)} reference pictures already: remove one first.", problem=True)
 
+    def _continue_from(self, clip: Video) -> None:
+        """Put a clip's last frame before the references, and say so in the prompt."""
+        model = self._form.model
+        tray, prompt = self._form.by_role("references"), self._form.by_role("prompt")
+        if tray is None or prompt is None or tray.field.type != "pictures":
+            self._say(f"{model.title} takes no reference pictures to continue from.", problem=True)
+            return
+        engine = clip.receipt.engine if clip.receipt else PREVIEW
+        frame = frame_after(clip, self._service.client(engine if engine == self._service.engine else PREVIEW))
+        own = [one for one in tray.value or () if one != frame]
+        words = opening(model.name_pictures)
+        text = prompt.raw if prompt.raw.startswith(words) else f"{words}{prompt.raw}"
+        self.fill(references=(frame, *own[: room_for(tray.field) - 1]), **{prompt.field.parameter: text})
+        self._say("The last frame is the first reference picture: write what happens next.")
+
+    def _add_to_film(self, made: Made) -> None:
+        """Put what was asked for at the end of `film`, which begins with it."""
+        request = made.request
+        if request is None or request.model.returns != "video":
+            raise InvalidRequest("only clips make a film")
+        values = {name: one for name, one in request.values().items() if one is not None}
+        field = request.model.by_role("prompt")
+        scene = Scene(str(values.pop(field.parameter)) if field else "", model=request.model, **values)
+        scenes = [*(self.film.scenes if self.film else ()), scene]
+        self.film = Film(scenes, model=request.model, client=self._service.client(self._service.engine))
+        self._say(f"Scene {len(scenes)} of panel.film: vidu.panel(panel.film) opens it.")
+
     def _open(self, made: Made) -> None:
         """Bring a result back: itself and its parameters."""
         if not self._try_to_show(made):
             return
-        self._tools.show(made)
+        self._show_tools(made)
         self.video = made
         if made.request:
             self.request = made.request
@@ -346,30 +523,15 @@ class Panel(CallingPanel):
 
     def _try_to_show(self, made: Made) -> bool:
         try:
-            self._result.show(made)
+            self._view.show(made)
         except (ViduError, OSError, ValueError) as error:  # the file has gone, or is no clip or picture any more
             self._say(f"{made.path.name} can't be shown: {error}", problem=True)
             return False
         return True
 
-    def _try_to_compare(self, made: Sequence[Made]) -> None:
-        try:
-            self._result.compare(made)
-        except (ViduError, OSError, ValueError) as error:
-            self._say(f"{', '.join(one.path.name for one in made)} can't be shown: {error}", problem=True)
-
-    def _parts(self) -> tuple[Any, ...]:
-        """Return what the panel is made of, from top to bottom."""
-        style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
-        parts = (self._header, self._form, self._actions, self._tools, self._strip, self._kept)
-        return (style, *(part.box for part in parts), self._result.bar, self._result.output)
-
     def _ipython_display_(self) -> None:
-        display(self._repr_mimebundle_(), raw=True)
-        self._result.display()
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        return {**super()._repr_mimebundle_(**options), "text/plain": repr(self)}
+        display(self._repr_mimebundle_()[0], raw=True)
+        self._view.display()
 
     def __repr__(self) -> str:
         model = self._form.model

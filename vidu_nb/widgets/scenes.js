@@ -4,18 +4,8 @@
 const ARROWS = { up: "M6 15l6-6 6 6", down: "M6 9l6 6 6-6", close: "M6 6l12 12M18 6L6 18", plus: "M12 5v14M5 12h14" };
 const PAUSE = 250; // ms without a key before what was typed is sent
 
-function sign(shape) {
-  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  for (const [name, value] of Object.entries({ viewBox: "0 0 24 24", class: "vidu-scene-icon", "aria-hidden": "true" }))
-    svg.setAttribute(name, value);
-  path.setAttribute("d", ARROWS[shape]);
-  svg.append(path);
-  return svg;
-}
-
-function control(tag, attributes, ...children) {
-  return element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
-}
+const sign = (shape) => drawing(ARROWS[shape], 24, "vidu-scene-icon");
+const control = make; // whatever takes the focus keeps its keys from JupyterLab's shortcuts
 
 // A field that somebody types in: what is here counts until Python has it.
 class Field {
@@ -56,17 +46,17 @@ class Row {
     const ask = (content) => board.ask({ ...content, id });
     const label = (words) => ({ "aria-label": words });
     this.poster = control("button", { type: "button", class: "vidu-scene-poster" });
-    this.number = element("span", { class: "vidu-scene-number" });
+    this.number = make("span", { class: "vidu-scene-number" });
     this.title = control("input", { class: "vidu-scene-title", placeholder: "Title", maxlength: "200", ...label("Title") });
-    this.state = element("span", { class: "vidu-scene-state" });
+    this.state = make("span", { class: "vidu-scene-state" });
     this.prompt = control("textarea", { class: "vidu-scene-prompt", rows: "2", placeholder: "What happens in this scene",
       "aria-describedby": `${board.id}-${id}` });
-    this.problem = element("div", { class: "vidu-scene-problem", id: `${board.id}-${id}`, role: "status" });
-    this.names = element("span", { class: "vidu-scene-names" });
+    this.problem = make("div", { class: "vidu-scene-problem", id: `${board.id}-${id}`, role: "status" });
+    this.names = make("span", { class: "vidu-scene-names" });
     this.continues = control("input", { type: "checkbox" });
-    this.continuing = element("label", { class: "vidu-scene-check" }, this.continues, "Continues the scene before");
+    this.continuing = make("label", { class: "vidu-scene-check" }, this.continues, "Continues the scene before");
     this.seed = control("input", { class: "vidu-scene-seed", inputmode: "numeric" });
-    this.seeds = element("label", { class: "vidu-scene-label" }, "Seed", this.seed);
+    this.seeds = make("label", { class: "vidu-scene-label" }, "Seed", this.seed);
     this.takes = control("select", label("Take"));
     this.again = control("button", { type: "button", class: "vidu-scene-button" });
     const tool = (shape, words, content) => {
@@ -77,14 +67,14 @@ class Row {
     this.up = tool("up", "Move up", { do: "move", by: -1 });
     this.down = tool("down", "Move down", { do: "move", by: 1 });
     this.remove = tool("close", "Remove", { do: "remove" });
-    this.element = element("li", { class: "vidu-scene" },
-      element("div", { class: "vidu-scene-picture" }, this.poster),
-      element("div", { class: "vidu-scene-words" },
-        element("div", { class: "vidu-scene-head" }, this.number, this.title,
-          element("span", { class: "vidu-scene-right" }, this.state,
-            element("span", { class: "vidu-scene-tools" }, this.up, this.down, this.remove))),
+    this.element = make("li", { class: "vidu-scene" },
+      make("div", { class: "vidu-scene-picture" }, this.poster),
+      make("div", { class: "vidu-scene-words" },
+        make("div", { class: "vidu-scene-head" }, this.number, this.title,
+          make("span", { class: "vidu-scene-right" }, this.state,
+            make("span", { class: "vidu-scene-tools" }, this.up, this.down, this.remove))),
         this.prompt, this.problem,
-        element("div", { class: "vidu-scene-foot" }, this.names, this.continuing, this.seeds, this.takes, this.again)));
+        make("div", { class: "vidu-scene-foot" }, this.names, this.continuing, this.seeds, this.takes, this.again)));
     const edit = (field) => (value) => ask({ do: "edit", field, value });
     this.fields = { prompt: new Field(this.prompt, edit("prompt")), title: new Field(this.title, edit("title")),
       seed: new Field(this.seed, edit("seed")) };
@@ -117,7 +107,7 @@ class Row {
     if (this.takes.options.length !== item.takes + 1) {
       const options = [["0", `Newest of ${item.takes} takes`]];
       for (let take = 1; take <= item.takes; take++) options.push([`${take}`, `Take ${take}`]);
-      this.takes.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+      this.takes.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
     }
     this.takes.value = `${item.take}`;
     this.again.hidden = !item.again;
@@ -140,12 +130,12 @@ class Row {
     const known = JSON.stringify([poster, shape, kind, names]);
     if (known === this.drawn) return;
     this.drawn = known;
-    const image = /^data:image\/webp;base64,/.test(poster) ? element("img", { src: poster, alt: "" }) : null;
+    const image = /^data:image\/webp;base64,/.test(poster) ? make("img", { src: poster, alt: "" }) : null;
     this.poster.replaceChildren(...(image ? [image] : []));
     this.poster.dataset.kind = kind;
     this.poster.style.aspectRatio = shape;
     this.names.replaceChildren(...seen.map((one) =>
-      element("span", { class: "vidu-scene-name" }, face(one, "vidu-scene-face"), one.name)));
+      make("span", { class: "vidu-scene-name" }, face(one, "vidu-scene-face"), one.name)));
   }
 
   // As high as its text.
@@ -162,33 +152,21 @@ class Scenes {
     this.life = new AbortController();
     this.id = `vidu-scenes-${Math.random().toString(36).slice(2)}`;
     this.rows = new Map();
-    this.list = element("ol", { class: "vidu-scenes", "aria-label": "Scenes" });
+    this.list = make("ol", { class: "vidu-scenes", "aria-label": "Scenes" });
     this.add = control("button", { type: "button", class: "vidu-scene-button" }, sign("plus"), "Add a scene");
     this.add.addEventListener("click", () => this.ask({ do: "add" }));
-    this.notice = element("div", { class: "vidu-scene-notice", role: "alert" });
-    el.append(this.list, element("div", { class: "vidu-scenes-foot" }, this.add, this.notice));
+    this.notice = make("div", { class: "vidu-scene-notice", role: "alert" });
+    el.append(this.list, make("div", { class: "vidu-scenes-foot" }, this.add, this.notice));
     model.on("change:scenes change:members change:busy", () => this.draw());
     this.draw();
   }
 
   // Sends one message; resolves once Python has done it, and its news are here.
-  ask(content) {
-    const token = Math.random().toString(36).slice(2);
-    return new Promise((answer) => {
-      const late = setTimeout(() => {
-        this.notice.textContent = "⚠ No answer from Python: it is busy with a cell, or the kernel is gone. Your text is still here.";
-      }, 20000);
-      const hear = (reply) => {
-        if (reply.token !== token) return;
-        this.model.off("msg:custom", hear);
-        clearTimeout(late);
-        this.notice.textContent = reply.message ? `⚠ ${reply.message}` : "";
-        answer();
-        queueMicrotask(() => this.draw());
-      };
-      this.model.on("msg:custom", hear);
-      this.model.send({ ...content, token });
-    });
+  async ask(content) {
+    const silence = "⚠ No answer from Python: it is busy with a cell, or the kernel is gone. Your text is still here.";
+    const reply = await askPython(this.model, content, { onSilence: () => (this.notice.textContent = silence) });
+    this.notice.textContent = reply.refused ? `⚠ ${reply.message}` : "";
+    queueMicrotask(() => this.draw());
   }
 
   draw() {
@@ -207,9 +185,7 @@ class Scenes {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const scenes = new Scenes(model, el);
-    return () => scenes.life.abort();
-  },
-};
+function mountScenes({ model, el }) {
+  const scenes = new Scenes(model, el);
+  return () => scenes.life.abort();
+}

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ..errors import ViduError
-from .members import MENTIONS_CSS, MENTIONS_JS
-
-_FOLDER = Path(__file__).parent
+from .front import FrontEnd
 
 
-class SceneRows(anywidget.AnyWidget):
+class SceneRows(FrontEnd):
     """Shows scenes, and hands on what a person does with them.
 
     Parameters
@@ -33,9 +28,7 @@ class SceneRows(anywidget.AnyWidget):
         Whether nothing that takes a call can be begun.
     """
 
-    # Two files to read, one module for the browser: outputs have no address from which one could import the other.
-    _esm = f"{MENTIONS_JS}\n{(_FOLDER / 'scenes.js').read_text('utf-8')}"
-    _css = f"{MENTIONS_CSS}\n{(_FOLDER / 'scenes.css').read_text('utf-8')}"
+    files = ("dom", "mentions", "scenes", "scenes_alone")
 
     scenes = traitlets.List(traitlets.Dict()).tag(sync=True)
     members = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -44,16 +37,6 @@ class SceneRows(anywidget.AnyWidget):
     def __init__(self, act: Callable[[str, str, Mapping[str, Any]], object]) -> None:
         super().__init__()
         self._act = act
-        self.on_msg(self._receive)
 
-    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
-        content = content if isinstance(content, Mapping) else {}
-        token, message = content.get("token"), "that was not done: an error in Python"
-        try:
-            self._act(str(content.get("do")), str(content.get("id")), content)
-            message = ""
-        except ViduError as error:
-            message = str(error)
-        finally:
-            if isinstance(token, str):
-                self.send({"token": token, "message": message})
+    def _answer(self, do: str, content: Mapping[str, Any], _buffers: object) -> None:
+        self._act(do, str(content.get("id")), content)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anywidget
 import traitlets as t
 
 from ..media import probe
+from .front import FrontEnd
 
 if TYPE_CHECKING:
     from ..player import Player
 
 
-class Synchroniser(anywidget.AnyWidget):
+class Synchroniser(FrontEnd):
     """Play, pause, step, speed, loop, sound and wipe for all the clips of a grid on the same page.
 
     Attributes
@@ -30,9 +29,7 @@ class Synchroniser(anywidget.AnyWidget):
         Frames on the timeline, which is as long as the longest clip.
     """
 
-    # Two files to read, one module for the browser: outputs have no address from which one could import the other.
-    _esm = "\n".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("timeline", "synchroniser"))
-    _css = Path(__file__).with_name("synchroniser.css")
+    files = ("dom", "timeline", "synchroniser", "synchroniser_alone")
 
     group = t.Unicode().tag(sync=True)
     labels = t.List(t.Unicode()).tag(sync=True)

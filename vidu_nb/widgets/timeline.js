@@ -227,11 +227,3 @@ function nearest(place, group) {
   const grids = [...document.querySelectorAll(`.vidu-group-${CSS.escape(group)}`)];
   return grids.map((grid) => [far(grid), grid]).sort(([one], [other]) => one - other)[0]?.[1];
 }
-
-/** An element with attributes and children; texts stay texts. */
-function make(name, attributes = {}, ...children) {
-  const one = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
-  one.append(...children);
-  return one;
-}

@@ -1,0 +1,43 @@
+// Elements. Every text from a user, a file or a service goes through textContent or setAttribute: none becomes HTML.
+
+// An element with attributes and children; strings become text. An attribute that is null or false is left out.
+function make(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+  // JupyterLab's shortcuts for a cell, "d d" to delete it, look at what has the focus: around it would not do.
+  if (["button", "input", "select", "textarea", "summary"].includes(tag) || "tabindex" in attributes)
+    made.dataset.lmSuppressShortcuts = "true";
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+// A drawing of one path.
+function drawing(path, size, name) {
+  const [svg, line] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  const attributes = { viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true", ...(name ? { class: name } : {}) };
+  for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
+// A picture from Python; no other address, since showing it would fetch it.
+const isOurs = (address) => /^data:image\/(jpeg|webp|png|gif);base64,/.test(address ?? "");
+
+// Sends one message and resolves to Python's answer, an object with `message`, `refused` and perhaps `bytes`.
+// Where none comes within some seconds `onSilence` is called; the answer may come all the same.
+function askPython(model, content, { buffers = [], seconds = 20, onSilence = () => {} } = {}) {
+  const token = Math.random().toString(36).slice(2);
+  return new Promise((answer) => {
+    const late = setTimeout(onSilence, seconds * 1000);
+    const hear = (reply, sent) => {
+      if (reply?.token !== token) return; // to another question, perhaps another view's
+      model.off("msg:custom", hear);
+      clearTimeout(late);
+      answer({ ...reply, bytes: sent?.[0] });
+    };
+    model.on("msg:custom", hear);
+    model.send({ ...content, token }, undefined, buffers);
+  });
+}

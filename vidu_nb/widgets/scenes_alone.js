@@ -1,0 +1,2 @@
+// scenes.js as a widget of its own.
+export default { render: mountScenes };

@@ -1,0 +1,2 @@
+// tray.js as a widget of its own.
+export default { render: mountTray };

@@ -61,6 +61,9 @@ def test_calls_that_need_the_teacher_are_named(school):
         0.0,
         "two lines",
     )
+    assert "anna · vidu-q1-reference-to-video · failed, nothing billed: two lines" in trouble["text"]
+    page = school.ask("GET", "/", "teacher").text
+    assert "nothing billed: two lines" in page
 
 
 def test_people_are_added_topped_up_paused_and_revoked(school, wanted):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -129,11 +130,22 @@ def facts_of(ledger: Ledger, front: Front) -> dict[str, Any]:
 
 def _troubles(ledger: Ledger) -> list[dict[str, Any]]:
     """Return the newest calls that the teacher has to know of: of unknown outcome, or failed by the class's account."""
-    names = ("name", "model", "state", "usd", "created")
-    return [
-        {**{name: row[name] for name in names}, "detail": one_line(str(row["detail"] or row["error"] or ""))}
-        for row in ledger.troubles(_TROUBLES)
-    ]
+    return [_trouble(row) for row in ledger.troubles(_TROUBLES)]
+
+
+def _trouble(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call that is in trouble, with the line that the page shows."""
+    detail = one_line(str(row["detail"] or row["error"] or ""))
+    is_unknown = row["state"] == "unknown"
+    what = f"outcome not known yet, {dollars(row['usd'])} reserved" if is_unknown else "failed, nothing billed"
+    if not is_unknown and row["usd"]:
+        what = f"failed, {dollars(row['usd'])} billed"
+    text = f"{row['created'][:16].replace('T', ' ')} · {row['name']} · {row['model']} · {what}: {detail}"
+    return {
+        **{name: row[name] for name in ("name", "model", "state", "usd", "created")},
+        "detail": detail,
+        "text": text,
+    }
 
 
 def _notice(wrong: dict[str, Any], *, is_paused: bool) -> str:

@@ -111,6 +111,7 @@ def _class_page(ledger: Ledger, front: Front) -> str:
         count=f"{len(facts['people'])} people · {running} {'call' if running == 1 else 'calls'} running",
         paused=str(facts["paused"]).lower(), pause="Resume the class" if facts["paused"] else "Pause the class",
         notice=facts["notice"], each=f"{ledger.each_usd:.2f}",
+        troubles=_Html("".join(_fill("trouble", text=one["text"]) for one in facts["troubles"])),
         rows=_Html("".join(map(_row, facts["people"]))), row=_Html(_row(_NOBODY)),
     ) + _fill("player")  # fmt: skip
 

@@ -140,8 +140,15 @@ async function refreshClass() {
   write(find('pause'), facts.paused ? 'Resume the class' : 'Pause the class');
   find('pause').dataset.paused = String(facts.paused);
   write(find('notice'), facts.notice);
+  showTroubles(facts.troubles.map(one => one.text));
   facts.people.forEach(showPerson);
   order();
+}
+
+function showTroubles(texts) {
+  const list = find('troubles');
+  if ([...list.children].map(one => one.textContent).join('\n') === texts.join('\n')) return;
+  list.replaceChildren(...texts.map(text => Object.assign(document.createElement('li'), {textContent: text})));
 }
 
 function startClass() {

@@ -44,7 +44,8 @@ from .service import Service
 from .tools import code_for, save_copy, seed_after, tools_for
 
 Kind = Literal["preview", "generate"]
-MAX_PRICE_USD = 1e6  # of one call, far above any
+_MAX_PRICE_USD = 1e6  # of one call, far above any
+_NONE = object()
 
 
 class Panel(Calling, FrontEnd):
@@ -98,7 +99,7 @@ class Panel(Calling, FrontEnd):
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
-    film = traitlets.Instance(Film, None, allow_none=True)
+    film = traitlets.Instance(Film, allow_none=True)
 
     # What the page shows.
     _head = traitlets.Dict().tag(sync=True)  # models, starting points, sample pictures
@@ -429,7 +430,10 @@ class Panel(Calling, FrontEnd):
             finally:
                 (self._live.rest if self._is_busy else self._live.follow)()
 
-    _followed = property(lambda self: getattr(self._following, "request", None))  # what this thread takes from the form
+    @property
+    def _followed(self) -> Any:
+        """The form's request that this thread is setting; a person's own assignment is of none."""
+        return getattr(self._following, "request", _NONE)
 
     def _members(self) -> list[dict[str, str]]:
         cast = self._form.cast
@@ -477,8 +481,11 @@ class Panel(Calling, FrontEnd):
     @traitlets.validate("request")
     def _request_is_one(self, proposal: Mapping[str, Any]) -> Request | None:
         value = proposal["value"]
-        if value is None or value is self._followed:
-            return self._followed
+        if value is self._followed:
+            own: Request | None = value
+            return own
+        if value is None:
+            return self._form.request
         try:
             if isinstance(value, Request):
                 return value.replace()  # checked anew
@@ -489,7 +496,7 @@ class Panel(Calling, FrontEnd):
     @traitlets.observe("request")
     def _request_assigned(self, change: Mapping[str, Any]) -> None:
         request = change["new"]
-        if request is None or request is self._followed:
+        if request is None or request is self._followed or request is self._form.request:
             return
         values = request.values()
         values = without_mentions(request.model, values) if self._form.cast else values
@@ -542,9 +549,8 @@ class Panel(Calling, FrontEnd):
         request = made.request
         if request is None or request.model.returns != "video":
             raise InvalidRequest("only clips make a film")
-        values = {
-            name: one for name, one in without_mentions(request.model, request.values()).items() if one is not None
-        }
+        asked = without_mentions(request.model, request.values())  # a film reads an @ as a mention
+        values = {name: one for name, one in asked.items() if one is not None}
         field = request.model.by_role("prompt")
         scene = Scene(str(values.pop(field.parameter)) if field else "", model=request.model, **values)
         if self.film:
@@ -574,7 +580,8 @@ class Panel(Calling, FrontEnd):
         return True
 
     def _ipython_display_(self) -> None:
-        display(self._repr_mimebundle_()[0], raw=True)
+        bundle, _ = self._repr_mimebundle_() or ({}, {})
+        display(bundle, raw=True)
         self._view.display()
 
     def __repr__(self) -> str:
@@ -657,7 +664,8 @@ def panel(
 def _price_in(content: Mapping[str, Any]) -> float | None:
     """Return the price that a click names, None where it names none."""
     price = content.get("price")
-    return price if type(price) in (int, float) and 0 <= price < MAX_PRICE_USD else None
+    is_number = isinstance(price, int | float) and not isinstance(price, bool)
+    return price if is_number and 0 <= price < _MAX_PRICE_USD else None  # type: ignore[operator]
 
 
 def _arrival(made: Any) -> str:

@@ -135,6 +135,11 @@ def fetched(panel, place=0):
     return data
 
 
+def saved(panel):
+    """The HTML that stands in the cell's output, and in the saved notebook."""
+    return panel._view._bundle["text/html"]
+
+
 class Page(HTMLParser):
     """What a browser makes of HTML: the elements with their attributes, and the text."""
 

@@ -78,7 +78,7 @@ class Running:
             self._client.cancel()
 
     def _note(self, line: str) -> None:
-        self._notice = line.rstrip(".")
+        self._notice = line.rstrip(" .")
 
     def _report(self, share: float) -> None:
         self._reported = share

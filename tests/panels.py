@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import describe
-from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
 
 WAIT = 20  # s; far more than anything here takes

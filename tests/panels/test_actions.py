@@ -209,7 +209,7 @@ def test_a_prompt_that_is_emptied_with_the_click_is_no_call(asked, paid):
 
 
 @pytest.mark.usefixtures("paid")
-def test_a_price_that_rose_with_what_was_typed_is_asked_for_anew(encoded, faults):
+def test_a_price_that_rose_with_what_was_typed_is_asked_for_anew(faults):
     """A click pays about what its button said: three samples in place of one are told, and sent at the next click."""
     panel = vidu.panel("A cat", model=DRAW)
     assert label(panel, "Generate").startswith("Generate (about $0.008")
@@ -220,7 +220,7 @@ def test_a_price_that_rose_with_what_was_typed_is_asked_for_anew(encoded, faults
     assert len(faults.posts()) == 1
 
 
-def test_a_price_that_fell_is_paid(asked, paid):
+def test_a_price_that_fell_is_paid(paid):
     """Nobody is asked again about less than they agreed to."""
     panel = vidu.panel("A cat", model=DRAW, samples=3)
     press(panel, "Generate", samples="1")

@@ -469,7 +469,7 @@ def test_a_message_that_is_no_request_gets_no_answer(asked, content):
 
 
 def test_all_that_a_page_gets_can_be_sent(asked):
-    """Half a character, which JavaScript knows and no message can carry, is a problem in the form and none of the page."""
+    """Half a character, which JavaScript knows and no message can carry, is a problem in the form alone."""
     panel = vidu.panel(**asked)
     type_in(panel, prompt="half \ud83c of it")
     assert "half a character" in panel.problems[0][1]

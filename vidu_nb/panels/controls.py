@@ -92,7 +92,7 @@ class Control:
         if self.tray:
             self.tray.references = raw
         elif raw != self._raw or type(raw) is not type(self._raw):
-            self._raw, self.is_touched = raw, True
+            self._raw, self.is_touched = raw, raw != self._shape.raw
 
     def take(self, raw: object) -> bool:
         """Take what a page holds, and return whether that is news; what no page of ours sends is left alone.

@@ -167,13 +167,16 @@ class Form:
         known = {name: one for name, one in self.controls.items() if name in values}
         if of != self.model.slug:
             known = {name: one for name, one in known.items() if not one.holds_place}
-        is_news = False
-        try:
-            for name, one in known.items():
+        is_news, refusal = False, None
+        for name, one in known.items():
+            try:
                 is_news = one.take(values[name]) or is_news
-        finally:
-            if is_news:
-                self._check()
+            except InvalidRequest as error:
+                refusal = error
+        if is_news:
+            self._check()
+        if refusal:
+            raise refusal
 
     def roll(self) -> None:
         """Draw another random seed, where the model has one."""

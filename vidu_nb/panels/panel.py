@@ -484,8 +484,6 @@ class Panel(Calling, FrontEnd):
         if value is self._followed:
             own: Request | None = value
             return own
-        if value is None:
-            return self._form.request
         try:
             if isinstance(value, Request):
                 return value.replace()  # checked anew
@@ -496,7 +494,10 @@ class Panel(Calling, FrontEnd):
     @traitlets.observe("request")
     def _request_assigned(self, change: Mapping[str, Any]) -> None:
         request = change["new"]
-        if request is None or request is self._followed or request is self._form.request:
+        if request is self._followed or request is self._form.request:
+            return
+        if request is None:
+            self.request = self._form.request
             return
         values = request.values()
         values = without_mentions(request.model, values) if self._form.cast else values

@@ -288,7 +288,7 @@ def client_of(tmp_path, faults):
         yield lambda who: Client(school.tokens[who], school.url, archive=tmp_path / who)
 
 
-def test_what_is_left_of_a_budget_is_told_before_the_first_call(asked, client_of, faults):
+def test_what_is_left_of_a_budget_follows_each_call(asked, client_of, faults):
     """A class's gateway is asked for it in the background; after a call its answer counts."""
     panel = vidu.panel(**asked, client=client_of("anna"))
     wait_until(panel, "_offer", lambda offer: offer["reason"] == "Credits left: $2.00")

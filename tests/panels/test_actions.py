@@ -12,8 +12,10 @@ from panels import click, ended, fault, is_offered, label, press, send, shown, t
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.client.client import Client
+from vidu_nb.locks import hold
 from vidu_nb.panels.actions import Progress, cancelled
 from vidu_nb.storage.archive import Archive
+from vidu_nb.storage.budget import Budget
 
 DRAW = "sdxl1.0-txt2img"
 PAID = "Generate (about $0.50"
@@ -220,6 +222,25 @@ def test_a_price_that_rose_with_what_was_typed_is_asked_for_anew(faults):
     assert len(faults.posts()) == 1
 
 
+def test_a_price_that_rose_for_everybody_is_asked_for_anew(asked, faults, monkeypatch):
+    """Whoever read half a dollar pays no eighty cents, as another login may set it; the second click is for that."""
+    monkeypatch.setenv("SEGMIND_BASE_URL", faults.root)
+    try:
+        vidu.login(KEY)
+        panel = vidu.panel(**asked)
+        assert label(panel, "Generate").startswith(PAID)
+        vidu.login("SG_another-key-for-tests")
+        monkeypatch.setenv("VIDU_NB_PRICE_USD", "0.8")
+        press(panel, "Generate")
+        assert panel.message == "This costs about $0.80 by now: press Generate again to pay that."
+        assert label(panel, "Generate").startswith("Generate (about $0.80")
+        assert faults.posts() == []
+        press(panel, "Generate")
+        assert len(faults.posts()) == 1
+    finally:
+        vidu.logout()
+
+
 def test_a_price_that_fell_is_paid(paid):
     """Nobody is asked again about less than they agreed to."""
     panel = vidu.panel("A cat", model=DRAW, samples=3)
@@ -276,6 +297,20 @@ def test_while_a_call_runs_its_buttons_wait_and_say_why(asked):
     assert panel.request.seed == 7
     assert is_offered(panel, "Preview")
     assert not is_offered(panel, "Cancel")
+
+
+def test_a_click_while_a_cancelled_call_ends_is_answered(asked, paid, tmp_path):
+    """The buttons are there, the call is not yet gone: the page is told, and nothing is sent."""
+    budget, incoming = Budget(5, tmp_path / "budget.json"), Archive().folder / "incoming"
+    panel = vidu.panel(**asked, client=Client(budget=budget))
+    with hold(budget.file.with_suffix(".lock"), timeout=0):
+        click(panel, "Generate")
+        wait_until(panel, "progress", lambda _: incoming.is_dir())  # held up, before the budget is asked
+        click(panel, "Cancel")
+        answer = click(panel, "Generate")
+    assert answer["refused"] == ("press again in a moment" in answer["message"])
+    ended(panel)
+    assert paid.posts() == [] or not answer["refused"]
 
 
 # What is left, and who has made it.

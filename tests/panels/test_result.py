@@ -254,6 +254,17 @@ def test_clips_become_scenes_of_a_film(asked):
     assert panel.message == "Scene 2 of panel.film: vidu.panel(panel.film) opens it."
     assert [panel.film.request(place) for place in range(2)] == [one.request for one in made]
     assert len(panel.film) == 2
+    opened = vidu.panel(panel.film)
+    assert opened.film == panel.film
+
+
+def test_a_clip_with_a_cast_becomes_a_scene_with_its_pictures(photo):
+    """Who was mentioned is in the scene as the pictures that were sent, so that its clip is found again."""
+    cast = vidu.Cast(anna=[photo, photo[::-1].copy()], cafe=photo[:, ::-1].copy())
+    panel = vidu.panel("@anna in the @cafe.", cast, aspect_ratio="1:1", bgm=False)
+    made = panel.preview()
+    use(panel, "film")
+    assert panel.film.request(0) == made.request
 
 
 def test_a_film_that_was_changed_gets_the_next_scene(panel):

@@ -443,10 +443,12 @@ class Panel(Calling, FrontEnd):
 
     def _offer_anew(self) -> None:
         """Show what a click on the buttons would do."""
-        form = self._form
-        offer = self._service.offer(form.model, form.request, form.problems)
-        is_running = bool(self._running_call)
-        self._offer = {**offer.item(is_running=is_running), "can_pay_again": self._can_pay_again and not is_running}
+        form, turn = self._form, -1
+        while turn != form.turn:  # again, where another thread has changed it meanwhile
+            turn = form.turn
+            offer = self._service.offer(form.model, form.request, form.problems)
+            is_running = bool(self._running_call)
+            self._offer = {**offer.item(is_running=is_running), "can_pay_again": self._can_pay_again and not is_running}
 
     def _show_controls(self) -> None:
         """Show the controls of the form's model."""

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import describe
-from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
 
 WAIT = 20  # s; far more than anything here takes
@@ -24,7 +23,8 @@ def send(panel, do, *buffers, **content):
     answers = []
     panel.send, before = (lambda content, buffers=None: answers.append((content, buffers))), panel.send
     try:
-        panel._receive(panel, {"do": do, "token": "t", **content}, list(buffers))
+        whose = getattr(panel, "_words", {}).get("model")
+        panel._receive(panel, {"do": do, "token": "t", "of": whose, **content}, [memoryview(one) for one in buffers])
     finally:
         panel.send = before
     [(answer, sent)] = [(one, sent) for one, sent in answers if one.get("token") == "t"]
@@ -38,14 +38,19 @@ def type_in(panel, **values):
 
 def click(panel, name, **values):
     """Press a button, with what was typed before it."""
-    paid = panel._offer["is_paid"] if name == "Generate" else name == "Pay again"
-    return send(panel, "press", button=BUTTONS[name], paid=paid, values=values)
+    named = {"Generate": "price", "Pay again": "again_price"}.get(name)
+    return send(panel, "press", button=BUTTONS[name], price=panel._offer[named] if named else None, values=values)
 
 
 def press(panel, name, **values):
     """Click a button and wait for what comes of it."""
     click(panel, name, **values)
     return ended(panel)
+
+
+def open_card(panel, card):
+    """Click a card."""
+    return send(panel, "open", id=card["id"])
 
 
 def use(panel, tool, **more):
@@ -71,6 +76,17 @@ def filled(panel):
 def label(panel, name):
     """A button's text."""
     return panel._offer[BUTTONS[name]]
+
+
+def held(panel, name):
+    """What a control holds, as a person reads it: a choice by its text."""
+    value, options = panel._values[name], item(panel, name).get("options")
+    return options[value] if options else value
+
+
+def choose(panel, name, label):
+    """Choose by its text."""
+    return type_in(panel, **{name: item(panel, name)["options"].index(label)})
 
 
 def is_offered(panel, name):
@@ -116,6 +132,11 @@ def fetched(panel, place=0):
         assert not answer["refused"], answer
         data, total = data + answer["bytes"], answer["total"]
     return data
+
+
+def saved(panel):
+    """The HTML that stands in the cell's output, and in the saved notebook."""
+    return panel._view._bundle["text/html"]
 
 
 class Page(HTMLParser):

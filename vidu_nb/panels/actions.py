@@ -47,9 +47,9 @@ class Offer:
     credits: float | None
 
     @property
-    def is_paid(self) -> bool:
-        """Whether the paying button names a price."""
-        return self.has_key and not self.clip_kept
+    def price(self) -> float | None:
+        """The price that the paying button names, None where it names none."""
+        return self.price_usd if self.has_key and not self.clip_kept else None
 
     def item(self, *, is_running: bool) -> dict[str, Any]:
         """Return what the page shows: the buttons' texts, whether they do something, and why they don't."""
@@ -66,7 +66,8 @@ class Offer:
             "generate": self.clip_label,
             "generate_help": f"The model's {'clip' if is_video else 'picture'}; what is kept is shown again at no cost",
             "again": f"Pay again (about {dollars(self.price_usd)})",
-            "is_paid": self.is_paid,
+            "price": self.price,
+            "again_price": self.price_usd,
             "is_blocked": bool(self.missing) or is_running,
             "reason": reason,
         }  # fmt: skip

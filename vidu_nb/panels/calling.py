@@ -70,7 +70,15 @@ class Calling(traitlets.HasTraits):
     _is_busy = property(lambda self: self._call is not None and not self._call.has_ended)
 
     def _clicked(self, begin: Callable[[], object]) -> None:
-        """Begin what a button stands for, unless a call is running; errors are shown."""
+        """Begin what a button stands for, unless a call is running; errors are shown.
+
+        Raises
+        ------
+        ViduError
+            A cancelled call has not ended yet, while the page offers the next one.
+        """
+        if self._is_busy and not self._running_call:
+            raise ViduError("the call before is ending: press again in a moment")
         if self._is_busy:
             return
         try:

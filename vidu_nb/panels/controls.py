@@ -16,7 +16,7 @@ from ..widgets.tray import Tray
 from .carry import room_for
 
 _RADIOS = 4  # choices; more stand in a list that drops down
-_MAX_TEXT = 20_000  # characters that a page may send
+_MAX_TEXT = 100_000  # characters that a page may send; each change sends them back
 _NOT_SENT = "not sent"
 
 
@@ -92,14 +92,23 @@ class Control:
         if self.tray:
             self.tray.references = raw
         elif raw != self._raw or type(raw) is not type(self._raw):
-            self._raw, self.is_touched = raw, True
+            self._raw, self.is_touched = raw, raw != self._shape.raw
 
     def take(self, raw: object) -> bool:
-        """Take what a page holds, and return whether that is news; what no page of ours sends is left alone."""
+        """Take what a page holds, and return whether that is news; what no page of ours sends is left alone.
+
+        Raises
+        ------
+        InvalidRequest
+            A text that is far longer than any model takes.
+        """
         is_kind = type(raw) is type(self._shape.raw) and not self.tray
-        is_place = self.kind not in ("radio", "select") or (isinstance(raw, int) and 0 <= raw < len(self._options))
-        if not (is_kind and is_place) or (isinstance(raw, str) and len(raw) > _MAX_TEXT) or raw == self._raw:
+        is_place = not self.holds_place or (isinstance(raw, int) and 0 <= raw < len(self._options))
+        if not (is_kind and is_place) or raw == self._raw:
             return False
+        if isinstance(raw, str) and len(raw) > _MAX_TEXT:
+            message = f"{self.field.title}: {len(raw):,} characters are too many: the text before stays"
+            raise InvalidRequest(message, field=self.field.parameter)
         self._raw, self.is_touched = raw, True
         return True
 
@@ -107,6 +116,11 @@ class Control:
     def kind(self) -> str:
         """What the page shows."""
         return self._shape.kind
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether the page holds the place of a choice."""
+        return self.kind in ("radio", "select")
 
     @property
     def _options(self) -> list[str]:

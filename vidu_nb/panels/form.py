@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from ..catalogue.field import Field, Role
@@ -63,6 +65,10 @@ class Form:
         By parameter, what is allowed and yet unusual.
     on_change : callable
         Called after each change, when `request` and `problems` are up to date.
+    on_cards : callable
+        Called after each change of what a tray shows.
+    turn : int
+        Grows with each change. Messages may be handled in a thread beside the cell that runs.
     request : Request or None
         What the controls make together, None while something is missing or wrong.
     problems : tuple of (str, str)
@@ -71,6 +77,9 @@ class Form:
 
     def __init__(self, values: Mapping[str, Any], *, model: Model) -> None:
         self.on_change: Callable[[], object] = lambda: None
+        self.on_cards: Callable[[], object] = lambda: None
+        self.turn = 0
+        self._turns, self._lock = count(1), threading.Lock()
         self._is_filling = False
         self.keeps_seed = True
         self._left: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -140,10 +149,34 @@ class Form:
         self._check()
         return dropped
 
-    def take(self, values: Mapping[str, object]) -> None:
-        """Take what a page holds of some controls, by their parameters; what no page of ours sends is left alone."""
-        if any(self.controls[name].take(raw) for name, raw in values.items() if name in self.controls):
+    def take(self, values: Mapping[str, object], *, of: object) -> None:
+        """Take what a page holds of some controls, by their parameters; what no page of ours sends is left alone.
+
+        Parameters
+        ----------
+        values
+            A text, a truth value, or the place of a choice.
+        of
+            The slug of the model whose controls the page shows: another model's places mean something else.
+
+        Raises
+        ------
+        InvalidRequest
+            A text that is far longer than any model takes.
+        """
+        known = {name: one for name, one in self.controls.items() if name in values}
+        if of != self.model.slug:
+            known = {name: one for name, one in known.items() if not one.holds_place}
+        is_news, refusal = False, None
+        for name, one in known.items():
+            try:
+                is_news = one.take(values[name]) or is_news
+            except InvalidRequest as error:
+                refusal = error
+        if is_news:
             self._check()
+        if refusal:
+            raise refusal
 
     def roll(self) -> None:
         """Draw another random seed, where the model has one."""
@@ -214,10 +247,14 @@ class Form:
 
     def _check(self) -> None:
         """Make the request anew."""
+        turn = next(self._turns)  # whoever has the highest reads all that was changed before
         values, unread = self._read()
-        request, problems, self.notes = _checked(self.model, values, self.cast)
-        self.problems = (*unread, *(one for one in problems if one[0] not in dict(unread)))
-        self.request = None if self.problems else request
+        request, problems, notes = _checked(self.model, values, self.cast)
+        problems = (*unread, *(one for one in problems if one[0] not in dict(unread)))
+        with self._lock:
+            if turn > self.turn:
+                self.turn, self.problems, self.notes = turn, problems, notes
+                self.request = None if problems else request
         self.on_change()
 
     # What is seen.
@@ -241,16 +278,21 @@ class Form:
         prompt, tray = self.by_role("prompt"), self.by_role("references")
         if self.cast and prompt and tray and not tray.raw and tray.field.parameter in wrong:
             wrong.setdefault(prompt.field.parameter, wrong[tray.field.parameter])  # the prompt chooses the pictures
-        said = {}
+        said: dict[str, dict[str, str]] = {}
         for name, control in self.controls.items():
-            is_blamed = control.is_touched and (control.raw or control.field.role == "prompt")
+            is_blamed = control.is_touched and (control.raw not in ("", ()) or control.field.role == "prompt")
             found = control.said(wrong.get(name, "") if is_blamed else "", self.notes.get(name, ""))
             said |= {name: found} if found else {}
         return said
 
     def raws(self) -> dict[str, Any]:
         """Return what the page holds of each control but the trays."""
-        return {name: control.raw for name, control in self.controls.items() if not control.tray}
+        return {name: _sendable(control.raw) for name, control in self.controls.items() if not control.tray}
+
+    def trays(self) -> dict[str, dict[str, Any]]:
+        """Return what the page shows of each tray."""
+        trays = {name: control.tray for name, control in self.controls.items() if control.tray}
+        return {name: {"items": one.items, "limits": one.limits, "words": one.words} for name, one in trays.items()}
 
     def mentioned(self) -> list[str]:
         """Return the names of the cast that the prompt mentions."""
@@ -277,6 +319,7 @@ class Form:
         self.controls = {name: Control(one, noun=noun_of(model)) for name, one in model.by_parameter.items()}
         for control in self.controls.values():
             if control.tray:
+                control.tray.observe(lambda _: self.on_cards(), "items")  # also of one that is no picture
                 control.tray.observe(lambda _, one=control: self._pictures_changed(one), "references")
 
     def _is_content(self, field: Field) -> bool:
@@ -284,6 +327,11 @@ class Form:
         has_tray = any(one.type.startswith("picture") for one in self.model.media)
         is_told = field.role == "prompt" or (field.role == "negative_prompt" and not has_tray)
         return is_told or field.type.startswith("picture")
+
+
+def _sendable(raw: Any) -> Any:
+    """Return what a page holds without half characters, which no message can carry."""
+    return raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(raw, str) else raw
 
 
 def noun_of(model: Model) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..catalogue.field import Role
 from ..catalogue.models import DEFAULT, models
+from ..errors import InvalidRequest
 from ..samples import STARTERS, sample_references
 from .carry import room_for
 from .form import Form
@@ -40,11 +41,19 @@ class Header:
         }
 
     def choose(self, idea: str) -> None:
-        """Take a starting point; without a name, what was there before is there again."""
+        """Take a starting point; without a name, what was there before is there again.
+
+        Raises
+        ------
+        InvalidRequest
+            There is none of that name.
+        """
+        if idea and idea not in STARTERS:
+            raise InvalidRequest("there is no such starting point")
         now, old = self._form.values(), self._fitting(STARTERS.get(self._chosen))
         if not old or any(now.get(name) != value for name, value in old.items()):
             self._own = {name: now.get(name) for name in self._fitting(next(iter(STARTERS.values())))}
-        self._chosen = idea if idea in STARTERS else ""
+        self._chosen = idea
         self._form.fill(self._fitting(STARTERS.get(idea)) or self._own)
 
     def _fitting(self, starter: Mapping[str, Any] | None) -> dict[str, Any]:

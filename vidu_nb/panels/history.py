@@ -69,7 +69,7 @@ def find_made(name: object, *lists: Cards) -> Made:
     InvalidRequest
         There is none any more.
     """
-    made = next(filter(None, (cards.find(name) for cards in lists)), None)
+    made = next((one for cards in lists if (one := cards.find(name)) is not None), None)
     if made is None:
         raise InvalidRequest("that is not shown here any more")
     return made

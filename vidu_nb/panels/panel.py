@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, overload
 
@@ -43,6 +44,8 @@ from .service import Service
 from .tools import code_for, save_copy, seed_after, tools_for
 
 Kind = Literal["preview", "generate"]
+_MAX_PRICE_USD = 1e6  # of one call, far above any
+_NONE = object()
 
 
 class Panel(Calling, FrontEnd):
@@ -96,7 +99,7 @@ class Panel(Calling, FrontEnd):
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
-    film = traitlets.Any(None, allow_none=True)
+    film = traitlets.Instance(Film, allow_none=True)
 
     # What the page shows.
     _head = traitlets.Dict().tag(sync=True)  # models, starting points, sample pictures
@@ -133,8 +136,10 @@ class Panel(Calling, FrontEnd):
         self._can_pay_again = False
         self._drawn_cast: Cast | None = None
         self._faces: list[dict[str, str]] = []
+        self._following = threading.local()
         self.model = self._form.model
         self._form.on_change = self._changed
+        self._form.on_cards = lambda: self.set_trait("_trays", self._form.trays())
         self._show_controls()
         self._changed()
         self._service.ask_balance(self._offer_anew)
@@ -202,7 +207,7 @@ class Panel(Calling, FrontEnd):
     def _answer(self, do: str, content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Answer | None:
         values = content.get("values")
         if isinstance(values, Mapping):  # what was typed before the click
-            self._form.take(values)
+            self._form.take(values, of=content.get("of"))
         if isinstance(tray := content.get("tray"), str):
             control = self._form.controls.get(tray)
             if control is None or control.tray is None:
@@ -215,16 +220,18 @@ class Panel(Calling, FrontEnd):
 
     def _press(self, content: Mapping[str, Any]) -> None:
         """Begin what a button stands for."""
-        named_a_price = content.get("paid") is True  # what the person read who pressed it
+        price = _price_in(content)
         match content.get("button"):
             case "preview":
-                self._clicked(lambda: self._begin("preview", again=False, named_a_price=False))
+                self._clicked(lambda: self._start("preview", shows=True))
             case "generate":
-                self._clicked(lambda: self._begin("generate", again=False, named_a_price=named_a_price))
+                self._clicked(lambda: self._begin(price))
             case "again":
-                self._clicked(lambda: self._begin("generate", again=True, named_a_price=True))
+                self._clicked(lambda: self._begin_again(price))
             case "cancel":
                 self.cancel()
+            case _:
+                raise InvalidRequest("there is no such button")
 
     def _switch(self, content: Mapping[str, Any]) -> None:
         """Turn live drafts, or keeping the seed, on or off."""
@@ -303,23 +310,46 @@ class Panel(Calling, FrontEnd):
 
     # A call.
 
-    def _begin(self, kind: Kind, *, again: bool, named_a_price: bool) -> None:
-        """Begin what was clicked; whatever is wrong is shown in the panel."""
+    def _begin(self, named: float | None) -> None:
+        """Begin what Generate stands for, at the price that was named to whoever pressed it."""
         service = self._service
         service.look_again()
         self._changed()
-        if kind == "generate" and not service.is_kept(self.request, service.engine):
-            if not service.can_pay:
-                self._say(service.problem)
-                return
-            if not named_a_price:  # somebody pressed a button that said something else
-                price, noun = dollars(service.price_usd(self._form.model, self.request)), noun_of(self._form.model)
-                self._say(f"No {noun} is kept for this: press Generate again to pay for it, about {price}.")
-                return
-        self._start(kind, again=again, shows=True)
+        is_kept = service.is_kept(self._form.request, service.engine)
+        if not (is_kept or service.can_pay):
+            self._say(service.problem)
+        elif is_kept or self._is_at(named, "Generate"):
+            self._start("generate", shows=True, may_pay=not is_kept)
 
-    def _start(self, kind: Kind, *, fresh: bool = False, again: bool = False, shows: bool = False) -> BackgroundCall:
-        """Begin a call in the background; with `shows`, its clip goes to the place below the panel."""
+    def _begin_again(self, named: float | None) -> None:
+        """Send the request once more whose outcome is unknown."""
+        self._service.look_again()
+        self._changed()
+        if not self._can_pay_again:
+            self._say("Nothing was sent: no call with an unknown outcome is for what the controls say now.")
+        elif not self._service.can_pay:
+            self._say(self._service.problem)
+        elif self._is_at(named, "Pay again"):
+            self._start("generate", again=True, shows=True)
+
+    def _is_at(self, named: float | None, button: str) -> bool:
+        """Return whether a call still costs what was named, or less; else the panel says what it costs."""
+        price, noun = self._service.price_usd(self._form.model, self._form.request), noun_of(self._form.model)
+        if named is None:  # somebody pressed a button that said something else
+            self._say(f"No {noun} is kept for this: press {button} again to pay for it, about {dollars(price)}.")
+            return False
+        if price > named and dollars(price) != dollars(named):
+            self._say(f"This costs about {dollars(price)} by now: press {button} again to pay that.")
+            return False
+        return True
+
+    def _start(
+        self, kind: Kind, *, fresh: bool = False, again: bool = False, shows: bool = False, may_pay: bool = True
+    ) -> BackgroundCall:
+        """Begin a call in the background.
+
+        With `shows`, its clip goes to the place below the panel; without `may_pay`, it gets what is kept or nothing.
+        """
         request = self._form.request
         if request is None:
             problems = self._form.problems
@@ -327,7 +357,7 @@ class Panel(Calling, FrontEnd):
         service, engine = self._service, PREVIEW
         if kind == "generate" and (service.look_again() or (not fresh and service.is_kept(request, service.engine))):
             engine = service.engine
-        running = Running(service, request, engine, fresh=fresh, again=again, shows=shows)
+        running = Running(service, request, engine, fresh=fresh, again=again, shows=shows, may_pay=may_pay)
         return self._launch(running, lambda call: self._ended(call, running))
 
     def _begun(self) -> None:
@@ -360,35 +390,50 @@ class Panel(Calling, FrontEnd):
         self._finish("failed", message, problem=not running.is_cancelled, error=failure)
 
     def _arrived(self, made: Any, running: Running) -> None:
-        first = each(made)[0]
-        self.video = made
-        if running.shows:
-            self._view.show(made)
-        known = [earlier.path for earlier in self.history]
+        first, known = each(made)[0], [earlier.path for earlier in self.history]
         new = [one for one in each(made) if one.path not in known]
-        self._cards.add(*new)
-        self.history = (*self.history, *new)
         self._service.learn(first, running.request.model)
+        try:
+            if running.shows:
+                self._view.show(made)
+            self._cards.add(*new)
+            self._show_tools(made)
+        finally:  # it is there, whether or not it can be shown
+            self.video = made
+        self.history = (*self.history, *new)
         if first.receipt and not first.receipt.replayed:
             self._form.after_a_run()
-        self._show_tools(made)
         self._changed()
 
     def _changed(self) -> None:
         """Follow the form, which says something else, or of which something else is known."""
-        form = self._form
-        if form.request != self.request:
-            self._can_pay_again = False  # it was for the request before
-        self._values, self._remarks = form.raws(), form.said()
-        self._trays = {
-            name: {"items": control.tray.items, "limits": control.tray.limits, "words": control.tray.words}
-            for name, control in form.controls.items()
-            if control.tray
-        }
-        self._cast = {"members": self._members(), "mentioned": form.mentioned()} if form.cast else {}
-        self._offer_anew()
-        self.request, self.problems = form.request, form.problems
-        (self._live.rest if self._is_busy else self._live.follow)()
+        form, turn = self._form, -1
+        while turn != form.turn:  # again, where another thread has changed it meanwhile
+            turn, request, problems = form.turn, form.request, form.problems
+            if request != self.request:
+                self._can_pay_again = False  # it was for the request before
+            self._values, self._remarks, self._trays = form.raws(), form.said(), form.trays()
+            self._cast = {"members": self._members(), "mentioned": form.mentioned()} if form.cast else {}
+            self._offer_anew()
+            self._tell(request, problems)
+
+    def _tell(self, request: Request | None, problems: tuple[tuple[str, str], ...]) -> None:
+        """Set what others observe; an observer's mistake holds nothing up but itself."""
+        before = self._followed
+        self._following.request = request
+        try:
+            self.request = request
+        finally:
+            self._following.request = before
+            try:
+                self.problems = problems
+            finally:
+                (self._live.rest if self._is_busy else self._live.follow)()
+
+    @property
+    def _followed(self) -> Any:
+        """The form's request that this thread is setting; a person's own assignment is of none."""
+        return getattr(self._following, "request", _NONE)
 
     def _members(self) -> list[dict[str, str]]:
         cast = self._form.cast
@@ -398,14 +443,16 @@ class Panel(Calling, FrontEnd):
 
     def _offer_anew(self) -> None:
         """Show what a click on the buttons would do."""
-        form = self._form
-        offer = self._service.offer(form.model, form.request, form.problems)
-        is_running = bool(self._running_call)
-        self._offer = {**offer.item(is_running=is_running), "can_pay_again": self._can_pay_again and not is_running}
+        form, turn = self._form, -1
+        while turn != form.turn:  # again, where another thread has changed it meanwhile
+            turn = form.turn
+            offer = self._service.offer(form.model, form.request, form.problems)
+            is_running = bool(self._running_call)
+            self._offer = {**offer.item(is_running=is_running), "can_pay_again": self._can_pay_again and not is_running}
 
     def _show_controls(self) -> None:
         """Show the controls of the form's model."""
-        self._words = {"idea": self._form.idea, "tips": self._form.tips}
+        self._words = {"model": self._form.model.slug, "idea": self._form.idea, "tips": self._form.tips}
         self._head = self._header.item()
         self._show_switches()
         self._controls = self._form.items()
@@ -436,8 +483,9 @@ class Panel(Calling, FrontEnd):
     @traitlets.validate("request")
     def _request_is_one(self, proposal: Mapping[str, Any]) -> Request | None:
         value = proposal["value"]
-        if value is None or value is self._form.request:
-            return self._form.request
+        if value is self._followed:
+            own: Request | None = value
+            return own
         try:
             if isinstance(value, Request):
                 return value.replace()  # checked anew
@@ -448,7 +496,10 @@ class Panel(Calling, FrontEnd):
     @traitlets.observe("request")
     def _request_assigned(self, change: Mapping[str, Any]) -> None:
         request = change["new"]
-        if request is None or request is self._form.request:
+        if request is self._followed or request is self._form.request:
+            return
+        if request is None:
+            self.request = self._form.request
             return
         values = request.values()
         values = without_mentions(request.model, values) if self._form.cast else values
@@ -489,8 +540,7 @@ class Panel(Calling, FrontEnd):
         if tray is None or prompt is None or tray.field.type != "pictures":
             self._say(f"{model.title} takes no reference pictures to continue from.", problem=True)
             return
-        engine = clip.receipt.engine if clip.receipt else PREVIEW
-        frame = frame_after(clip, self._service.client(engine if engine == self._service.engine else PREVIEW))
+        frame = frame_after(clip, self._service.client(PREVIEW if clip.is_preview else self._service.engine))
         own = [one for one in tray.value or () if one != frame]
         words = opening(model.name_pictures)
         text = prompt.raw if prompt.raw.startswith(words) else f"{words}{prompt.raw}"
@@ -502,12 +552,15 @@ class Panel(Calling, FrontEnd):
         request = made.request
         if request is None or request.model.returns != "video":
             raise InvalidRequest("only clips make a film")
-        values = {name: one for name, one in request.values().items() if one is not None}
+        asked = without_mentions(request.model, request.values())  # a film reads an @ as a mention
+        values = {name: one for name, one in asked.items() if one is not None}
         field = request.model.by_role("prompt")
         scene = Scene(str(values.pop(field.parameter)) if field else "", model=request.model, **values)
-        scenes = [*(self.film.scenes if self.film else ()), scene]
-        self.film = Film(scenes, model=request.model, client=self._service.client(self._service.engine))
-        self._say(f"Scene {len(scenes)} of panel.film: vidu.panel(panel.film) opens it.")
+        if self.film:
+            self.film = self.film.insert(len(self.film), scene)
+        else:
+            self.film = Film([scene], model=request.model, client=self._service.client(self._service.engine))
+        self._say(f"Scene {len(self.film)} of panel.film: vidu.panel(panel.film) opens it.")
 
     def _open(self, made: Made) -> None:
         """Bring a result back: itself and its parameters."""
@@ -530,7 +583,8 @@ class Panel(Calling, FrontEnd):
         return True
 
     def _ipython_display_(self) -> None:
-        display(self._repr_mimebundle_()[0], raw=True)
+        bundle, _ = self._repr_mimebundle_() or ({}, {})
+        display(bundle, raw=True)
         self._view.display()
 
     def __repr__(self) -> str:
@@ -608,6 +662,13 @@ def panel(
             raise InvalidRequest(message, field=strange[0])
         return FilmPanel(prompt, client=client)
     return Panel(values | parameters, client=client, model=model)
+
+
+def _price_in(content: Mapping[str, Any]) -> float | None:
+    """Return the price that a click names, None where it names none."""
+    price = content.get("price")
+    is_number = isinstance(price, int | float) and not isinstance(price, bool)
+    return price if is_number and 0 <= price < _MAX_PRICE_USD else None  # type: ignore[operator]
 
 
 def _arrival(made: Any) -> str:

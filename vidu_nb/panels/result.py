@@ -131,8 +131,8 @@ class ResultView:
                 total = file.seek(0, os.SEEK_END)
                 file.seek(at)  # type: ignore[arg-type]
                 return {"total": total, "bytes": file.read(_PIECE)}
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
+        except (OSError, ValueError) as error:  # the latter of a place that no file has
+            problem = getattr(error, "strerror", None) or type(error).__name__
         raise InvalidRequest(f"{source.name} can't be read: {problem}")
 
     def _put(

@@ -138,7 +138,7 @@ class Controls {
   // Sends a message with all that was typed before it; resolves to the answer.
   async ask(content, options = {}) {
     const [values, settle] = this.unsent();
-    const reply = await askPython(this.model, { ...content, values }, options);
+    const reply = await askPython(this.model, { ...content, values, of: this.of }, options);
     settle();
     return reply;
   }
@@ -155,6 +155,7 @@ class Controls {
     this.closing.splice(0).forEach((close) => close());
     this.shown.clear();
     this.dirty.clear();
+    this.of = this.model.get("_words").model; // whose controls these are
     const places = { content: [], dials: [], folded: [] };
     for (const item of this.model.get("_controls")) places[item.place].push(this.control(item));
     const folded = places.folded.length

@@ -73,10 +73,9 @@ class Panel {
   }
 
   press(name) {
-    const offer = this.model.get("_offer");
-    const paid = name === "generate" ? this.generate.dataset.paid === "true" : name === "again";
+    const { price } = this[name].dataset; // what a person reads is what a click says
     if (name === "cancel") disable(this.cancel, true);
-    return this.ask({ do: "press", button: name, paid, offer: offer.generate });
+    return this.ask({ do: "press", button: name, price: price ? Number(price) : null });
   }
 
   drawOffer() {
@@ -87,7 +86,8 @@ class Panel {
       this[name].title = offer[`${name}_help`];
       disable(this[name], offer.is_blocked);
     }
-    this.generate.dataset.paid = offer.is_paid; // what a person reads is what a click says
+    this.generate.dataset.price = offer.price ?? "";
+    this.again.dataset.price = offer.again_price;
     this.again.textContent = offer.again;
     this.again.hidden = !offer.can_pay_again;
     disable(this.cancel, !running);

@@ -36,6 +36,9 @@ _LIMITS = {
 }
 
 
+_numbers = count(1)
+
+
 @dataclass(frozen=True)
 class _Picture:
     """One card: a picture that is sent, or one that can't be and says why."""
@@ -136,7 +139,6 @@ class Tray(traitlets.HasTraits):
     ) -> None:
         self.most, self.parameter = most, parameter
         self._pictures: tuple[_Picture, ...] = ()
-        self._ids = count(1)
         self._lock = threading.RLock()  # some kernels handle messages in a thread beside the running cell
         self._actions = {"file": self._add_file, "url": self._add_url, "move": self._move, "remove": self._remove}
         limits = {**_LIMITS, "pictures": most, "open": most >= MOST_MEDIA}  # then nobody knows how many are taken
@@ -178,7 +180,7 @@ class Tray(traitlets.HasTraits):
         return _Picture(self._id(), label, problem=problem)
 
     def _id(self) -> str:
-        return f"picture-{next(self._ids)}"
+        return f"picture-{next(_numbers)}"  # one that no other tray has: a message may come after the model changed
 
     # What the browser asks for. Nothing in a message is trusted.
 

@@ -8,9 +8,8 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..animatic.cancellation import Question
-from ..animatic.engine import make_outputs
 from ..catalogue.request import PREVIEW, Request
 from ..pictures import Picture
 from ..receipt import Receipt
@@ -18,6 +17,9 @@ from ..request import DRAFT_ENDING, MAX_SEED
 from ..video import Video
 from .form import Form
 from .result import Draft, ResultView
+
+if TYPE_CHECKING:
+    from ..animatic.cancellation import Question
 
 PATIENCE = 0.4  # s without a change before a draft is begun
 _PROMPT_SHOWN = 400  # characters
@@ -107,6 +109,8 @@ def make_drafts(request: Request, *, cancelled: Question) -> list[Draft]:
     cancelled
         Asked between frames; True ends the work with `Cancelled`.
     """
+    from ..animatic.engine import make_outputs  # slow to import, and most panels draw no drafts
+
     seed = random.randint(1, MAX_SEED) if request.is_random else request.seed_value
     is_video = request.model.returns == "video"
     receipt = Receipt(PREVIEW, f"{request.model.slug}{DRAFT_ENDING if is_video else ''}", cost_usd=0.0, seed=seed)

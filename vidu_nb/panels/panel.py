@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import traitlets
 from IPython.display import display
@@ -18,8 +18,6 @@ from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..files import shown_path
 from ..films.clips import frame_after
-from ..films.film import Film
-from ..films.scene import Scene
 from ..references.cast import Cast
 from ..references.last_frame import opening
 from ..references.reference import Reference, Source
@@ -32,7 +30,6 @@ from .background import BackgroundCall
 from .calling import Calling
 from .carry import room_for
 from .casting import without_mentions
-from .film_panel import FilmPanel
 from .form import Form, noun_of
 from .header import Header
 from .history import MAX_COMPARED, Cards, Kept, find_made
@@ -42,6 +39,10 @@ from .result import ResultView
 from .running import Running
 from .service import Service
 from .tools import code_for, save_copy, seed_after, tools_for
+
+if TYPE_CHECKING:  # a film brings numpy, PyAV and OpenCV: most panels never need one
+    from ..films.film import Film
+    from .film_panel import FilmPanel
 
 Kind = Literal["preview", "generate"]
 _MAX_PRICE_USD = 1e6  # of one call, far above any
@@ -549,6 +550,9 @@ class Panel(Calling, FrontEnd):
 
     def _add_to_film(self, made: Made) -> None:
         """Put what was asked for at the end of `film`, which begins with it."""
+        from ..films.film import Film
+        from ..films.scene import Scene
+
         request = made.request
         if request is None or request.model.returns != "video":
             raise InvalidRequest("only clips make a film")
@@ -655,12 +659,16 @@ def panel(
         "prompt": prompt, "references": references, "aspect_ratio": aspect_ratio, "duration": duration, "seed": seed,
         "bgm": bgm, "movement_amplitude": movement_amplitude,
     })  # fmt: skip
-    if isinstance(prompt, Film):
-        values.pop("prompt", None)
-        if strange := [*values, *parameters, *(["model"] if model else [])]:
-            message = f"{strange[0]}: a film has its own: panel(film.replace({strange[0]}=...)) changes it"
-            raise InvalidRequest(message, field=strange[0])
-        return FilmPanel(prompt, client=client)
+    if not isinstance(values.get("prompt", ""), str):
+        from ..films.film import Film
+        from .film_panel import FilmPanel
+
+        if isinstance(prompt, Film):
+            del values["prompt"]
+            if strange := [*values, *parameters, *(["model"] if model else [])]:
+                message = f"{strange[0]}: a film has its own: panel(film.replace({strange[0]}=...)) changes it"
+                raise InvalidRequest(message, field=strange[0])
+            return FilmPanel(prompt, client=client)
     return Panel(values | parameters, client=client, model=model)
 
 

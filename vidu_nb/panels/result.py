@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from ..files import shown_path
 from ..media import probe
 from ..notebook import current_place, deliver, spellings
 from ..video import Video
-from .made import Made, each, player_of, short_label, thumbnail_uri
+from .made import Made, each, player_of, short_label, thumbnail
 
-_POSTER = 480  # px of the longer side
+_POSTER = 640  # px of the longer side: what the cell's output has as well
 _PIECE = 1_500_000  # bytes: a notebook's websocket refuses messages over 10 MiB by dropping the connection
 _PROMPT_SHOWN = 400  # characters
-_EMPTY = {"text/plain": "", "text/html": '<div class="vidu-saved"></div>'}
+_EMPTY = {"text/plain": "", "text/html": ""}
 _numbers = count(1)
 
 
@@ -49,6 +49,17 @@ class Draft:
     size: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """What the page shows, and where its bytes are."""
+
+    name: str = ""
+    sources: tuple[Path | bytes, ...] = ()
+    posters: tuple[bytes, ...] = ()  # JPEG; not in the widget's state, which a saved notebook holds
+    #: By place: size and time of a file's last change when its first piece was sent.
+    stamps: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
 class ResultView:
     """Plays results in the panel, and keeps them in a cell's output for the saved notebook.
 
@@ -70,8 +81,8 @@ class ResultView:
         self._show = show
         self.name = f"vidu-saved-{os.urandom(8).hex()}"
         self._display_ids: list[str] = []
-        self._bundle: Mapping[str, Any] = _EMPTY
-        self._shown: tuple[str, tuple[Path | bytes, ...]] = ("", ())
+        self._bundle: Mapping[str, Any] = self._marked(_EMPTY, "vidu-empty")
+        self._shown = _Shown()
 
     def display(self) -> None:
         """Open a place below the cell that runs."""
@@ -87,7 +98,7 @@ class ResultView:
 
     def show(self, made: Any, *, caption: str = "") -> None:
         """Play what a call returned."""
-        self._put(each(made), made._repr_mimebundle_(), caption=caption)
+        self._put(each(made), made._repr_mimebundle_, caption=caption)
 
     def compare(self, made: Sequence[Made]) -> None:
         """Show results side by side; several clips get a bar of controls."""
@@ -99,76 +110,106 @@ class ResultView:
             longest = max(one.frames / (one.fps or fps) for one in infos)
             bar = {"group": player.group, "labels": list(player.labels), "fps": fps,
                    "frames": max(1, math.ceil(round(longest * fps, 3)))}  # fmt: skip
-        self._put(tuple(made), player.bundle(), bar=bar)
+        self._put(tuple(made), player.bundle, bar=bar)
 
     def show_drafts(self, drafts: Sequence[Draft]) -> None:
         """Play what exists in memory alone, silently and again and again; the cell's output keeps what it has."""
         items = [
-            {"kind": one.kind, "name": "", "caption": one.caption, "prompt": one.prompt, "label": "", "poster": "",
-             "preview": True, "size": one.size, "type": one.media_type}
+            {"kind": one.kind, "name": "", "caption": one.caption, "prompt": one.prompt, "label": "", "preview": True,
+             "size": one.size, "type": one.media_type}
             for one in drafts
         ]  # fmt: skip
-        self._tell(items, tuple(one.data for one in drafts), loops=True, link=False)
+        self._tell(_Shown(_name(), tuple(one.data for one in drafts)), items, loops=True, link=False)
 
     def piece(self, shown: object, item: object, at: object) -> dict[str, Any]:
         """Return some bytes of what is shown, from a place on, and how many there are in all.
 
+        Parameters
+        ----------
+        shown, item
+            What is shown, and which of it.
+        at
+            The place; ``"poster"`` for the whole poster.
+
         Raises
         ------
         InvalidRequest
-            It is not shown any more, it has no such bytes, or its file has gone.
+            It is not shown any more, it has no such bytes, or its file has gone or changed.
         """
-        name, sources = self._shown
-        is_known = shown == name and type(item) is int and type(at) is int
-        if not is_known or not 0 <= item < len(sources) or at < 0:  # type: ignore[operator]
+        now = self._shown
+        if shown != now.name or type(item) is not int or not 0 <= item < len(now.sources):
             raise InvalidRequest("that is not shown any more")
-        source = sources[item]  # type: ignore[index]
+        if at == "poster":
+            return _slice(now.posters[item] if now.posters else b"", 0)
+        if type(at) is not int or at < 0:
+            raise InvalidRequest("that is no place in a file")
+        source = now.sources[item]
         if isinstance(source, bytes):
-            return {"total": len(source), "bytes": source[at : at + _PIECE]}  # type: ignore[operator]
-        problem = ""
-        try:
-            with source.open("rb") as file:
-                total = file.seek(0, os.SEEK_END)
-                file.seek(at)  # type: ignore[arg-type]
-                return {"total": total, "bytes": file.read(_PIECE)}
-        except (OSError, ValueError) as error:  # the latter of a place that no file has
-            problem = getattr(error, "strerror", None) or type(error).__name__
-        raise InvalidRequest(f"{source.name} can't be read: {problem}")
+            return _slice(source, at)
+        return _read(source, at, now.stamps, item)
 
     def _put(
         self,
         made: tuple[Made, ...],
-        bundle: Mapping[str, Any],
+        bundle: Callable[[], Mapping[str, Any]],
         *,
         bar: Mapping[str, Any] | None = None,
         caption: str = "",
     ) -> None:
         items = [_item(one, caption, many=len(made) > 1) for one in made]
+        posters = tuple(thumbnail(one, side=_POSTER) for one in made)
         place = current_place()
         link = bool(self._display_ids) and all(deliver(spellings(one.path), place).link for one in made)
-        name = self._tell(items, tuple(one.path for one in made), link=link, bar=bar)
-        self._bundle = self._marked(bundle, name)
+        shown = _Shown(_name(), tuple(one.path for one in made), posters)
+        self._tell(shown, items, link=link, bar=bar)
+        self._bundle = self._marked(bundle(), shown.name)  # a small copy takes a second: the page plays meanwhile
         for one in self._display_ids:
             update_display(self._bundle, raw=True, display_id=one)
 
     def _tell(
         self,
+        shown: _Shown,
         items: list[dict[str, Any]],
-        sources: tuple[Path | bytes, ...],
         *,
         link: bool,
         loops: bool = False,
         bar: Mapping[str, Any] | None = None,
-    ) -> str:
-        name = f"shown-{next(_numbers)}"
-        self._shown = name, sources
-        self._show({"id": name, "items": items, "link": link, "loops": loops, "bar": bar})
-        return name
+    ) -> None:
+        self._shown = shown
+        self._show({"id": shown.name, "items": items, "link": link, "loops": loops, "bar": bar})
 
     def _marked(self, bundle: Mapping[str, Any], shown: str) -> dict[str, Any]:
         """Return a bundle whose HTML the page finds, by the panel's name and by what it shows."""
         html = bundle.get("text/html", "")
         return {**bundle, "text/html": f'<div class="vidu-saved {self.name} {shown}">{html}</div>'}
+
+
+def _name() -> str:
+    return f"shown-{next(_numbers)}"
+
+
+def _slice(data: bytes, at: int) -> dict[str, Any]:
+    return {"total": len(data), "bytes": data[at : at + _PIECE]}
+
+
+def _read(path: Path, at: int, stamps: dict[int, tuple[int, int]], item: int) -> dict[str, Any]:
+    """Return a piece of a file that is the one whose first piece was sent."""
+    problem = ""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            stamp = status.st_size, status.st_mtime_ns
+            if at == 0:
+                stamps[item] = stamp
+            file.seek(at)
+            data = file.read(_PIECE)
+    except (OSError, ValueError, OverflowError) as error:  # the last two of a place that no file has
+        problem = getattr(error, "strerror", None) or type(error).__name__
+    if problem:
+        raise InvalidRequest(f"{path.name} can't be read: {problem}")
+    if stamps.get(item) != stamp or not data:
+        raise InvalidRequest(f"{path.name} has changed while it was sent: show it again")
+    return {"total": stamp[0], "bytes": data}
 
 
 def _item(one: Made, caption: str, *, many: bool) -> dict[str, Any]:
@@ -179,5 +220,5 @@ def _item(one: Made, caption: str, *, many: bool) -> dict[str, Any]:
     return {
         "kind": "video" if is_video else "image", "name": shown_path(one.path), "caption": caption or one.caption,
         "prompt": prompt[:_PROMPT_SHOWN], "label": short_label(one) if many else "", "preview": one.is_preview,
-        "poster": thumbnail_uri(one, side=_POSTER), "size": size, "type": kind,
+        "size": size, "type": kind,
     }  # fmt: skip

@@ -38,6 +38,10 @@ function askPython(model, content, { buffers = [], seconds = 20, onSilence = () 
       answer({ ...reply, bytes: sent?.[0] });
     };
     model.on("msg:custom", hear);
-    model.send({ ...content, token }, undefined, buffers);
+    try {
+      model.send({ ...content, token }, undefined, buffers);
+    } catch { // the kernel is gone, and the page knows it
+      hear({ token, message: "The kernel has ended.", refused: true });
+    }
   });
 }

@@ -1,95 +1,142 @@
 // What is made: a clip that plays by its link where one leads to it, and from the kernel's bytes elsewhere; pictures.
 
 const LINK_PATIENCE = 1500; // ms for the cell's output to have found its file
+const KERNEL_PATIENCE = 3; // s without an answer before that is said
 
 class Stage {
   constructor(model, controls, signal) {
     Object.assign(this, { model, controls, turn: 0, urls: [], live: false });
     this.place = make("div", { class: "vidu-stage-place" });
     this.caption = make("div", { class: "vidu-caption" });
+    this.note = make("div", { class: "vidu-stage-note vidu-quiet", role: "status", hidden: true });
     this.bar = make("div", { class: "vidu-bar-place" });
-    this.root = make("div", { class: "vidu-shown" }, this.place, this.bar, this.caption);
+    this.root = make("div", { class: "vidu-shown" }, this.place, this.bar, this.note, this.caption);
     this.hiding = document.createElement("style");
     document.head.append(this.hiding);
-    signal.addEventListener("abort", () => this.leave());
-    model.on("change:_result", () => this.draw());
-    this.draw();
-    askPython(model, { do: "hello" }).then(() => {
-      this.live = true; // else the cell's output shows it
-      this.draw();
+    const heard = [["change:_result", () => this.draw()], ["comm_live_update", () => this.greet()], ["comm:close", () => this.greet()]];
+    heard.forEach(([event, act]) => model.on(event, act));
+    signal.addEventListener("abort", () => {
+      heard.forEach(([event, act]) => model.off(event, act));
+      this.leave();
     });
+    this.greet();
+  }
+
+  // Shows what Python has, once that has answered: without a kernel, and until then, the cell's output shows it.
+  async greet() {
+    const greeting = (this.greeting = {});
+    this.live = false;
+    this.draw();
+    const reply = await askPython(this.model, { do: "hello" });
+    if (greeting !== this.greeting || reply.refused) return;
+    this.live = true;
+    this.draw();
   }
 
   leave() {
+    this.greeting = null;
+    this.live = false;
+    this.clear();
+    this.hiding.remove();
+  }
+
+  // Ends what is shown or being fetched, and frees its memory.
+  clear() {
     this.turn += 1;
     this.unmount?.();
-    this.hiding.remove();
+    this.unmount = null;
+    this.bar.replaceChildren();
+    for (const video of this.place.querySelectorAll("video")) {
+      video.removeAttribute("src");
+      video.load(); // else the page keeps the file open
+    }
     this.urls.splice(0).forEach((url) => URL.revokeObjectURL(url));
   }
 
   draw() {
-    const turn = (this.turn += 1);
-    const { id, items = [], link, loops, bar } = this.model.get("_result");
-    this.unmount?.();
-    this.unmount = null;
-    const old = this.urls.splice(0);
+    this.clear();
+    const { turn } = this;
+    const { id, items: all = [], link, loops, bar } = this.model.get("_result");
+    const items = this.live ? all : [];
     const media = items.map((item) => this.medium(item, loops));
     const figures = media.map((one, place) => make("figure", {}, items[place].label ? make("figcaption", {}, items[place].label) : null, one));
     const group = bar && `${bar.group}-${id}`;
-    this.place.className = `vidu-stage-place${items.length > 1 ? " vidu-many" : ""}${bar ? ` vidu-grid vidu-group-${group}` : ""}`;
-    this.place.replaceChildren(...(items.length ? figures : [this.invitation()]));
-    old.forEach((url) => URL.revokeObjectURL(url));
-    this.hiding.textContent = "";
+    this.place.className = `vidu-stage-place${items.length > 1 ? " vidu-many" : ""}${bar && items.length ? ` vidu-grid vidu-group-${group}` : ""}`;
+    this.place.replaceChildren(...(items.length ? figures : [this.invitation(all.length)]));
     this.tell(items);
+    this.remark("");
+    this.hide();
+    if (!items.length) return;
     if (bar) {
       const port = { get: (key) => (key === "group" ? group : bar[key]), on() {}, off() {} };
       this.unmount = mountSynchroniser({ model: port, el: this.bar });
-    } else this.bar.replaceChildren();
-    if (!this.live || !items.length) return;
-    const saved = `.${this.model.get("_place")}`;
-    this.hiding.textContent = `${saved}, .jp-OutputArea-child:has(> .jp-OutputArea-output ${saved}) { display: none; }`;
+    }
     items.forEach((item, place) => this.load(turn, id, item, place, media[place], { link, still: Boolean(bar), loops }));
   }
 
-  invitation() {
+  // The cell's output is for a page without a kernel; a live page hides it while it shows the same.
+  hide() {
+    const shows = this.model.get("_result").items?.length && !this.failed;
+    const saved = `.${this.model.get("_place")}${shows ? "" : ".vidu-empty"}`;
+    this.hiding.textContent = this.live ? `${saved}, .jp-OutputArea-child:has(> .jp-OutputArea-output ${saved}) { display: none; }` : "";
+  }
+
+  // Says why nothing plays, or that it takes a while; the cell's output is there meanwhile.
+  remark(text) {
+    this.failed = Boolean(text);
+    this.note.hidden = !text;
+    this.note.textContent = text;
+    this.hide();
+  }
+
+  invitation(isElsewhere) {
+    const [first, second] = isElsewhere ? ["What was made is in the cell's output.", "The panel shows it once the kernel answers."]
+      : ["What is made appears here.", "A preview is free: Ctrl+Enter."];
     return make("div", { class: "vidu-invitation" }, drawing("M4 5h16v14H4zM10 9l5 3-5 3z", 24, "vidu-glyph-large"),
-      make("div", {}, "What is made appears here."), make("div", { class: "vidu-quiet" }, "A preview is free: Ctrl+Enter."));
+      make("div", {}, first), make("div", { class: "vidu-quiet" }, second));
   }
 
   medium(item, loops) {
     const [width, height] = item.size;
     const words = `${item.caption}. ${item.prompt}`;
-    if (item.kind === "image")
-      return make("img", { class: "vidu-medium", width, height, alt: words, src: isOurs(item.poster) ? item.poster : null });
+    if (item.kind === "image") return make("img", { class: "vidu-medium", width, height, alt: words });
     return make("video", { class: "vidu-medium", width, height, "aria-label": words, playsinline: true, controls: true,
-      ...(loops ? { muted: true, loop: true } : {}), poster: isOurs(item.poster) ? item.poster : null, tabindex: "0" });
+      ...(loops ? { muted: true, loop: true } : {}), tabindex: "0" });
   }
 
   tell(items) {
     this.caption.replaceChildren();
     if (items.length !== 1) return;
     const [{ caption, preview, prompt, name }] = items;
-    this.caption.title = [prompt, name].filter(Boolean).join("\n");
+    this.caption.title = [caption, prompt, name].filter(Boolean).join("\n");
     this.caption.append(preview ? make("span", { class: "vidu-badge" }, "PREVIEW") : "", caption);
   }
 
   // Shows an item's own file: by its link, else by its bytes.
   async load(turn, id, item, place, medium, { link, still, loops }) {
-    const gone = () => turn !== this.turn;
     const isVideo = item.kind === "video";
-    let source = link && isVideo ? await this.linked(id, place) : "";
-    if (gone()) return;
-    if (source) medium.addEventListener("error", () => gone() || this.loadBytes(turn, id, item, place, medium), { once: true });
-    else source = await this.bytes(turn, id, item, place);
-    if (gone() || !source) return;
-    medium.src = source;
-    if (isVideo) medium.muted = Boolean(loops);
-    if (isVideo && !still) this.play(medium);
+    this.showPoster(turn, id, item, place, medium);
+    const start = (source) => {
+      medium.src = source;
+      medium.muted = Boolean(loops);
+      if (isVideo && !still) this.play(medium);
+    };
+    const fetched = async () => {
+      const source = await this.bytes(turn, id, item, place, "piece");
+      if (source) start(source);
+    };
+    const source = link && isVideo ? await this.linked(turn, id, place) : "";
+    if (turn !== this.turn) return;
+    if (!source) return fetched();
+    medium.addEventListener("error", () => turn === this.turn && medium.src === source && fetched(), { once: true });
+    start(source);
   }
 
-  async loadBytes(turn, id, item, place, medium) {
-    const source = await this.bytes(turn, id, item, place);
-    if (turn === this.turn && source) medium.src = source;
+  async showPoster(turn, id, item, place, medium) {
+    const poster = await this.bytes(turn, id, item, place, "poster");
+    if (!poster) return;
+    if (item.kind === "video") medium.poster = poster;
+    else if (!medium.src) medium.src = poster;
   }
 
   async play(video) {
@@ -103,33 +150,48 @@ class Stage {
   }
 
   // The address of the clip in the cell's output, once that has found its file there; nothing where it doesn't.
-  linked(id, place) {
-    const find = () => document.querySelectorAll(`.${this.model.get("_place")}.${CSS.escape(id)} video`)[place];
+  linked(turn, id, place) {
+    const find = () => document.querySelectorAll(`.${this.model.get("_place")}.${CSS.escape(id)}`);
     const good = (video) => video && video.readyState >= 1 && !video.error && video.currentSrc;
     return new Promise((answer) => {
       const began = performance.now();
       const look = () => {
-        const video = find();
-        if (good(video)) return answer(video.currentSrc);
-        if (video?.error || performance.now() - began > LINK_PATIENCE) return answer("");
-        setTimeout(look, 30);
+        const videos = [...find()].map((output) => output.querySelectorAll("video")[place]); // of each cell that shows it
+        const found = videos.find(good);
+        if (found) return answer(found.currentSrc);
+        const lost = videos.length && videos.every((video) => video?.error);
+        if (turn !== this.turn || lost || performance.now() - began > LINK_PATIENCE) return answer("");
+        setTimeout(look, 20);
       };
       look();
     });
   }
 
-  // The file as the kernel sends it, piece by piece; an address of this page's memory.
-  async bytes(turn, id, item, place) {
+  // The file, or its poster, as the kernel sends it, piece by piece; an address of this page's memory.
+  async bytes(turn, id, item, place, what) {
     const pieces = [];
-    let [at, total] = [0, 1];
+    const isFile = what === "piece";
+    let [at, total, waits] = [0, 1, false];
+    const onSilence = () => {
+      if (turn !== this.turn || !isFile) return;
+      waits = true;
+      this.remark("The kernel does not answer: it is busy with a cell, or has ended.");
+    };
     while (at < total) {
-      const reply = await askPython(this.model, { do: "piece", shown: id, item: place, at });
-      if (turn !== this.turn || reply.refused || !reply.bytes?.byteLength) return "";
+      const reply = await askPython(this.model, { do: "piece", shown: id, item: place, at: isFile ? at : "poster" }, { onSilence, seconds: KERNEL_PATIENCE });
+      if (turn !== this.turn) return "";
+      if (reply.refused) {
+        if (isFile) this.remark(reply.message);
+        return "";
+      }
+      if (!reply.bytes?.byteLength) return "";
       pieces.push(reply.bytes);
       at += reply.bytes.byteLength;
       total = reply.total;
+      if (waits) this.remark("");
+      waits = false;
     }
-    const url = URL.createObjectURL(new Blob(pieces, { type: item.type }));
+    const url = URL.createObjectURL(new Blob(pieces, { type: isFile ? item.type : "image/jpeg" }));
     this.urls.push(url);
     return url;
   }

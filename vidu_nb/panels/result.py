@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from IPython.display import display, update_display
 
 from ..errors import InvalidRequest
 from ..files import shown_path
-from ..media import probe
 from ..notebook import current_place, deliver, spellings
 from ..video import Video
+from ..widgets.pieces import piece_of
+from ..widgets.synchroniser import timeline_of
 from .made import Made, each, player_of, short_label, thumbnail_uri
 
 _POSTER = 480  # px of the longer side
-_PIECE = 1_500_000  # bytes: a notebook's websocket refuses messages over 10 MiB by dropping the connection
 _PROMPT_SHOWN = 400  # characters
 _EMPTY = {"text/plain": "", "text/html": '<div class="vidu-saved"></div>'}
 _numbers = count(1)
@@ -92,13 +91,7 @@ class ResultView:
     def compare(self, made: Sequence[Made]) -> None:
         """Show results side by side; several clips get a bar of controls."""
         player, clips = player_of(made), [one for one in made if isinstance(one, Video)]
-        bar = None
-        if len(clips) == len(made) > 1:
-            infos = [probe(one.path) for one in clips]
-            fps = infos[0].fps or 24.0
-            longest = max(one.frames / (one.fps or fps) for one in infos)
-            bar = {"group": player.group, "labels": list(player.labels), "fps": fps,
-                   "frames": max(1, math.ceil(round(longest * fps, 3)))}  # fmt: skip
+        bar = timeline_of(player) if len(clips) == len(made) > 1 else None
         self._put(tuple(made), player.bundle(), bar=bar)
 
     def show_drafts(self, drafts: Sequence[Draft]) -> None:
@@ -119,21 +112,10 @@ class ResultView:
             It is not shown any more, it has no such bytes, or its file has gone.
         """
         name, sources = self._shown
-        is_known = shown == name and type(item) is int and type(at) is int
-        if not is_known or not 0 <= item < len(sources) or at < 0:  # type: ignore[operator]
+        is_known = shown == name and type(item) is int
+        if not is_known or not 0 <= item < len(sources):  # type: ignore[operator]
             raise InvalidRequest("that is not shown any more")
-        source = sources[item]  # type: ignore[index]
-        if isinstance(source, bytes):
-            return {"total": len(source), "bytes": source[at : at + _PIECE]}  # type: ignore[operator]
-        problem = ""
-        try:
-            with source.open("rb") as file:
-                total = file.seek(0, os.SEEK_END)
-                file.seek(at)  # type: ignore[arg-type]
-                return {"total": total, "bytes": file.read(_PIECE)}
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        raise InvalidRequest(f"{source.name} can't be read: {problem}")
+        return piece_of(sources[item], at)  # type: ignore[call-overload]
 
     def _put(
         self,

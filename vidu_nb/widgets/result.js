@@ -120,16 +120,9 @@ class Stage {
 
   // The file as the kernel sends it, piece by piece; an address of this page's memory.
   async bytes(turn, id, item, place) {
-    const pieces = [];
-    let [at, total] = [0, 1];
-    while (at < total) {
-      const reply = await askPython(this.model, { do: "piece", shown: id, item: place, at });
-      if (turn !== this.turn || reply.refused || !reply.bytes?.byteLength) return "";
-      pieces.push(reply.bytes);
-      at += reply.bytes.byteLength;
-      total = reply.total;
-    }
-    const url = URL.createObjectURL(new Blob(pieces, { type: item.type }));
+    const { blob } = await fetchFile(this.model, { shown: id, item: place }, item.type, () => turn === this.turn);
+    if (!blob) return "";
+    const url = URL.createObjectURL(blob);
     this.urls.push(url);
     return url;
   }

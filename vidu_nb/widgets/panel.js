@@ -22,6 +22,10 @@ class Panel {
       onChange(model, names, () => draw.call(this));
       draw.call(this);
     }
+    onChange(model, "_changes", () => {
+      model.set("_heard", model.get("_changes"));
+      model.save_changes();
+    });
   }
 
   async ask(content) {

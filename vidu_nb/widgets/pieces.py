@@ -28,6 +28,6 @@ def piece_of(source: Path | bytes, at: object) -> dict[str, Any]:
             total = file.seek(0, os.SEEK_END)
             file.seek(at)
             return {"total": total, "bytes": file.read(_PIECE)}
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # the latter of a place that no file has
+        problem = getattr(error, "strerror", None) or type(error).__name__
     raise InvalidRequest(f"{source.name} can't be read: {problem}")

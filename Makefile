@@ -31,7 +31,7 @@ test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real 
 # A few files load the machine for minutes, as the notebooks do: they run together.
 HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/films/test_torture_film.py \
   tests/client/test_mutations.py tests/commands/test_demo.py tests/gateway/test_hub_real.py \
-  tests/gateway/test_gateway_torture.py
+  tests/gateway/test_gateway_torture.py tests/test_marimo_browser.py
 
 unit: $(READY) browser postgres
 	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb

@@ -18,6 +18,7 @@ from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..files import shown_path
 from ..films.clips import frame_after
+from ..notebook import runs_in_marimo
 from ..references.cast import Cast
 from ..references.last_frame import opening
 from ..references.reference import Reference, Source
@@ -93,14 +94,14 @@ class Panel(Calling, FrontEnd):
     (True, 'done', 'Here it is: 1:1 · 5 s · seed 7 · preview, free')
     """
 
-    files = ("dom", "mentions", "tray", "timeline", "synchroniser", "controls", "result", "panel")
+    files = ("dom", "pieces", "mentions", "tray", "timeline", "synchroniser", "controls", "result", "panel")
 
     model = traitlets.Any()
     request = traitlets.Any(None, allow_none=True)
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
-    film = traitlets.Instance(Film, allow_none=True)
+    film = traitlets.Instance("vidu_nb.films.film.Film", allow_none=True)
 
     # What the page shows.
     _head = traitlets.Dict().tag(sync=True)  # models, starting points, sample pictures
@@ -118,6 +119,10 @@ class Panel(Calling, FrontEnd):
     _kept = traitlets.Dict().tag(sync=True)  # the archive's
     _place = traitlets.Unicode().tag(sync=True)  # the class of the cell's output that shows the same
 
+    # marimo runs the cells that read a wrapped panel again when a page writes a trait: pages write back what they hear.
+    _changes = traitlets.Int().tag(sync=True)
+    _heard = traitlets.Int().tag(sync=True)
+
     def __init__(
         self,
         values: Mapping[str, Any] | None = None,
@@ -125,6 +130,7 @@ class Panel(Calling, FrontEnd):
         client: Client | None = None,
         model: Model | str | None = None,
     ) -> None:
+        self._is_in_marimo = runs_in_marimo()  # the threads of calls don't know
         self._view = ResultView(lambda item: self.set_trait("_result", item))
         super().__init__(_place=self._view.name)
         self._service = Service(client)
@@ -465,6 +471,10 @@ class Panel(Calling, FrontEnd):
         """Offer what can be done with a result; with the first of several pictures."""
         self._seen = each(made)[0]
         self._tools = tools_for(self._seen)
+
+    @traitlets.observe("video", "state")
+    def _count_changes(self, _change: object) -> None:
+        self._changes += self._is_in_marimo
 
     @traitlets.validate("model")
     def _model_is_known(self, proposal: Mapping[str, Any]) -> Model:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from IPython.display import display, update_display
 
 from ..errors import InvalidRequest
 from ..files import shown_path
-from ..media import probe
 from ..notebook import current_place, deliver, spellings
 from ..video import Video
+from ..widgets.pieces import SentFile
+from ..widgets.synchroniser import timeline_of
 from .made import Made, each, player_of, short_label, thumbnail
 
 _POSTER = 640  # px of the longer side: what the cell's output has as well
-_PIECE = 1_500_000  # bytes: a notebook's websocket refuses messages over 10 MiB by dropping the connection
 _PROMPT_SHOWN = 400  # characters
 _EMPTY = {"text/plain": "", "text/html": ""}
 _numbers = count(1)
@@ -54,10 +52,8 @@ class _Shown:
     """What the page shows, and where its bytes are."""
 
     name: str = ""
-    sources: tuple[Path | bytes, ...] = ()
+    sources: tuple[SentFile, ...] = ()
     posters: tuple[bytes, ...] = ()  # JPEG; not in the widget's state, which a saved notebook holds
-    #: By place: size and time of a file's last change when its first piece was sent.
-    stamps: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 class ResultView:
@@ -103,13 +99,7 @@ class ResultView:
     def compare(self, made: Sequence[Made]) -> None:
         """Show results side by side; several clips get a bar of controls."""
         player, clips = player_of(made), [one for one in made if isinstance(one, Video)]
-        bar = None
-        if len(clips) == len(made) > 1:
-            infos = [probe(one.path) for one in clips]
-            fps = infos[0].fps or 24.0
-            longest = max(one.frames / (one.fps or fps) for one in infos)
-            bar = {"group": player.group, "labels": list(player.labels), "fps": fps,
-                   "frames": max(1, math.ceil(round(longest * fps, 3)))}  # fmt: skip
+        bar = timeline_of(player) if len(clips) == len(made) > 1 else None
         self._put(tuple(made), player.bundle, bar=bar)
 
     def show_drafts(self, drafts: Sequence[Draft]) -> None:
@@ -119,7 +109,7 @@ class ResultView:
              "size": one.size, "type": one.media_type}
             for one in drafts
         ]  # fmt: skip
-        self._tell(_Shown(_name(), tuple(one.data for one in drafts)), items, loops=True, link=False)
+        self._tell(_Shown(_name(), tuple(SentFile(one.data) for one in drafts)), items, loops=True, link=False)
 
     def piece(self, shown: object, item: object, at: object) -> dict[str, Any]:
         """Return some bytes of what is shown, from a place on, and how many there are in all.
@@ -140,13 +130,8 @@ class ResultView:
         if shown != now.name or type(item) is not int or not 0 <= item < len(now.sources):
             raise InvalidRequest("that is not shown any more")
         if at == "poster":
-            return _slice(now.posters[item] if now.posters else b"", 0)
-        if type(at) is not int or at < 0:
-            raise InvalidRequest("that is no place in a file")
-        source = now.sources[item]
-        if isinstance(source, bytes):
-            return _slice(source, at)
-        return _read(source, at, now.stamps, item)
+            return SentFile(now.posters[item] if now.posters else b"").piece(0)
+        return now.sources[item].piece(at)
 
     def _put(
         self,
@@ -160,7 +145,7 @@ class ResultView:
         posters = tuple(thumbnail(one, side=_POSTER) for one in made)
         place = current_place()
         link = bool(self._display_ids) and all(deliver(spellings(one.path), place).link for one in made)
-        shown = _Shown(_name(), tuple(one.path for one in made), posters)
+        shown = _Shown(_name(), tuple(SentFile(one.path) for one in made), posters)
         self._tell(shown, items, link=link, bar=bar)
         self._bundle = self._marked(bundle(), shown.name)  # a small copy takes a second: the page plays meanwhile
         for one in self._display_ids:
@@ -186,30 +171,6 @@ class ResultView:
 
 def _name() -> str:
     return f"shown-{next(_numbers)}"
-
-
-def _slice(data: bytes, at: int) -> dict[str, Any]:
-    return {"total": len(data), "bytes": data[at : at + _PIECE]}
-
-
-def _read(path: Path, at: int, stamps: dict[int, tuple[int, int]], item: int) -> dict[str, Any]:
-    """Return a piece of a file that is the one whose first piece was sent."""
-    problem = ""
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            stamp = status.st_size, status.st_mtime_ns
-            if at == 0:
-                stamps[item] = stamp
-            file.seek(at)
-            data = file.read(_PIECE)
-    except (OSError, ValueError, OverflowError) as error:  # the last two of a place that no file has
-        problem = getattr(error, "strerror", None) or type(error).__name__
-    if problem:
-        raise InvalidRequest(f"{path.name} can't be read: {problem}")
-    if stamps.get(item) != stamp or not data:
-        raise InvalidRequest(f"{path.name} has changed while it was sent: show it again")
-    return {"total": stamp[0], "bytes": data}
 
 
 def _item(one: Made, caption: str, *, many: bool) -> dict[str, Any]:

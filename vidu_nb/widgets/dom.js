@@ -25,6 +25,11 @@ function drawing(path, size, name) {
 // A picture from Python; no other address, since showing it would fetch it.
 const isOurs = (address) => /^data:image\/(jpeg|webp|png|gif);base64,/.test(address ?? "");
 
+// Calls `act` after a change of each of several traits; one name at a time, as marimo's models know it.
+function onChange(model, names, act) {
+  for (const name of names.split(" ")) model.on(`change:${name}`, act);
+}
+
 // Sends one message and resolves to Python's answer, an object with `message`, `refused` and perhaps `bytes`.
 // Where none comes within some seconds `onSilence` is called; the answer may come all the same.
 function askPython(model, content, { buffers = [], seconds = 20, onSilence = () => {} } = {}) {

@@ -69,7 +69,7 @@ class Mentions {
   look() {
     const { selectionStart: caret, selectionEnd: end, value } = this.area;
     const typed = caret === end && MENTION.exec(value.slice(0, caret))?.[1];
-    if (typeof typed !== "string" || document.activeElement !== this.area) return this.close();
+    if (typeof typed !== "string" || this.area.getRootNode().activeElement !== this.area) return this.close();
     const plain = (text) => text.normalize("NFC").toLowerCase();
     const start = plain(typed);
     if (this.members().some((one) => plain(one.name) === start)) return this.close(); // it is all there
@@ -86,7 +86,8 @@ class Mentions {
     const box = caretBox(this.area, this.from);
     this.list.style.left = `${Math.max(4, Math.min(box.left, window.innerWidth - 240))}px`;
     this.list.style.top = `${box.bottom + 4}px`;
-    document.body.append(this.list, this.status);
+    const root = this.area.getRootNode(); // in marimo a widget's own, with its styles
+    (root === document ? document.body : root).append(this.list, this.status);
     const over = this.list.getBoundingClientRect().bottom > window.innerHeight;
     if (over) this.list.style.top = `${Math.max(4, box.top - 4 - this.list.offsetHeight)}px`;
     this.area.setAttribute("aria-controls", this.id);

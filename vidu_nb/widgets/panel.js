@@ -19,9 +19,13 @@ class Panel {
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer], ["_said _progress_item", this.drawStatus],
       ["_strip _kept", this.drawHistory], ["_switches", this.drawSwitches]]) {
-      model.on(names.split(" ").map((name) => `change:${name}`).join(" "), () => draw.call(this));
+      onChange(model, names, () => draw.call(this));
       draw.call(this);
     }
+    onChange(model, "_changes", () => {
+      model.set("_heard", model.get("_changes"));
+      model.save_changes();
+    });
   }
 
   async ask(content) {

@@ -1,7 +1,7 @@
 // What is made: a clip that plays by its link where one leads to it, and from the kernel's bytes elsewhere; pictures.
 
 const LINK_PATIENCE = 1500; // ms for the cell's output to have found its file
-const KERNEL_PATIENCE = 3; // s without an answer before that is said
+const NO_ANSWER = "The kernel does not answer: it is busy with a cell, or has ended.";
 
 class Stage {
   constructor(model, controls, signal) {
@@ -167,31 +167,18 @@ class Stage {
     });
   }
 
-  // The file, or its poster, as the kernel sends it, piece by piece; an address of this page's memory.
+  // The file, or its poster, as the kernel sends it; an address of this page's memory.
   async bytes(turn, id, item, place, what) {
-    const pieces = [];
     const isFile = what === "piece";
-    let [at, total, waits] = [0, 1, false];
-    const onSilence = () => {
-      if (turn !== this.turn || !isFile) return;
-      waits = true;
-      this.remark("The kernel does not answer: it is busy with a cell, or has ended.");
-    };
-    while (at < total) {
-      const reply = await askPython(this.model, { do: "piece", shown: id, item: place, at: isFile ? at : "poster" }, { onSilence, seconds: KERNEL_PATIENCE });
-      if (turn !== this.turn) return "";
-      if (reply.refused) {
-        if (isFile) this.remark(reply.message);
-        return "";
-      }
-      if (!reply.bytes?.byteLength) return "";
-      pieces.push(reply.bytes);
-      at += reply.bytes.byteLength;
-      total = reply.total;
-      if (waits) this.remark("");
-      waits = false;
-    }
-    const url = URL.createObjectURL(new Blob(pieces, { type: isFile ? item.type : "image/jpeg" }));
+    const { blob, problem } = await fetchFile(
+      this.model,
+      { shown: id, item: place, ...(isFile ? {} : { at: "poster" }) },
+      isFile ? item.type : "image/jpeg",
+      { isWanted: () => turn === this.turn, waits: (late) => isFile && this.remark(late ? NO_ANSWER : "") },
+    );
+    if (problem && isFile) this.remark(problem);
+    if (!blob) return "";
+    const url = URL.createObjectURL(blob);
     this.urls.push(url);
     return url;
   }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
@@ -39,15 +39,16 @@ class Synchroniser(FrontEnd):
     @classmethod
     def from_player(cls, player: Player) -> Synchroniser:
         """Make the bar for a grid of players, which is to be shown beside it."""
-        infos = [probe(video.path) for video in player.videos]
-        fps = infos[0].fps or 24.0
-        longest = max(info.frames / (info.fps or fps) for info in infos)
-        return cls(
-            group=player.group,
-            labels=[label or f"clip {i}" for i, label in enumerate(player.labels, 1)],
-            fps=fps,
-            frames=max(1, math.ceil(round(longest * fps, 3))),
-        )
+        return cls(**timeline_of(player))
 
     def __repr__(self) -> str:
         return f"To play these {len(self.labels)} clips in step, run this cell in a notebook that shows widgets."
+
+
+def timeline_of(player: Player) -> dict[str, Any]:
+    """Return what a bar for a grid of players holds: its name, the clips' labels, and a timeline for all."""
+    infos = [probe(video.path) for video in player.videos]
+    fps = infos[0].fps or 24.0
+    longest = max(info.frames / (info.fps or fps) for info in infos)
+    labels = [label or f"clip {i}" for i, label in enumerate(player.labels, 1)]
+    return {"group": player.group, "labels": labels, "fps": fps, "frames": max(1, math.ceil(round(longest * fps, 3)))}

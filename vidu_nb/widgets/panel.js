@@ -9,14 +9,16 @@ class Panel {
     this.controls = new Controls(model, signal);
     this.stage = new Stage(model, this.controls, signal);
     this.tools = new Tools(model, this.controls, (text, problem) => this.say({ text, problem }));
+    this.status = make("div", { class: "vidu-status" });
     this.root = make("div", { class: "vidu-panel", role: "group", "aria-label": "Vidu panel" },
       this.head(),
       make("div", { class: "vidu-columns" },
         make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.actions()),
-        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.tools.sheet)),
+        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.status, this.tools.sheet)),
       this.history());
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    this.root.addEventListener("vidu-dropped", () => this.controls.invite());
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer], ["_said _progress_item", this.drawStatus],
       ["_strip _kept", this.drawHistory], ["_switches", this.drawSwitches]]) {
       model.on(names.split(" ").map((name) => `change:${name}`).join(" "), () => draw.call(this));
@@ -39,19 +41,17 @@ class Panel {
     this.ideas = make("select", { id: freshId("idea") });
     this.ideas.addEventListener("change", () => this.ask({ do: "idea", idea: this.ideas.value }));
     this.ideasLabel = make("label", { for: this.ideas.id }, "Idea");
-    this.samples = pushButton("Sample pictures", () => this.ask({ do: "samples" }), { title: "Three photographs to try" });
     return make("div", { class: "vidu-head" }, make("label", { for: this.models.id }, "Model"),
-      make("span", { class: "vidu-models" }, this.models), this.ideasLabel, this.ideas, this.samples);
+      make("span", { class: "vidu-models" }, this.models), this.ideasLabel, this.ideas);
   }
 
   drawHead() {
-    const { model, models, ideas, idea, samples } = this.model.get("_head");
-    this.models.replaceChildren(...models.map(([slug, title]) => make("option", { value: slug }, title)));
+    const { model, models, ideas, idea } = this.model.get("_head");
+    this.models.replaceChildren(...models.map(([slug, title, cost]) => make("option", { value: slug }, `${title} · ${cost}`)));
     this.models.value = model;
     this.ideas.replaceChildren(make("option", { value: "" }, "Start from ..."), ...ideas.map((one) => make("option", { value: one }, one)));
     this.ideas.value = idea;
     this.ideas.hidden = this.ideasLabel.hidden = !ideas.length;
-    this.samples.hidden = !samples;
   }
 
   // The buttons, and how far a call is.
@@ -66,13 +66,13 @@ class Panel {
     this.live = make("input", { type: "checkbox", id: freshId("live") });
     this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
     const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
-    this.status = make("div", { class: "vidu-status" });
     this.reason = make("div", { class: "vidu-reason" });
     return make("div", { class: "vidu-actions" },
-      make("div", { class: "vidu-row" }, this.preview, this.generate, this.cancel, this.again, live), this.reason, this.status);
+      make("div", { class: "vidu-row" }, this.preview, this.generate, this.cancel, this.again, live), this.reason);
   }
 
-  press(name) {
+  async press(name) {
+    if (name !== "cancel") await this.controls.sent(); // pictures that were dropped just now count
     const offer = this.model.get("_offer");
     const paid = name === "generate" ? this.generate.dataset.paid === "true" : name === "again";
     if (name === "cancel") disable(this.cancel, true);
@@ -168,7 +168,7 @@ class Panel {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
       event.preventDefault();
       event.stopPropagation(); // or JupyterLab would run the cell
-      if (this.preview.getAttribute("aria-disabled") !== "true" || this.controls.dirty.size) this.press("preview");
+      this.press("preview"); // what is missing, Python says
     }
   }
 }

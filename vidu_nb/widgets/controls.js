@@ -23,7 +23,7 @@ const freshId = (what) => `vidu-${what}-${(serial += 1)}-${Math.random().toStrin
 // What a kind of control consists of: {body, get, set}; `changed` is to be called at each change.
 const KINDS = {
   text(item, id, changed) {
-    const area = make("textarea", { id, rows: item.role === "prompt" ? 5 : 2, placeholder: item.placeholder ?? "" });
+    const area = make("textarea", { id, rows: item.role === "prompt" ? 6 : item.place === "content" ? 2 : 1, placeholder: item.placeholder ?? "" });
     area.addEventListener("input", changed);
     return { body: area, field: area, get: () => area.value, set: (raw) => area.value !== raw && (area.value = raw) };
   },
@@ -185,7 +185,7 @@ class Controls {
     const kind = KINDS[item.kind](item, id, () => this.changed(item.name));
     const remark = make("div", { class: "vidu-remark", id: `${id}-remark` });
     const about = make("span", { class: "vidu-unseen", id: `${id}-about` }, item.help);
-    const mark = item.mark && make("span", { class: "vidu-mark", title: item.mark, tabindex: "0" }, "Not documented.");
+    const mark = item.mark && make("span", { class: "vidu-mark", title: item.mark, tabindex: "0" }, "unverified");
     const hint = item.help && make("span", { class: "vidu-hint", title: item.help, "aria-hidden": "true" }, "?");
     const label = make(kind.group ? "span" : "label", { class: "vidu-label", id: `${id}-label`, for: kind.group ? null : id }, item.title);
     const head = make("div", { class: "vidu-label-row" }, label, hint || null, mark || null, remark);

@@ -14,8 +14,8 @@ class Panel {
       this.head(),
       make("div", { class: "vidu-columns" },
         make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.actions()),
-        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.status, this.tools.sheet)),
-      this.history());
+        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.status, this.tools.sheet),
+        this.history()));
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.root.addEventListener("vidu-dropped", () => this.controls.invite());

@@ -9,12 +9,11 @@ class Panel {
     this.controls = new Controls(model, signal);
     this.stage = new Stage(model, this.controls, signal);
     this.tools = new Tools(model, this.controls, (text, problem) => this.say({ text, problem }));
-    this.status = make("div", { class: "vidu-status" });
     this.root = make("div", { class: "vidu-panel", role: "group", "aria-label": "Vidu panel" },
       this.head(),
       make("div", { class: "vidu-columns" },
         make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.actions()),
-        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.status, this.tools.sheet),
+        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.progress(), this.tools.sheet),
         this.history()));
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
@@ -41,8 +40,11 @@ class Panel {
     this.ideas = make("select", { id: freshId("idea") });
     this.ideas.addEventListener("change", () => this.ask({ do: "idea", idea: this.ideas.value }));
     this.ideasLabel = make("label", { for: this.ideas.id }, "Idea");
+    this.live = make("input", { type: "checkbox", id: freshId("live") });
+    this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
+    const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
     return make("div", { class: "vidu-head" }, make("label", { for: this.models.id }, "Model"),
-      make("span", { class: "vidu-models" }, this.models), this.ideasLabel, this.ideas);
+      make("span", { class: "vidu-models" }, this.models), this.ideasLabel, this.ideas, live);
   }
 
   drawHead() {
@@ -54,21 +56,22 @@ class Panel {
     this.ideas.hidden = this.ideasLabel.hidden = !ideas.length;
   }
 
-  // The buttons, and how far a call is.
+  // The buttons.
 
   actions() {
-    const press = (name) => () => this.press(name);
-    this.preview = pushButton("Preview (free)", press("preview"), { className: "vidu-info" });
-    this.generate = pushButton("Generate", press("generate"), { className: "vidu-strong" });
-    this.cancel = pushButton("Cancel", press("cancel"));
-    this.again = pushButton("Pay again", press("again"), { className: "vidu-warning",
-      title: "Send the same request once more, though the first may have been billed" });
-    this.live = make("input", { type: "checkbox", id: freshId("live") });
-    this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
-    const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
+    this.preview = pushButton("Preview (free)", () => this.press("preview"), { className: "vidu-info" });
+    this.generate = pushButton("Generate", () => this.press("generate"), { className: "vidu-strong" });
     this.reason = make("div", { class: "vidu-reason" });
-    return make("div", { class: "vidu-actions" },
-      make("div", { class: "vidu-row" }, this.preview, this.generate, this.cancel, this.again, live), this.reason);
+    return make("div", { class: "vidu-actions" }, make("div", { class: "vidu-row" }, this.preview, this.generate), this.reason);
+  }
+
+  // How far a call is, and what came of it.
+  progress() {
+    this.words = make("div", { class: "vidu-words" });
+    this.cancel = pushButton("Cancel", () => this.press("cancel"));
+    this.again = pushButton("Pay again", () => this.press("again"), { className: "vidu-warning",
+      title: "Send the same request once more, though the first may have been billed" });
+    return make("div", { class: "vidu-status" }, this.words, this.cancel, this.again);
   }
 
   async press(name) {
@@ -107,7 +110,7 @@ class Panel {
       this.stageLine = make("div", { class: "vidu-stage", role: "status" });
       this.bar = make("progress", { class: "vidu-bar", max: "1" });
       this.clock = make("span", { class: "vidu-clock" });
-      this.status.replaceChildren(this.stageLine, make("div", {}, this.bar, this.clock));
+      this.words.replaceChildren(this.stageLine, make("div", {}, this.bar, this.clock));
     }
     if (this.stageLine.textContent !== progress.stage) this.stageLine.textContent = progress.stage;
     this.bar.value = progress.share;
@@ -117,8 +120,8 @@ class Panel {
 
   say({ text, problem }) {
     const kind = problem ? "vidu-problem" : "vidu-note";
-    if (!text) return this.status.replaceChildren();
-    this.status.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
+    if (!text) return this.words.replaceChildren();
+    this.words.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
   }
 
   // Results.

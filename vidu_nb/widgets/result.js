@@ -41,10 +41,11 @@ class Stage {
     old.forEach((url) => URL.revokeObjectURL(url));
     this.hiding.textContent = "";
     this.tell(items);
+    this.bar.replaceChildren();
     if (bar) {
       const port = { get: (key) => (key === "group" ? group : bar[key]), on() {}, off() {} };
       this.unmount = mountSynchroniser({ model: port, el: this.bar });
-    } else this.bar.replaceChildren();
+    }
     if (!this.live || !items.length) return;
     const saved = `.${this.model.get("_place")}`;
     this.hiding.textContent = `${saved}, .jp-OutputArea-child:has(> .jp-OutputArea-output ${saved}) { display: none; }`;

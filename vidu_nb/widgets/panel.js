@@ -120,8 +120,10 @@ class Panel {
 
   say({ text, problem }) {
     const kind = problem ? "vidu-problem" : "vidu-note";
-    if (!text) return this.words.replaceChildren();
-    this.words.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
+    this.words.title = text ?? "";
+    this.words.replaceChildren(text ? make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`) : "");
+    if (this.words.scrollHeight > this.words.clientHeight) this.words.tabIndex = 0; // to be scrolled by keys
+    else this.words.removeAttribute("tabindex");
   }
 
   // Results.

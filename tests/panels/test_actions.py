@@ -8,12 +8,12 @@ import ipywidgets as widgets
 import pytest
 from faults import KEY
 from panels import button, control, ended, fault, is_offered, press, text
+from vidu_nb.widgets.roundtrip import Roundtrip
 
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.panels.actions import ActionBar, Progress, cancelled
 from vidu_nb.storage.archive import Archive
-from vidu_nb.widgets.roundtrip import Roundtrip
 
 
 def enabled(panel, name):

@@ -234,6 +234,7 @@ class Tray {
   onKey(event) {
     const id = event.target.closest("[data-id]")?.dataset.id;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.ctrlKey || event.metaKey) return; // for the panel
     if (event.target === this.url && event.key === "Enter") this.addTypedUrl();
     else if (id && event.altKey && by) this.change({ do: "move", id, by });
     else if (id && event.key === "Delete") this.change({ do: "remove", id });

@@ -175,6 +175,24 @@ def command(page: Page, name: str) -> None:
     page.evaluate("name => { jupyterapp.commands.execute(name); }", name)
 
 
+def in_kernel(page: Page, code: str) -> str:
+    """Run code in the kernel of the notebook that is open, in no cell; gives what it prints."""
+    told: str = page.evaluate(
+        """async code => {
+            let text = '';
+            const future = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
+            future.onIOPub = ({header, content}) => {
+                if (header.msg_type === 'stream') text += content.text;
+                if (header.msg_type === 'error') text += content.traceback.join('\\n');
+            };
+            await future.done;
+            return text.trim();
+        }""",
+        code,
+    )
+    return told
+
+
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..catalogue.field import Role
+from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
+from ..console import dollars
 from ..errors import InvalidRequest
 from ..samples import STARTERS, sample_references
+from .actions import minutes
 from .carry import room_for
 from .form import Form
 
@@ -28,16 +31,15 @@ class Header:
         self._own: dict[str, Any] = {}  # what a person had before they took a starting point
 
     def item(self) -> dict[str, Any]:
-        """Return what the page shows: the models, the starting points, and whether sample pictures have a place."""
+        """Return what the page shows: the models with price and time, and the starting points."""
         model = self._form.model
-        known = {one.slug: one.title for one in models.values()} | {model.slug: model.title}
+        known = {one.slug: one for one in models.values()} | {model.slug: model}
         is_told = model.returns == "video" and model.by_role("prompt")  # the ideas are of clips
         return {
             "model": model.slug,
-            "models": [[slug, title] for slug, title in known.items()],
+            "models": [[slug, one.title, _cost(one)] for slug, one in known.items()],
             "ideas": list(STARTERS) if is_told else [],
             "idea": self._chosen,
-            "samples": any(one.type in ("picture", "pictures") for one in model.media),
         }
 
     def choose(self, idea: str) -> None:
@@ -78,3 +80,8 @@ class Header:
             elif field.type == "picture" and own is None and new:
                 filled[field.parameter] = new.pop(0)
         self._form.fill(filled)
+
+
+def _cost(model: Model) -> str:
+    """Return what a call is expected to cost and to take."""
+    return f"{dollars(model.price_usd)} · {minutes(model.seconds)}"

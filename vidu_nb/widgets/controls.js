@@ -23,7 +23,7 @@ const freshId = (what) => `vidu-${what}-${(serial += 1)}-${Math.random().toStrin
 // What a kind of control consists of: {body, get, set}; `changed` is to be called at each change.
 const KINDS = {
   text(item, id, changed) {
-    const area = make("textarea", { id, rows: item.role === "prompt" ? 5 : 2, placeholder: item.placeholder ?? "" });
+    const area = make("textarea", { id, rows: item.role === "prompt" ? 6 : item.place === "content" ? 2 : 1, placeholder: item.placeholder ?? "" });
     area.addEventListener("input", changed);
     return { body: area, field: area, get: () => area.value, set: (raw) => area.value !== raw && (area.value = raw) };
   },
@@ -109,8 +109,7 @@ class TrayPort {
 
 class Controls {
   constructor(model, signal) {
-    Object.assign(this, { model, signal, shown: new Map(), dirty: new Map(), turn: 0, timer: null });
-    this.closing = [];
+    Object.assign(this, { model, signal, shown: new Map(), dirty: new Map(), turn: 0, timer: null, closing: [], trays: [] });
     this.content = make("div", { class: "vidu-content" });
     this.dials = make("div", { class: "vidu-dials" });
     this.help = make("div", { class: "vidu-help-line" }, "\u00a0");
@@ -153,6 +152,7 @@ class Controls {
 
   build() {
     this.closing.splice(0).forEach((close) => close());
+    this.trays = [];
     this.shown.clear();
     this.dirty.clear();
     this.of = this.model.get("_words").model; // whose controls these are
@@ -176,30 +176,31 @@ class Controls {
     const box = make("div", { class: `vidu-field vidu-${name} vidu-role-${(item.role || "none").replaceAll("_", "-")}` });
     if (item.kind === "tray") {
       const port = new TrayPort(this.model, item.name);
-      const unmount = mountTray({ model: port, el: box });
-      this.closing.push(() => (unmount(), port.close()));
+      const tray = new Tray(port, box);
+      if (!this.trays.length) tray.empty.append(this.samples());
+      this.trays.push(tray);
+      this.closing.push(() => (tray.life.abort(), port.close()));
       return box;
     }
     const id = freshId("control");
     const kind = KINDS[item.kind](item, id, () => this.changed(item.name));
     const remark = make("div", { class: "vidu-remark", id: `${id}-remark` });
     const about = make("span", { class: "vidu-unseen", id: `${id}-about` }, item.help);
-    const mark = item.mark && make("span", { class: "vidu-mark", title: item.mark, tabindex: "0" }, "Not documented.");
+    const mark = item.mark && make("span", { class: "vidu-mark", title: item.mark, tabindex: "0" }, "unverified");
     const hint = item.help && make("span", { class: "vidu-hint", title: item.help, "aria-hidden": "true" }, "?");
     const label = make(kind.group ? "span" : "label", { class: "vidu-label", id: `${id}-label`, for: kind.group ? null : id }, item.title);
-    const head = make("div", { class: "vidu-label-row" }, label, hint || null, mark || null);
+    const head = make("div", { class: "vidu-label-row" }, label, hint || null, mark || null, remark);
     const described = `${id}-remark ${id}-about`;
     kind.body.setAttribute("aria-labelledby", kind.group ? label.id : "");
     if (!kind.group) kind.body.removeAttribute("aria-labelledby");
     (kind.group ? kind.body : kind.field).setAttribute("aria-describedby", described);
-    box.addEventListener("focusin", () => this.showHelp(item.help));
+    box.addEventListener("focusin", () => this.showHelp(item.name));
     box.addEventListener("focusout", () => this.showHelp(""));
     this.shown.set(item.name, { ...kind, item, remark, box });
     if (item.role === "prompt") return this.promptBox(box, head, kind, remark, about);
+    if (item.kind === "check") head.prepend(kind.body);
     const body = item.role === "seed" ? make("div", { class: "vidu-seed-row" }, kind.body, ...this.seedTools()) : kind.body;
-    if (item.kind === "check") {
-      box.append(make("div", { class: "vidu-label-row" }, kind.body, label, hint || null, mark || null), remark, about);
-    } else box.append(head, body, remark, about);
+    box.append(head, ...(item.kind === "check" ? [] : [body]), about);
     return box;
   }
 
@@ -208,11 +209,26 @@ class Controls {
     kind.field.placeholder = this.model.get("_words").idea;
     const tips = make("details", { class: "vidu-tips" }, make("summary", {}, "Prompt tips"),
       make("ul", {}, ...this.model.get("_words").tips.map((tip) => make("li", {}, tip))));
-    head.append(tips, this.counter);
+    head.append(tips, remark, this.counter);
     this.cast = make("div", { class: "vidu-members", role: "group", "aria-label": "Cast" });
-    box.append(head, kind.body, remark, about, this.cast);
+    box.append(head, kind.body, about, this.cast);
     this.mentions = null;
     return box;
+  }
+
+  samples() {
+    const add = () => this.ask({ do: "samples" }).then(() => this.invite());
+    return pushButton("Try sample pictures", add, { className: "vidu-small", title: "Three photographs to try" });
+  }
+
+  // Resolves when all pictures that were dropped, pasted or browsed are on their way to Python, which takes messages in order.
+  sent() {
+    return Promise.all(this.trays.map((tray) => tray.sending));
+  }
+
+  // After the pictures come the words, with nothing to click.
+  invite() {
+    if (this.prompt?.isConnected && !this.prompt.value) this.prompt.focus({ preventScroll: true });
   }
 
   seedTools() {
@@ -274,12 +290,17 @@ class Controls {
       if (kind === "problem") control.remark.setAttribute("role", "alert");
       else control.remark.removeAttribute("role");
       const shown = text ? `⚠ ${text}` : "";
-      if (control.remark.textContent !== shown) control.remark.textContent = shown;
+      if (control.remark.textContent !== shown) control.remark.textContent = control.remark.title = shown;
       (control.group ? control.body : control.field).setAttribute("aria-invalid", String(kind === "problem"));
     }
+    this.showHelp(this.helped);
   }
 
-  showHelp(text) {
+  // One line for the control that has the focus: the remark that its label has no place for, else its help.
+  showHelp(name) {
+    this.helped = name;
+    const { remark, item } = this.shown.get(name) ?? {};
+    const text = (remark?.scrollWidth > remark?.clientWidth ? remark.textContent : item?.help) ?? "";
     this.help.textContent = text || "\u00a0";
     this.help.title = text;
   }

@@ -13,10 +13,11 @@ class Panel {
       this.head(),
       make("div", { class: "vidu-columns" },
         make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.actions()),
-        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.tools.sheet)),
-      this.history());
+        make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.progress(), this.tools.sheet),
+        this.history()));
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    this.root.addEventListener("vidu-dropped", () => this.controls.invite());
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer], ["_said _progress_item", this.drawStatus],
       ["_strip _kept", this.drawHistory], ["_switches", this.drawSwitches]]) {
       onChange(model, names, () => draw.call(this));
@@ -43,41 +44,43 @@ class Panel {
     this.ideas = make("select", { id: freshId("idea") });
     this.ideas.addEventListener("change", () => this.ask({ do: "idea", idea: this.ideas.value }));
     this.ideasLabel = make("label", { for: this.ideas.id }, "Idea");
-    this.samples = pushButton("Sample pictures", () => this.ask({ do: "samples" }), { title: "Three photographs to try" });
+    this.live = make("input", { type: "checkbox", id: freshId("live") });
+    this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
+    const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
     return make("div", { class: "vidu-head" }, make("label", { for: this.models.id }, "Model"),
-      make("span", { class: "vidu-models" }, this.models), this.ideasLabel, this.ideas, this.samples);
+      make("span", { class: "vidu-models" }, this.models), this.ideasLabel, this.ideas, live);
   }
 
   drawHead() {
-    const { model, models, ideas, idea, samples } = this.model.get("_head");
-    this.models.replaceChildren(...models.map(([slug, title]) => make("option", { value: slug }, title)));
+    const { model, models, ideas, idea } = this.model.get("_head");
+    this.models.replaceChildren(...models.map(([slug, title, cost]) => make("option", { value: slug }, `${title} · ${cost}`)));
     this.models.value = model;
     this.ideas.replaceChildren(make("option", { value: "" }, "Start from ..."), ...ideas.map((one) => make("option", { value: one }, one)));
     this.ideas.value = idea;
     this.ideas.hidden = this.ideasLabel.hidden = !ideas.length;
-    this.samples.hidden = !samples;
   }
 
-  // The buttons, and how far a call is.
+  // The buttons.
 
   actions() {
-    const press = (name) => () => this.press(name);
-    this.preview = pushButton("Preview (free)", press("preview"), { className: "vidu-info" });
-    this.generate = pushButton("Generate", press("generate"), { className: "vidu-strong" });
-    this.cancel = pushButton("Cancel", press("cancel"));
-    this.again = pushButton("Pay again", press("again"), { className: "vidu-warning",
-      title: "Send the same request once more, though the first may have been billed" });
-    this.live = make("input", { type: "checkbox", id: freshId("live") });
-    this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
-    const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
-    this.status = make("div", { class: "vidu-status" });
+    this.preview = pushButton("Preview (free)", () => this.press("preview"), { className: "vidu-info" });
+    this.generate = pushButton("Generate", () => this.press("generate"), { className: "vidu-strong" });
     this.reason = make("div", { class: "vidu-reason" });
-    return make("div", { class: "vidu-actions" },
-      make("div", { class: "vidu-row" }, this.preview, this.generate, this.cancel, this.again, live), this.reason, this.status);
+    return make("div", { class: "vidu-actions" }, make("div", { class: "vidu-row" }, this.preview, this.generate), this.reason);
   }
 
-  press(name) {
+  // How far a call is, and what came of it.
+  progress() {
+    this.words = make("div", { class: "vidu-words" });
+    this.cancel = pushButton("Cancel", () => this.press("cancel"));
+    this.again = pushButton("Pay again", () => this.press("again"), { className: "vidu-warning",
+      title: "Send the same request once more, though the first may have been billed" });
+    return make("div", { class: "vidu-status" }, this.words, this.cancel, this.again);
+  }
+
+  async press(name) {
     const { price } = this[name].dataset; // what a person reads is what a click says
+    if (name !== "cancel") await this.controls.sent(); // pictures that were dropped just now count
     if (name === "cancel") disable(this.cancel, true);
     return this.ask({ do: "press", button: name, price: price ? Number(price) : null });
   }
@@ -111,7 +114,7 @@ class Panel {
       this.stageLine = make("div", { class: "vidu-stage", role: "status" });
       this.bar = make("progress", { class: "vidu-bar", max: "1" });
       this.clock = make("span", { class: "vidu-clock" });
-      this.status.replaceChildren(this.stageLine, make("div", {}, this.bar, this.clock));
+      this.words.replaceChildren(this.stageLine, make("div", {}, this.bar, this.clock));
     }
     if (this.stageLine.textContent !== progress.stage) this.stageLine.textContent = progress.stage;
     this.bar.value = progress.share;
@@ -121,8 +124,10 @@ class Panel {
 
   say({ text, problem }) {
     const kind = problem ? "vidu-problem" : "vidu-note";
-    if (!text) return this.status.replaceChildren();
-    this.status.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
+    this.words.title = text ?? "";
+    this.words.replaceChildren(text ? make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`) : "");
+    if (this.words.scrollHeight > this.words.clientHeight) this.words.tabIndex = 0; // to be scrolled by keys
+    else this.words.removeAttribute("tabindex");
   }
 
   // Results.
@@ -172,7 +177,7 @@ class Panel {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
       event.preventDefault();
       event.stopPropagation(); // or JupyterLab would run the cell
-      if (this.preview.getAttribute("aria-disabled") !== "true" || this.controls.dirty.size) this.press("preview");
+      this.press("preview"); // what is missing, Python says
     }
   }
 }

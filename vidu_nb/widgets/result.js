@@ -62,6 +62,7 @@ class Stage {
     const figures = media.map((one, place) => make("figure", {}, items[place].label ? make("figcaption", {}, items[place].label) : null, one));
     const group = bar && `${bar.group}-${id}`;
     this.place.className = `vidu-stage-place${items.length > 1 ? " vidu-many" : ""}${bar && items.length ? ` vidu-grid vidu-group-${group}` : ""}`;
+    this.place.style.setProperty("--vidu-across", Math.ceil(Math.sqrt(items.length)));
     this.place.replaceChildren(...(items.length ? figures : [this.invitation(all.length)]));
     this.tell(items);
     this.remark("");

@@ -98,7 +98,8 @@ class Tray {
     this.list = make("ol", { class: "vidu-tray-list", "aria-labelledby": id });
     const one = this.limits.pictures === 1;
     this.empty = make("div", { class: "vidu-tray-empty" }, trayIcon("picture"),
-      `Drop, paste or browse: ${this.words.about}`);
+      make("div", {}, make("div", {}, one ? "Drop a picture here, paste or browse" : "Drop pictures here, paste or browse"),
+        make("div", { class: "vidu-tray-about" }, this.words.about)));
     this.browse = make("button", button, trayIcon("plus"), one ? "Add picture..." : "Add pictures...");
     this.chooser = make("input", { type: "file", accept: "image/*", hidden: "", ...(one ? {} : { multiple: "" }) });
     this.url = make("input", { type: "url", class: "vidu-tray-url", id: `${id}-url`, placeholder: "https://",
@@ -114,7 +115,7 @@ class Tray {
       make("div", { class: "vidu-tray-head" }, make("b", { id }, this.words.title), this.count, this.browse, this.chooser,
         make("div", { class: "vidu-tray-typed" }, label, this.url, this.addUrl)),
       make("div", { class: "vidu-tray-area" }, this.empty, this.list),
-      this.notice, make("div", { class: "vidu-tray-status-line" }, this.status, this.hint));
+      make("div", { class: "vidu-tray-status-line" }, this.notice, this.status, this.hint));
     el.append(this.root);
   }
 
@@ -162,7 +163,7 @@ class Tray {
 
   complain(words) {
     this.status.textContent = "";
-    this.notice.replaceChildren(trayIcon("warning"), make("span", {}, words));
+    this.notice.replaceChildren(trayIcon("warning"), make("span", { title: words }, words));
   }
 
   // As many files or URLs as still fit in; the others are refused by name.
@@ -233,6 +234,7 @@ class Tray {
   onKey(event) {
     const id = event.target.closest("[data-id]")?.dataset.id;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.ctrlKey || event.metaKey) return; // for the panel
     if (event.target === this.url && event.key === "Enter") this.addTypedUrl();
     else if (id && event.altKey && by) this.change({ do: "move", id, by });
     else if (id && event.key === "Delete") this.change({ do: "remove", id });
@@ -274,7 +276,7 @@ class Tray {
     const over = cards.findIndex((card) => card.matches(".vidu-tray-before, .vidu-tray-after"));
     const gap = over + (cards[over]?.matches(".vidu-tray-after") ? 1 : 0);
     this.endDrag();
-    if (!dragged) return this.take(event.dataTransfer);
+    if (!dragged) return this.dropped(() => this.take(event.dataTransfer));
     const from = cards.indexOf(dragged);
     const by = (gap > from ? gap - 1 : gap) - from;
     if (over >= 0 && by) this.change({ do: "move", id: dragged.dataset.id, by });
@@ -295,7 +297,13 @@ class Tray {
     event.dropAction = event.proposedAction;
     this.root.classList.remove("vidu-tray-over");
     const paths = event.mimeData.getData(JUPYTER_FILES).map(String);
-    this.addFiles(paths.map((path) => ({ name: path.split("/").pop(), path })));
+    this.dropped(() => this.addFiles(paths.map((path) => ({ name: path.split("/").pop(), path }))));
+  }
+
+  // A drop moves no focus by itself: whatever shows the tray may.
+  dropped(take) {
+    take();
+    this.root.dispatchEvent(new Event("vidu-dropped", { bubbles: true }));
   }
 
   endDrag() {
@@ -329,6 +337,7 @@ class Tray {
     this.list.hidden = this.hint.hidden = !cards.length;
     if (before.length === cards.length && before.every((card, index) => card === cards[index])) return;
     this.list.replaceChildren(...cards);
+    if (this.empty.contains(held)) this.browse.focus({ preventScroll: true });
     const neighbour = cards[Math.min(place, cards.length - 1)] ?? this.browse;
     if (place >= 0) (this.root.contains(held) ? held : neighbour).focus({ preventScroll: true });
   }
@@ -385,9 +394,4 @@ function trayTool(shape, words, label, act) {
   const button = make("button", attributes, trayIcon(shape));
   button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || act());
   return button;
-}
-
-function mountTray({ model, el }) {
-  const tray = new Tray(model, el);
-  return () => tray.life.abort();
 }

@@ -1,2 +1,7 @@
 // tray.js as a widget of its own.
-export default { render: mountTray };
+export default {
+  render({ model, el }) {
+    const tray = new Tray(model, el);
+    return () => tray.life.abort();
+  },
+};

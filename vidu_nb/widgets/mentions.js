@@ -124,6 +124,7 @@ class Mentions {
 
   onKey(event) {
     if (!this.list.isConnected || event.isComposing) return;
+    if (event.ctrlKey || event.metaKey) return; // for the panel
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) this.choose(this.place + step);
     else if (event.key === "Enter" || event.key === "Tab") this.take(this.place);

@@ -17,6 +17,7 @@ class Panel {
       this.history());
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    new FocusKeeper(this.root, signal);
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer], ["_said _progress_item", this.drawStatus],
       ["_strip _kept", this.drawHistory], ["_switches", this.drawSwitches]]) {
       model.on(names.split(" ").map((name) => `change:${name}`).join(" "), () => draw.call(this));
@@ -91,6 +92,7 @@ class Panel {
     this.again.textContent = offer.again;
     this.again.hidden = !offer.can_pay_again;
     disable(this.cancel, !running);
+    if (!running && this.cancel.matches(":focus")) this.preview.focus(); // not what pays: Enter may come twice
     this.cancel.hidden = !running;
     this.reason.textContent = offer.reason || "\u00a0";
     this.reason.title = offer.reason;
@@ -165,11 +167,17 @@ class Panel {
   }
 
   onKey(event) {
+    if (event.key === "Escape") this.closeTips();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
       event.preventDefault();
       event.stopPropagation(); // or JupyterLab would run the cell
       if (this.preview.getAttribute("aria-disabled") !== "true" || this.controls.dirty.size) this.press("preview");
     }
+  }
+
+  closeTips() {
+    const tips = this.root.querySelector(".vidu-tips[open]");
+    if (tips) tips.open = false;
   }
 }
 

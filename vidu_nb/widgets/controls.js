@@ -114,6 +114,7 @@ class Controls {
     this.content = make("div", { class: "vidu-content" });
     this.dials = make("div", { class: "vidu-dials" });
     this.help = make("div", { class: "vidu-help-line" }, "\u00a0");
+    this.alarm = make("div", { class: "vidu-unseen", role: "alert" });
     this.counter = make("span", { class: "vidu-counter" });
     model.on("change:_controls", () => this.build());
     model.on("change:_values", () => this.fill());
@@ -153,8 +154,8 @@ class Controls {
 
   build() {
     this.closing.splice(0).forEach((close) => close());
+    const typed = new Map([...this.dirty.keys()].map((name) => [name, this.shown.get(name)]));
     this.shown.clear();
-    this.dirty.clear();
     const places = { content: [], dials: [], folded: [] };
     for (const item of this.model.get("_controls")) places[item.place].push(this.control(item));
     const folded = places.folded.length
@@ -164,6 +165,11 @@ class Controls {
     this.content.replaceChildren(...places.content);
     this.dials.replaceChildren(...places.dials, ...folded);
     this.dials.hidden = !this.dials.children.length;
+    for (const [name, old] of typed) {
+      const control = this.shown.get(name);
+      if (old && control?.item.kind === old.item.kind && !old.item.options) control.set(old.get());
+      else this.dirty.delete(name);
+    }
     this.fill();
     this.remark();
     this.showCast();
@@ -267,15 +273,21 @@ class Controls {
 
   remark() {
     const remarks = this.model.get("_remarks");
+    this.warn(remarks);
     for (const [name, control] of this.shown) {
       const { kind, text } = remarks[name] ?? {};
       control.remark.className = `vidu-remark${kind ? ` vidu-${kind}` : ""}`;
-      if (kind === "problem") control.remark.setAttribute("role", "alert");
-      else control.remark.removeAttribute("role");
-      const shown = text ? `⚠ ${text}` : "";
-      if (control.remark.textContent !== shown) control.remark.textContent = shown;
+      write(control.remark, text ? `⚠ ${text}` : "");
       (control.group ? control.body : control.field).setAttribute("aria-invalid", String(kind === "problem"));
     }
+  }
+
+  // A problem is heard when it comes, and not again for each letter that changes its figures.
+  warn(remarks) {
+    const found = [...this.shown.entries()].filter(([name]) => remarks[name]?.kind === "problem");
+    const words = found.map(([name, { item }]) => `${item.title}: ${remarks[name].text}`).join(" ");
+    const same = (text) => text.replace(/[\d,.]+/g, "");
+    if (same(this.alarm.textContent) !== same(words)) this.alarm.textContent = words;
   }
 
   showHelp(text) {

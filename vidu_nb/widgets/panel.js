@@ -12,7 +12,7 @@ class Panel {
     this.root = make("div", { class: "vidu-panel", role: "group", "aria-label": "Vidu panel" },
       this.head(),
       make("div", { class: "vidu-columns" },
-        make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.actions()),
+        make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.controls.alarm, this.actions()),
         make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.tools.sheet)),
       this.history());
     el.append(this.root);
@@ -67,7 +67,12 @@ class Panel {
     this.live = make("input", { type: "checkbox", id: freshId("live") });
     this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
     const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
-    this.status = make("div", { class: "vidu-status" });
+    this.spoken = make("div", { role: "status" });
+    this.wrong = make("div", { class: "vidu-problem", role: "alert" });
+    this.bar = make("progress", { class: "vidu-bar", max: "1" });
+    this.clock = make("span", { class: "vidu-clock" });
+    this.meter = make("div", { hidden: true }, this.bar, this.clock);
+    this.status = make("div", { class: "vidu-status" }, this.spoken, this.wrong, this.meter);
     this.reason = make("div", { class: "vidu-reason" });
     return make("div", { class: "vidu-actions" },
       make("div", { class: "vidu-row" }, this.preview, this.generate, this.cancel, this.again, live), this.reason, this.status);
@@ -102,25 +107,22 @@ class Panel {
     this.live.checked = this.model.get("_switches").live;
   }
 
+  // What happens, and what came of it. The lines stay and their texts change once each: screen readers hear that, and
+  // the clock beside them is silent.
   drawStatus() {
     const progress = this.model.get("_progress_item");
+    this.meter.hidden = !progress.stage;
     if (!progress.stage) return this.say(this.model.get("_said"));
-    if (!this.bar?.isConnected) {
-      this.stageLine = make("div", { class: "vidu-stage", role: "status" });
-      this.bar = make("progress", { class: "vidu-bar", max: "1" });
-      this.clock = make("span", { class: "vidu-clock" });
-      this.status.replaceChildren(this.stageLine, make("div", {}, this.bar, this.clock));
-    }
-    if (this.stageLine.textContent !== progress.stage) this.stageLine.textContent = progress.stage;
+    this.say({ text: progress.stage, kind: "vidu-stage" });
     this.bar.value = progress.share;
     this.bar.setAttribute("aria-label", progress.label);
     this.clock.textContent = progress.text;
   }
 
-  say({ text, problem }) {
-    const kind = problem ? "vidu-problem" : "vidu-note";
-    if (!text) return this.status.replaceChildren();
-    this.status.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
+  say({ text = "", problem, kind = "vidu-note" }) {
+    this.spoken.className = kind;
+    write(this.spoken, problem ? "" : text);
+    write(this.wrong, problem ? `⚠ ${text}` : "");
   }
 
   // Results.

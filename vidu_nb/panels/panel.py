@@ -90,7 +90,7 @@ class Panel(Calling, FrontEnd):
     """
 
     files = (
-        "dom", "focus", "mentions", "tray", "timeline", "synchroniser", "controls", "result", "panel",
+        "dom", "focus", "mentions", "tray", "receiving", "timeline", "synchroniser", "controls", "result", "panel",
     )  # fmt: skip
 
     model = traitlets.Any()

@@ -110,7 +110,7 @@ class TrayPort {
 class Controls {
   constructor(model, signal) {
     Object.assign(this, { model, signal, shown: new Map(), dirty: new Map(), turn: 0, timer: null });
-    this.closing = [];
+    Object.assign(this, { closing: [], trays: [] });
     this.content = make("div", { class: "vidu-content" });
     this.dials = make("div", { class: "vidu-dials" });
     this.help = make("div", { class: "vidu-help-line" }, "\u00a0");
@@ -154,6 +154,7 @@ class Controls {
 
   build() {
     this.closing.splice(0).forEach((close) => close());
+    this.trays = [];
     const typed = new Map([...this.dirty.keys()].map((name) => [name, this.shown.get(name)]));
     this.shown.clear();
     const places = { content: [], dials: [], folded: [] };
@@ -181,8 +182,9 @@ class Controls {
     const box = make("div", { class: `vidu-field vidu-${name} vidu-role-${(item.role || "none").replaceAll("_", "-")}` });
     if (item.kind === "tray") {
       const port = new TrayPort(this.model, item.name);
-      const unmount = mountTray({ model: port, el: box });
-      this.closing.push(() => (unmount(), port.close()));
+      const tray = new Tray(port, box);
+      this.trays.push(tray);
+      this.closing.push(() => (tray.life.abort(), port.close()));
       return box;
     }
     const id = freshId("control");

@@ -18,6 +18,7 @@ class Panel {
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     new FocusKeeper(this.root, signal);
+    receivePictures(this.root, () => this.controls.trays, () => this.say({ text: "This model takes no pictures.", problem: true }), signal);
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer], ["_said _progress_item", this.drawStatus],
       ["_strip _kept", this.drawHistory], ["_switches", this.drawSwitches]]) {
       model.on(names.split(" ").map((name) => `change:${name}`).join(" "), () => draw.call(this));

@@ -165,11 +165,16 @@ class Tray {
     this.notice.replaceChildren(trayIcon("warning"), make("span", {}, words));
   }
 
+  // How many more it takes.
+  free() {
+    const good = this.model.get("items").filter((item) => !item.problem).length;
+    return Math.max(0, this.limits.pictures - good - this.pending.size);
+  }
+
   // As many files or URLs as still fit in; the others are refused by name.
   fitting(things) {
     this.notice.replaceChildren();
-    const good = this.model.get("items").filter((item) => !item.problem).length;
-    const free = Math.max(0, this.limits.pictures - good - this.pending.size);
+    const free = this.free();
     const left = things.slice(free).map((thing) => thing.name ?? thing);
     const refusal = `at most ${pictures(this.limits.pictures)}: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
     if (left.length) this.complain(refusal);
@@ -233,6 +238,7 @@ class Tray {
   onKey(event) {
     const id = event.target.closest("[data-id]")?.dataset.id;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.ctrlKey || event.metaKey) return; // for the panel
     if (event.target === this.url && event.key === "Enter") this.addTypedUrl();
     else if (id && event.altKey && by) this.change({ do: "move", id, by });
     else if (id && event.key === "Delete") this.change({ do: "remove", id });

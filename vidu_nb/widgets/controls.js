@@ -8,12 +8,13 @@ const GLYPHS = {
   dice: "M4 4h16v16H4zM8 8v.1M16 8v.1M12 12v.1M8 16v.1M16 16v.1",
 };
 
-// A button with a text, or with a drawing and a text for those who don't see it.
-function pushButton(label, act, { className = "", glyph, title } = {}) {
+// A button with a text, or with a drawing and a text for those who don't see it. Where it is disabled it acts if
+// `actsAnyway` says so.
+function pushButton(label, act, { className = "", glyph, title, actsAnyway = () => false } = {}) {
   const drawn = glyph ? drawing(GLYPHS[glyph], 24, "vidu-glyph") : label;
   const made = make("button", { type: "button", class: `vidu-button ${className}`, title: title ?? null,
     "aria-label": glyph ? label : null }, drawn);
-  made.addEventListener("click", () => made.getAttribute("aria-disabled") === "true" || act(made));
+  made.addEventListener("click", () => (made.getAttribute("aria-disabled") === "true" && !actsAnyway()) || act(made));
   return made;
 }
 
@@ -108,7 +109,9 @@ class TrayPort {
 }
 
 class Controls {
-  constructor(model, signal) {
+  // `onSilence` hears whether Python gives no answer.
+  constructor(model, signal, onSilence) {
+    this.onSilence = onSilence;
     Object.assign(this, { model, signal, shown: new Map(), dirty: new Map(), turn: 0, timer: null });
     Object.assign(this, { closing: [], trays: [] });
     this.content = make("div", { class: "vidu-content" });
@@ -137,9 +140,10 @@ class Controls {
   }
 
   // Sends a message with all that was typed before it; resolves to the answer.
-  async ask(content, options = {}) {
+  async ask(content) {
     const [values, settle] = this.unsent();
-    const reply = await askPython(this.model, { ...content, values }, options);
+    const reply = await askPython(this.model, { ...content, values }, { onSilence: () => this.onSilence(true) });
+    this.onSilence(false);
     settle();
     return reply;
   }

@@ -43,6 +43,11 @@ function askPython(model, content, { buffers = [], seconds = 20, onSilence = () 
       answer({ ...reply, bytes: sent?.[0] });
     };
     model.on("msg:custom", hear);
-    model.send({ ...content, token }, undefined, buffers);
+    try {
+      model.send({ ...content, token }, undefined, buffers);
+    } catch { // JupyterLab knows that the kernel was started anew
+      clearTimeout(late);
+      onSilence();
+    }
   });
 }

@@ -6,7 +6,7 @@ class Panel {
     this.life = new AbortController();
     this.ticked = new Set();
     const { signal } = this.life;
-    this.controls = new Controls(model, signal);
+    this.controls = new Controls(model, signal, (isSilent) => this.tellSilence(isSilent));
     this.stage = new Stage(model, this.controls, signal);
     this.tools = new Tools(model, this.controls, (text, problem) => this.say({ text, problem }));
     this.root = make("div", { class: "vidu-panel", role: "group", "aria-label": "Vidu panel" },
@@ -27,10 +27,16 @@ class Panel {
   }
 
   async ask(content) {
-    const reply = await this.controls.ask(content, { onSilence: () => this.say({ problem: true,
-      text: "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost." }) });
+    const reply = await this.controls.ask(content);
     if (reply.refused) this.say({ text: reply.message, problem: true });
     return reply;
+  }
+
+  tellSilence(isSilent) {
+    const text = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
+    if (isSilent) this.say({ text, problem: true });
+    else if (this.isSilent) this.drawStatus();
+    this.isSilent = isSilent;
   }
 
   // The first line.
@@ -60,8 +66,9 @@ class Panel {
 
   actions() {
     const press = (name) => () => this.press(name);
-    this.preview = pushButton("Preview (free)", press("preview"), { className: "vidu-info" });
-    this.generate = pushButton("Generate", press("generate"), { className: "vidu-strong" });
+    const actsAnyway = () => this.controls.dirty.size > 0; // what was typed just now may be what was missing
+    this.preview = pushButton("Preview (free)", press("preview"), { className: "vidu-info", actsAnyway });
+    this.generate = pushButton("Generate", press("generate"), { className: "vidu-strong", actsAnyway });
     this.cancel = pushButton("Cancel", press("cancel"));
     this.again = pushButton("Pay again", press("again"), { className: "vidu-warning",
       title: "Send the same request once more, though the first may have been billed" });

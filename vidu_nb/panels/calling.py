@@ -133,8 +133,8 @@ class Calling(traitlets.HasTraits):
 
     def _finish(self, state: str, message: str, *, problem: bool, error: BaseException | None = None) -> None:
         """Say what came of a call; the state changes last."""
+        self._said = {"text": message, "problem": problem}  # before the page turns to it
         self._running_call, self._progress_item = False, {}
-        self._said = {"text": message, "problem": problem}
         self._over()
         try:
             self.error, self.stage, self.progress, self.message = error, "", 0.0, message

@@ -94,7 +94,10 @@ class Panel(Calling, FrontEnd):
     (True, 'done', 'Here it is: 1:1 · 5 s · seed 7 · preview, free')
     """
 
-    files = ("dom", "pieces", "mentions", "tray", "timeline", "synchroniser", "controls", "result", "panel")
+    files = (
+        "dom", "focus", "pieces", "mentions", "tray", "receiving", "timeline", "synchroniser", "controls", "result",
+        "panel",
+    )  # fmt: skip
 
     model = traitlets.Any()
     request = traitlets.Any(None, allow_none=True)

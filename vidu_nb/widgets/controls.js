@@ -8,12 +8,13 @@ const GLYPHS = {
   dice: "M4 4h16v16H4zM8 8v.1M16 8v.1M12 12v.1M8 16v.1M16 16v.1",
 };
 
-// A button with a text, or with a drawing and a text for those who don't see it.
-function pushButton(label, act, { className = "", glyph, title } = {}) {
+// A button with a text, or with a drawing and a text for those who don't see it. Where it is disabled it acts if
+// `actsAnyway` says so.
+function pushButton(label, act, { className = "", glyph, title, actsAnyway = () => false } = {}) {
   const drawn = glyph ? drawing(GLYPHS[glyph], 24, "vidu-glyph") : label;
   const made = make("button", { type: "button", class: `vidu-button ${className}`, title: title ?? null,
     "aria-label": glyph ? label : null }, drawn);
-  made.addEventListener("click", () => made.getAttribute("aria-disabled") === "true" || act(made));
+  made.addEventListener("click", () => (made.getAttribute("aria-disabled") === "true" && !actsAnyway()) || act(made));
   return made;
 }
 
@@ -108,11 +109,14 @@ class TrayPort {
 }
 
 class Controls {
-  constructor(model, signal) {
-    Object.assign(this, { model, signal, shown: new Map(), dirty: new Map(), turn: 0, timer: null, closing: [], trays: [] });
+  // `onSilence` hears whether Python gives no answer.
+  constructor(model, signal, onSilence) {
+    Object.assign(this, { model, signal, onSilence, shown: new Map(), dirty: new Map(), turn: 0, timer: null });
+    Object.assign(this, { closing: [], trays: [] });
     this.content = make("div", { class: "vidu-content" });
     this.dials = make("div", { class: "vidu-dials" });
     this.help = make("div", { class: "vidu-help-line" }, "\u00a0");
+    this.alarm = make("div", { class: "vidu-unseen", role: "alert" });
     this.counter = make("span", { class: "vidu-counter" });
     model.on("change:_controls", () => this.build());
     model.on("change:_values", () => this.fill());
@@ -135,9 +139,10 @@ class Controls {
   }
 
   // Sends a message with all that was typed before it; resolves to the answer.
-  async ask(content, options = {}) {
+  async ask(content) {
     const [values, settle] = this.unsent();
-    const reply = await askPython(this.model, { ...content, values, of: this.of }, options);
+    const reply = await askPython(this.model, { ...content, values, of: this.of }, { onSilence: () => this.onSilence(true) });
+    this.onSilence(false);
     settle();
     return reply;
   }
@@ -153,9 +158,9 @@ class Controls {
   build() {
     this.closing.splice(0).forEach((close) => close());
     this.trays = [];
-    this.shown.clear();
-    this.dirty.clear();
     this.of = this.model.get("_words").model; // whose controls these are
+    const typed = new Map([...this.dirty.keys()].map((name) => [name, this.shown.get(name)]));
+    this.shown.clear();
     const places = { content: [], dials: [], folded: [] };
     for (const item of this.model.get("_controls")) places[item.place].push(this.control(item));
     const folded = places.folded.length
@@ -165,6 +170,11 @@ class Controls {
     this.content.replaceChildren(...places.content);
     this.dials.replaceChildren(...places.dials, ...folded);
     this.dials.hidden = !this.dials.children.length;
+    for (const [name, old] of typed) {
+      const control = this.shown.get(name);
+      if (old && control?.item.kind === old.item.kind && !old.item.options) control.set(old.get());
+      else this.dirty.delete(name);
+    }
     this.fill();
     this.remark();
     this.showCast();
@@ -284,16 +294,23 @@ class Controls {
 
   remark() {
     const remarks = this.model.get("_remarks");
+    this.warn(remarks);
     for (const [name, control] of this.shown) {
       const { kind, text } = remarks[name] ?? {};
       control.remark.className = `vidu-remark${kind ? ` vidu-${kind}` : ""}`;
-      if (kind === "problem") control.remark.setAttribute("role", "alert");
-      else control.remark.removeAttribute("role");
-      const shown = text ? `⚠ ${text}` : "";
-      if (control.remark.textContent !== shown) control.remark.textContent = control.remark.title = shown;
+      write(control.remark, text ? `⚠ ${text}` : "");
+      control.remark.title = text ?? "";
       (control.group ? control.body : control.field).setAttribute("aria-invalid", String(kind === "problem"));
     }
     this.showHelp(this.helped);
+  }
+
+  // A problem is heard when it comes, and not again for each letter that changes its figures.
+  warn(remarks) {
+    const found = [...this.shown.entries()].filter(([name]) => remarks[name]?.kind === "problem");
+    const words = found.map(([name, { item }]) => `${item.title}: ${remarks[name].text}`).join(" ");
+    const same = (text) => text.replace(/[\d,.]+/g, "");
+    if (same(this.alarm.textContent) !== same(words)) this.alarm.textContent = words;
   }
 
   // One line for the control that has the focus: the remark that its label has no place for, else its help.

@@ -12,6 +12,11 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
+// Changes a text, where it is another: a screen reader would say it again.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 // A drawing of one path.
 function drawing(path, size, name) {
   const [svg, line] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
@@ -45,8 +50,9 @@ function askPython(model, content, { buffers = [], seconds = 20, onSilence = () 
     model.on("msg:custom", hear);
     try {
       model.send({ ...content, token }, undefined, buffers);
-    } catch { // the kernel is gone, and the page knows it
-      hear({ token, message: "The kernel has ended.", refused: true });
+    } catch { // the kernel is gone or was started anew, and the page knows it
+      clearTimeout(late);
+      onSilence();
     }
   });
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +14,7 @@ import anywidget
 from ..errors import ViduError
 
 _FOLDER = Path(__file__).parent
+_LOOK_S = 0.2  # between two looks at the files
 Answer = Mapping[str, Any]
 
 
@@ -40,7 +43,7 @@ class FrontEnd(anywidget.AnyWidget):
         super().__init__(**options)
         self.on_msg(self._receive)
         if os.environ.get("ANYWIDGET_HMR") == "1":
-            self._reload_when_changed()
+            threading.Thread(target=self._reload_when_changed, name="vidu-nb reload", daemon=True).start()
 
     def _answer(self, do: str, content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Answer | None:
         """Do what a page asks, and return what goes into the answer; a `ViduError` is shown."""
@@ -61,12 +64,17 @@ class FrontEnd(anywidget.AnyWidget):
                 self.send({"token": token, **answer}, None if sent is None else [sent])
 
     def _reload_when_changed(self) -> None:
-        """Show each change of the files at once, for whoever works on them."""
-        paths = [path for name in self.files for path in (_FOLDER / f"{name}.js", _FOLDER / f"{name}.css")]
-        _watch(paths, self._reload)
-
-    def _reload(self) -> None:
-        self._esm, self._css = module(self.files), style(self.files)
+        """Show each change of the files, until the widget is closed; for whoever works on them."""
+        seen = _dates(self.files)
+        while self.comm is not None:
+            time.sleep(_LOOK_S)
+            try:
+                now = _dates(self.files)
+                if now != seen:
+                    self._esm, self._css = module(self.files), style(self.files)
+                    seen = now
+            except OSError:  # some editors take a file away while they save it
+                continue
 
 
 def module(files: Sequence[str]) -> str:
@@ -80,9 +88,7 @@ def style(files: Sequence[str]) -> str:
     return "\n".join(path.read_text("utf-8") for path in paths if path.exists())
 
 
-def _watch(paths: Sequence[Path], changed: Callable[[], object]) -> None:
-    from anywidget._file_contents import FileContents
-
-    for path in paths:
-        if path.exists():
-            FileContents(path).changed.connect(lambda _: changed(), weak=False)
+def _dates(files: Sequence[str]) -> dict[Path, int]:
+    """Return when each of the files was changed."""
+    paths = [path for name in files for path in (_FOLDER / f"{name}.js", _FOLDER / f"{name}.css")]
+    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}

@@ -6,18 +6,20 @@ class Panel {
     this.life = new AbortController();
     this.ticked = new Set();
     const { signal } = this.life;
-    this.controls = new Controls(model, signal);
+    this.controls = new Controls(model, signal, (isSilent) => this.tellSilence(isSilent));
     this.stage = new Stage(model, this.controls, signal);
     this.tools = new Tools(model, this.controls, (text, problem) => this.say({ text, problem }));
     this.root = make("div", { class: "vidu-panel", role: "group", "aria-label": "Vidu panel" },
       this.head(),
       make("div", { class: "vidu-columns" },
-        make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.actions()),
+        make("div", { class: "vidu-ask" }, this.controls.content, this.controls.dials, this.controls.help, this.controls.alarm, this.actions()),
         make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.progress(), this.tools.sheet),
         this.history()));
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.root.addEventListener("vidu-dropped", () => this.controls.invite());
+    new FocusKeeper(this.root, signal);
+    receivePictures(this.root, () => this.controls.trays, () => this.say({ text: "This model takes no pictures.", problem: true }), signal);
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer], ["_said _progress_item", this.drawStatus],
       ["_strip _kept", this.drawHistory], ["_switches", this.drawSwitches]]) {
       onChange(model, names, () => draw.call(this));
@@ -30,10 +32,16 @@ class Panel {
   }
 
   async ask(content) {
-    const reply = await this.controls.ask(content, { onSilence: () => this.say({ problem: true,
-      text: "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost." }) });
+    const reply = await this.controls.ask(content);
     if (reply.refused) this.say({ text: reply.message, problem: true });
     return reply;
+  }
+
+  tellSilence(isSilent) {
+    const text = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
+    if (isSilent) this.say({ text, problem: true });
+    else if (this.isSilent) this.drawStatus();
+    this.isSilent = isSilent;
   }
 
   // The first line.
@@ -63,15 +71,21 @@ class Panel {
   // The buttons.
 
   actions() {
-    this.preview = pushButton("Preview (free)", () => this.press("preview"), { className: "vidu-info" });
-    this.generate = pushButton("Generate", () => this.press("generate"), { className: "vidu-strong" });
+    const actsAnyway = () => this.controls.dirty.size > 0; // what was typed just now may be what was missing
+    this.preview = pushButton("Preview (free)", () => this.press("preview"), { className: "vidu-info", actsAnyway });
+    this.generate = pushButton("Generate", () => this.press("generate"), { className: "vidu-strong", actsAnyway });
     this.reason = make("div", { class: "vidu-reason" });
     return make("div", { class: "vidu-actions" }, make("div", { class: "vidu-row" }, this.preview, this.generate), this.reason);
   }
 
   // How far a call is, and what came of it.
   progress() {
-    this.words = make("div", { class: "vidu-words" });
+    this.spoken = make("div", { role: "status" });
+    this.wrong = make("div", { class: "vidu-problem", role: "alert" });
+    this.bar = make("progress", { class: "vidu-bar", max: "1" });
+    this.clock = make("span", { class: "vidu-clock" });
+    this.meter = make("div", { hidden: true }, this.bar, this.clock);
+    this.words = make("div", { class: "vidu-words" }, this.spoken, this.wrong, this.meter);
     this.cancel = pushButton("Cancel", () => this.press("cancel"));
     this.again = pushButton("Pay again", () => this.press("again"), { className: "vidu-warning",
       title: "Send the same request once more, though the first may have been billed" });
@@ -98,6 +112,7 @@ class Panel {
     this.again.textContent = offer.again;
     this.again.hidden = !offer.can_pay_again;
     disable(this.cancel, !running);
+    if (!running && this.cancel.matches(":focus")) this.preview.focus(); // not what pays: Enter may come twice
     this.cancel.hidden = !running;
     this.reason.textContent = offer.reason || "\u00a0";
     this.reason.title = offer.reason;
@@ -107,25 +122,23 @@ class Panel {
     this.live.checked = this.model.get("_switches").live;
   }
 
+  // What happens, and what came of it. The lines stay and their texts change once each: screen readers hear that, and
+  // the clock beside them is silent.
   drawStatus() {
     const progress = this.model.get("_progress_item");
+    this.meter.hidden = !progress.stage;
     if (!progress.stage) return this.say(this.model.get("_said"));
-    if (!this.bar?.isConnected) {
-      this.stageLine = make("div", { class: "vidu-stage", role: "status" });
-      this.bar = make("progress", { class: "vidu-bar", max: "1" });
-      this.clock = make("span", { class: "vidu-clock" });
-      this.words.replaceChildren(this.stageLine, make("div", {}, this.bar, this.clock));
-    }
-    if (this.stageLine.textContent !== progress.stage) this.stageLine.textContent = progress.stage;
+    this.say({ text: progress.stage, kind: "vidu-stage" });
     this.bar.value = progress.share;
     this.bar.setAttribute("aria-label", progress.label);
     this.clock.textContent = progress.text;
   }
 
-  say({ text, problem }) {
-    const kind = problem ? "vidu-problem" : "vidu-note";
-    this.words.title = text ?? "";
-    this.words.replaceChildren(text ? make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`) : "");
+  say({ text = "", problem, kind = "vidu-note" }) {
+    this.spoken.className = kind;
+    write(this.spoken, problem ? "" : text);
+    write(this.wrong, problem ? `⚠ ${text}` : "");
+    this.words.title = text;
     if (this.words.scrollHeight > this.words.clientHeight) this.words.tabIndex = 0; // to be scrolled by keys
     else this.words.removeAttribute("tabindex");
   }
@@ -174,11 +187,17 @@ class Panel {
   }
 
   onKey(event) {
+    if (event.key === "Escape") this.closeTips();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
       event.preventDefault();
       event.stopPropagation(); // or JupyterLab would run the cell
       this.press("preview"); // what is missing, Python says
     }
+  }
+
+  closeTips() {
+    const tips = this.root.querySelector(".vidu-tips[open]");
+    if (tips) tips.open = false;
   }
 }
 

@@ -222,15 +222,18 @@ class Tools {
   open(...children) {
     const close = pushButton("Close", () => this.close(), { className: "vidu-small" });
     this.sheet.replaceChildren(...children, close);
+    this.opener = this.sheet.hidden ? this.sheet.getRootNode().activeElement : this.opener;
     this.sheet.hidden = false;
-    this.sheet.onkeydown = (event) => event.key === "Escape" && (event.stopPropagation(), this.close());
+    this.sheet.onkeydown = (event) => { // returns nothing: false would swallow the key
+      if (event.key === "Escape") this.close();
+    };
   }
 
   close() {
     const held = this.sheet.contains(this.sheet.getRootNode().activeElement);
+    if (held) (this.root.contains(this.opener) ? this.opener : this.root.querySelector("button"))?.focus();
     this.sheet.hidden = true;
     this.sheet.replaceChildren();
-    if (held) this.root.querySelector("button")?.focus();
   }
 
   async copy(language) {
@@ -258,7 +261,7 @@ class Tools {
       const reply = await this.use("save", { name: field.value });
       if (!reply.refused) this.close();
     };
-    field.addEventListener("keydown", (event) => event.key === "Enter" && done());
+    field.addEventListener("keydown", (event) => event.key === "Enter" && !event.ctrlKey && !event.metaKey && done());
     this.open(make("div", { class: "vidu-label" }, "Save a copy, with its recipe inside"), field, ending,
       pushButton("Save", done, { className: "vidu-small vidu-strong" }));
     field.focus();

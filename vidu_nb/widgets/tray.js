@@ -166,11 +166,16 @@ class Tray {
     this.notice.replaceChildren(trayIcon("warning"), make("span", { title: words }, words));
   }
 
+  // How many more it takes.
+  free() {
+    const good = this.model.get("items").filter((item) => !item.problem).length;
+    return Math.max(0, this.limits.pictures - good - this.pending.size);
+  }
+
   // As many files or URLs as still fit in; the others are refused by name.
   fitting(things) {
     this.notice.replaceChildren();
-    const good = this.model.get("items").filter((item) => !item.problem).length;
-    const free = Math.max(0, this.limits.pictures - good - this.pending.size);
+    const free = this.free();
     const left = things.slice(free).map((thing) => thing.name ?? thing);
     const refusal = `at most ${pictures(this.limits.pictures)}: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
     if (left.length) this.complain(refusal);

@@ -81,13 +81,15 @@ class ResultView:
         display(self._bundle, raw=True, display_id=name)
         self._display_ids.append(name)
 
-    def begin_with(self, bundle: Mapping[str, Any]) -> None:
-        """Keep a MIME bundle in the cell's output, where nothing was made yet."""
-        self._bundle = self._marked(bundle, "")
+    def keep(self, bundle: Mapping[str, Any]) -> None:
+        """Put a MIME bundle into the cell's output; what is played goes on."""
+        self._bundle = self._marked(bundle, self._shown[0])
+        for one in self._display_ids:
+            update_display(self._bundle, raw=True, display_id=one)
 
-    def show(self, made: Any, *, caption: str = "") -> None:
-        """Play what a call returned."""
-        self._put(each(made), made._repr_mimebundle_(), caption=caption)
+    def show(self, made: Any, *, caption: str = "", bundle: Mapping[str, Any] | None = None) -> None:
+        """Play what a call returned; a `bundle` stands in the cell's output in place of its own."""
+        self._put(each(made), bundle or made._repr_mimebundle_(), caption=caption)
 
     def compare(self, made: Sequence[Made]) -> None:
         """Show results side by side; several clips get a bar of controls."""
@@ -146,10 +148,8 @@ class ResultView:
         items = [_item(one, caption, many=len(made) > 1) for one in made]
         place = current_place()
         link = bool(self._display_ids) and all(deliver(spellings(one.path), place).link for one in made)
-        name = self._tell(items, tuple(one.path for one in made), link=link, bar=bar)
-        self._bundle = self._marked(bundle, name)
-        for one in self._display_ids:
-            update_display(self._bundle, raw=True, display_id=one)
+        self._tell(items, tuple(one.path for one in made), link=link, bar=bar)
+        self.keep(bundle)
 
     def _tell(
         self,
@@ -159,11 +159,10 @@ class ResultView:
         link: bool,
         loops: bool = False,
         bar: Mapping[str, Any] | None = None,
-    ) -> str:
+    ) -> None:
         name = f"shown-{next(_numbers)}"
         self._shown = name, sources
         self._show({"id": name, "items": items, "link": link, "loops": loops, "bar": bar})
-        return name
 
     def _marked(self, bundle: Mapping[str, Any], shown: str) -> dict[str, Any]:
         """Return a bundle whose HTML the page finds, by the panel's name and by what it shows."""

@@ -27,13 +27,16 @@ class FrontEnd(anywidget.AnyWidget):
         The names of the files in this folder without their endings: each has a ``.js``, some have a ``.css``. The
         last one has the default export. The browser gets one module, as outputs have no address from which one file
         could import another.
+    looks : tuple of str
+        The names of CSS files of others that it shares.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
+    looks: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         if "files" in cls.__dict__:  # not in the class that gets this one's traits
-            cls._esm, cls._css = module(cls.files), style(cls.files)
+            cls._esm, cls._css = module(cls.files), style((*cls.looks, *cls.files))
         super().__init_subclass__(**options)
 
     def __init__(self, **options: Any) -> None:
@@ -63,10 +66,11 @@ class FrontEnd(anywidget.AnyWidget):
     def _reload_when_changed(self) -> None:
         """Show each change of the files at once, for whoever works on them."""
         paths = [path for name in self.files for path in (_FOLDER / f"{name}.js", _FOLDER / f"{name}.css")]
+        paths += [_FOLDER / f"{name}.css" for name in self.looks]
         _watch(paths, self._reload)
 
     def _reload(self) -> None:
-        self._esm, self._css = module(self.files), style(self.files)
+        self._esm, self._css = module(self.files), style((*self.looks, *self.files))
 
 
 def module(files: Sequence[str]) -> str:

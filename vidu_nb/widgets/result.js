@@ -46,9 +46,14 @@ class Stage {
       this.unmount = mountSynchroniser({ model: port, el: this.bar });
     } else this.bar.replaceChildren();
     if (!this.live || !items.length) return;
+    this.hideSaved();
+    items.forEach((item, place) => this.load(turn, id, item, place, media[place], { link, still: Boolean(bar), loops }));
+  }
+
+  // Hides the cell's output, which shows the same.
+  hideSaved() {
     const saved = `.${this.model.get("_place")}`;
     this.hiding.textContent = `${saved}, .jp-OutputArea-child:has(> .jp-OutputArea-output ${saved}) { display: none; }`;
-    items.forEach((item, place) => this.load(turn, id, item, place, media[place], { link, still: Boolean(bar), loops }));
   }
 
   invitation() {

@@ -173,10 +173,13 @@ class FilmPanel(Calling, FrontEnd):
         return {"scene": name} if isinstance(name, str) else {}
 
     def _move(self, content: Mapping[str, Any]) -> Answer:
-        name, by, before = content.get("scene"), content.get("by"), content.get("before")
-        if type(by) is int:
-            return self._changed(lambda: self._script.move(name, by))
-        return self._changed(lambda: self._script.put_before(name, before))
+        script, name = self._script, content.get("scene")
+        match content:
+            case {"by": int(by)}:
+                return self._changed(lambda: script.move(name, by))
+            case {"before": str(before) | (None as before)}:
+                return self._changed(lambda: script.put_before(name, before))
+        raise InvalidRequest("that is no place for a scene")
 
     def _preview_clicked(self, content: Mapping[str, Any]) -> None:
         quality: Quality = "draft" if content.get("quality") == "draft" else "full"
@@ -185,9 +188,7 @@ class FilmPanel(Calling, FrontEnd):
 
     def _shoot_clicked(self, content: Mapping[str, Any]) -> None:
         """Pay what the button named to the person who pressed it, and not more."""
-        named = content.get("price")
-        most_usd = named if isinstance(named, int | float) and 0 <= named < math.inf else 0.0
-        self._clicked(lambda: self._begin_shoot(most_usd))
+        self._clicked(lambda: self._begin_shoot(_amount(content.get("price"))))
 
     def _begin_shoot(self, most_usd: float) -> None:
         self._service.look_again()
@@ -331,13 +332,14 @@ class FilmPanel(Calling, FrontEnd):
         self._offer_anew()
 
     def _over(self) -> None:
+        self._running = None
         self._offer_anew()
 
     def cancel(self) -> None:
         """Ask for no more scenes; paid ones in flight are waited for, and a second time left to the journal."""
         super().cancel()
         running = self._running
-        self._running_call = self._is_busy and isinstance(running, Filming) and running.can_leave
+        self._running_call = isinstance(running, Filming) and running.can_leave
         self._offer_anew()
 
     @property
@@ -431,7 +433,7 @@ class FilmPanel(Calling, FrontEnd):
         offer = FilmOffer(problem, len(self.film), len(quote.kept), len(quote.blocked), quote.price_usd, quote.seconds,
                           self._service.can_pay, self._budget)  # fmt: skip
         leaves = isinstance(running, Filming) and running.can_leave
-        self._offer = offer.item(is_running=self._is_busy) | {"leaves": leaves}
+        self._offer = offer.item(is_running=running is not None) | {"leaves": leaves}
 
     def _take_price(self, place: int) -> float:
         price: float = self.film.quote.prices[place]
@@ -484,3 +486,10 @@ class FilmPanel(Calling, FrontEnd):
     def __repr__(self) -> str:
         many = len(self.film)
         return f"FilmPanel({many} scene{'s' if many != 1 else ''} · {self.state})"
+
+
+def _amount(named: object) -> float:
+    """Return the US dollars that a page names; 0 where that is no amount."""
+    if isinstance(named, bool) or not isinstance(named, int | float):
+        return 0.0
+    return named if 0 <= named < math.inf else 0.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..console import dollars
+from ..errors import OutcomeUnknown
 from ..films.film import Film
 from ..sweeps.runner import Runner
 from ..sweeps.views import RunView
@@ -33,7 +34,10 @@ class Filmed:
         if self.video is not None:
             what = f"scene {self.scene}" if self.scene else f"{len(film)} scene{'s' if len(film) != 1 else ''}"
             return f"Here it is: {what}, {self.video.info.duration:.0f} s{spent}"
-        told = [f"{len(film.failed)} failed"] if film.failed else []
+        unknown = sum(isinstance(one, OutcomeUnknown) for one in film.failed.values())
+        failed = len(film.failed) - unknown
+        told = [f"{failed} failed"] if failed else []
+        told += [f"{unknown} may be billed: vidu.Client().pending() lists them"] if unknown else []
         told += [f"stopped: {film.stopped}"] if film.stopped else []
         return f"The film is not whole yet{spent}; {'; '.join(told) or 'scenes are missing'}. What landed is kept."
 

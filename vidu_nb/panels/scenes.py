@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..catalogue.field import Field
 from ..catalogue.model import Model
 from ..client.client import Client
 from ..console import dollars
@@ -29,7 +30,7 @@ def heading_item(heading: Heading, film: Film, board: Board) -> dict[str, Any]:
     return {
         "title": heading.title, "headline": board.headline, "problem": _sentence(heading.problem),
         "music": heading.music, "musics": [[one, labels.get(one, one)] for one in music],
-        "dissolve": heading.dissolve, "controls": _control_items(heading.controls, _defaults(film.model)),
+        "dissolve": heading.dissolve, "controls": _control_items(heading.controls, _defaults(film.model), "default"),
     }  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def scene_item(draft: Draft, row: Row | None, film: Film, client: Client, *, can
         "id": draft.id, "prompt": draft.prompt, "title": draft.title, "continues": draft.continues,
         "take": draft.take or 0, "takes": 0, "problem": "", "note": "", "kind": "draft", "state": "not complete",
         "price": "", "names": [], "again": "", "again_price": 0, "own": _own(draft),
-        "controls": _control_items(draft.controls, _defaults(model) | film.parameters),
+        "controls": _control_items(draft.controls, _defaults(model) | film.parameters, "film"),
     }  # fmt: skip
     item["problem" if draft.prompt.strip() else "note"] = _sentence(draft.problem)
     if row is None or draft.problem:
@@ -89,11 +90,11 @@ def _takes(row: Row, client: Client) -> int:
 
 
 def _own(draft: Draft) -> str:
-    """Return what a scene asks for differently from its film, beside the seed, which is in sight."""
+    """Return what a scene asks for differently from its film."""
     told = []
     for control in draft.controls.values():
         raw, shape = control.raw, control.item()
-        if raw and control.field.role != "seed":
+        if raw:
             told.append(f"{control.field.title}: {shape['options'][raw] if 'options' in shape else raw}")
     return "; ".join(told)
 
@@ -102,21 +103,22 @@ def _defaults(model: Model) -> dict[str, Any]:
     return {name: field.sent_default for name, field in model.by_parameter.items()}
 
 
-def _control_items(controls: Mapping[str, Control], empty: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what the page shows of controls, with what an empty one means."""
+def _control_items(controls: Mapping[str, Control], empty: Mapping[str, Any], whose: str) -> list[dict[str, Any]]:
+    """Return what the page shows of controls, with what an empty one means, and whose that is."""
     items = []
     for name, control in controls.items():
-        words = _words(empty.get(name, empty.get(control.field.name)))
+        words = f"{_words(control.field, empty.get(name, empty.get(control.field.name)))} ({whose})"
         item = control.item() | {"raw": control.raw}
-        item |= {"options": [f"({words})", *item["options"][1:]]} if "options" in item else {"placeholder": words}
+        item |= {"options": [words, *item["options"][1:]]} if "options" in item else {"placeholder": words}
         items.append(item)
     return items
 
 
-def _words(value: Any) -> str:
+def _words(field: Field, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "not sent" if value is None else str(value)
+    text = "not sent" if value is None else str(value)
+    return f"{text} s" if field.role == "duration" and value is not None else text
 
 
 def _sentence(text: str) -> str:

@@ -219,7 +219,7 @@ class Script:
         self.drafts.insert(place, draft)
         self._make()
 
-    def put_before(self, name: object, other: object) -> None:
+    def put_before(self, name: object, other: str | None) -> None:
         """Move a draft to the place before another one, or, before None, to the end."""
         draft, following = self.find(name), self.find(other) if other is not None else None
         if draft is following:

@@ -73,6 +73,12 @@ class FilmPanel {
     this.all = make("details", { class: "vidu-film-all" }, make("summary", {}, "All scenes: format, music, dissolves"),
       make("div", { class: "vidu-film-sheet" }, this.knobs.root,
         make("div", { class: "vidu-knobs" }, knob("Music", this.music), knob("Dissolve, seconds", this.dissolve))));
+    this.all.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.all.open) return;
+      event.stopPropagation();
+      this.all.open = false;
+      this.all.querySelector("summary").focus();
+    });
     return make("div", { class: "vidu-film-head" }, make("div", { class: "vidu-row" }, this.title, this.all), this.headline, this.problem);
   }
 

@@ -128,7 +128,8 @@ class Card {
   foot() {
     const small = { className: "vidu-small" };
     this.continues = make("input", { type: "checkbox" });
-    this.continuing = make("label", { class: "vidu-scene-check" }, this.continues, "Continues the scene before");
+    this.after = make("span");
+    this.continuing = make("label", { class: "vidu-scene-check", title: "It begins with the last frame of the scene before" }, this.continues, this.after);
     this.takes = make("select", { "aria-label": "Take" });
     this.draft = pushButton("Draft", () => this.ask({ do: "preview", quality: "draft" }), { ...small, title: "A quick, small preview of this scene; free" });
     this.preview = pushButton("Preview", () => this.ask({ do: "preview" }), { ...small, title: "A preview of this scene; free (Ctrl+Enter)" });
@@ -169,6 +170,7 @@ class Card {
     this.problem.classList.toggle("vidu-problem", Boolean(item.problem));
     this.prompt.setAttribute("aria-invalid", String(Boolean(item.problem)));
     this.continuing.hidden = place === 0;
+    this.after.textContent = `Continues scene ${place}`;
     this.summary.textContent = item.own || "Parameters";
     this.knobs.show(item.controls);
     this.showTakes(item);

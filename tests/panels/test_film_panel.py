@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from html.parser import HTMLParser
 
 import pytest
 from faults import KEY
-from panels import WAIT, ended, fetched, send, shown, wait_until
+from panels import WAIT, Page, ended, fetched, send, shown, wait_until
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -405,11 +404,8 @@ def test_a_scenes_clip_and_the_film_play_and_are_saved(paying, tmp_path, monkeyp
     assert "no clip yet" in act(paying, "show", 0)["message"]
     assert send(paying, "tool", tool="save", name="film.mp4")["refused"]
     shot(paying)
-    assert send(paying, "tool", tool="save", name="film.mp4") == {
-        "token": "t",
-        "message": "Saved as film.mp4",
-        "refused": False,
-    }
+    assert send(paying, "tool", tool="save", name="film.mp4")["message"] == "Saved as film.mp4"
+    assert (tmp_path / "film.mp4").exists()
     act(paying, "show", 1)
     assert shown(paying)[0]["caption"].startswith("Scene 2: ")
     assert paying.video == paying.film.videos[1]
@@ -423,7 +419,8 @@ def test_nothing_that_a_page_sends_is_trusted(film):
     messages = (
         {"do": "move", "scene": first, "by": "x"}, {"do": "move", "scene": [], "before": {}}, {"do": "show"}, {"do": 7},
         {"do": "edit", "edits": {first: {"model": "x", "take": True, "prompt": 7, "continues": "yes", "seed": 9}}},
-        {"do": "edit", "edits": {first: "x", "film": {"music": 7, "title": None, "budget": 3}, "nobody": {"prompt": ""}}},
+        {"do": "edit", "edits": {first: "x", "film": {"music": 7, "title": None, "budget": 3}}},
+        {"do": "edit", "edits": {"nobody": {"prompt": ""}}},
         {"do": "edit", "edits": "x"}, {"do": "again", "scene": first, "price": 0.5}, {"do": "remove", "scene": None},
         {"do": "edit", "edits": {first: {"aspect_ratio": 99, "duration": -1, "references": "x"}}}, {"do": "piece"},
         {"do": "tool", "tool": "code"}, {"do": "cancel", "leaves": "x"}, {"do": "shoot", "price": []},
@@ -447,23 +444,6 @@ def test_two_pages_change_one_film(film):
     assert [scene.title for scene in panel.film] == ["From one page", ""]
 
 
-class Page(HTMLParser):
-    """The tags of some HTML, and its text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        """Note a tag."""
-        self.tags.append(tag)
-
-    def handle_data(self, data):
-        """Note a text."""
-        self.text += data
-
-
 def test_hostile_texts_stay_texts(cast):
     """Titles, prompts and errors are handed to the page as texts, and stand in the saved notebook as such."""
     scenes = [vidu.Scene(f"@anna {HOSTILE}", title=HOSTILE), f"@cafe {HOSTILE}"]
@@ -471,7 +451,8 @@ def test_hostile_texts_stay_texts(cast):
     assert panel._scenes[0]["title"] == HOSTILE
     html = Page(panel._bundle()["text/html"])
     assert HOSTILE in html.text
-    assert {"script", "textarea"}.isdisjoint(html.tags)
+    assert {"script", "textarea"}.isdisjoint(tag for tag, _ in html.elements)
+    assert all("onerror" not in attributes for _, attributes in html.elements)
     send(panel, HOSTILE)
     write(panel, 0, prompt=f"@nobody {HOSTILE}")
     assert "nobody" in panel._scenes[0]["problem"]

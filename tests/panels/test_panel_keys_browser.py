@@ -89,7 +89,7 @@ PARTS = (
     return (%s)().map(one => [parts.find(part => one.closest(`.${part}`)), one.getBoundingClientRect().toJSON()]);
 }"""
     % FOCUSABLE
-)  # noqa: UP031  # braces
+)  # braces
 
 #: Ids that are named and do not exist, groups without a name, and invalid values of attributes.
 DANGLING = """() => [...document.querySelectorAll('.vidu-panel *')].flatMap(one => [

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
-
-import ipywidgets as widgets
 
 from ..catalogue.model import Model
 from ..console import dollars
@@ -126,39 +123,6 @@ class Progress:
         return {"stage": f"{self.stage} ...", "share": round(self.share, 3), "label": label, "text": text}
 
 
-class StatusLine:
-    """Shows how far a call is, and what came of it."""
-
-    def __init__(self) -> None:
-        self._stage, self._bar = widgets.HTML(), widgets.HTML()
-        self.box = widgets.VBox([self._stage, self._bar])
-        self.box.add_class("vidu-progress")
-
-    def show(self, progress: Progress) -> None:
-        """Show how far a call is: by the share that the service reports, else by the clock."""
-        elapsed, expected = progress.elapsed_s, progress.expected_s
-        label, text = "Progress, an estimate", f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
-        if progress.reported:
-            label, text = "Progress", f"{progress.reported:.0%}"
-        elif elapsed > expected:
-            text = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting"
-        self._stage.value = f'<div class="vidu-stage" role="status">{escape(progress.stage)} ...</div>'
-        self._bar.value = (
-            f'<progress class="vidu-bar" max="1" value="{progress.share:.3f}" aria-label="{label}"></progress> '
-            f'<span class="vidu-help vidu-clock">{text}</span>'
-        )
-
-    def end(self, message: str, *, problem: bool = False) -> None:
-        """Show a message in place of the progress; plain text."""
-        self._bar.value = ""
-        self.say(message, problem=problem)
-
-    def say(self, message: str, *, problem: bool = False) -> None:
-        """Show a message where the progress was; plain text."""
-        kind, role, sign = ("problem", "alert", "⚠ ") if problem else ("note", "status", "")
-        self._stage.value = f'<div class="vidu-{kind}" role="{role}">{sign}{escape(message)}</div>'
-
-
 def minutes(seconds: float) -> str:
     """Format a time in the unit that people use for it.
 
@@ -196,10 +160,3 @@ def _sentence(model: Model, name: str, problem: str) -> str:
         elif field.hint:
             text = field.hint
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:
-    """Return a button that does something when it is pressed."""
-    made = widgets.Button(description=label, icon=icon, button_style=style)
-    made.on_click(lambda _: act())
-    return made

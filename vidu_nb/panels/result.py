@@ -88,13 +88,15 @@ class ResultView:
         display(self._bundle, raw=True, display_id=name)
         self._display_ids.append(name)
 
-    def begin_with(self, bundle: Mapping[str, Any]) -> None:
-        """Keep a MIME bundle in the cell's output, where nothing was made yet."""
-        self._bundle = self._marked(bundle, "")
+    def keep(self, bundle: Mapping[str, Any]) -> None:
+        """Put a MIME bundle into the cell's output; what is played goes on."""
+        self._bundle = self._marked(bundle, self._shown.name)
+        for one in self._display_ids:
+            update_display(self._bundle, raw=True, display_id=one)
 
-    def show(self, made: Any, *, caption: str = "") -> None:
-        """Play what a call returned."""
-        self._put(each(made), made._repr_mimebundle_, caption=caption)
+    def show(self, made: Any, *, caption: str = "", bundle: Mapping[str, Any] | None = None) -> None:
+        """Play what a call returned; a `bundle` stands in the cell's output in place of its own."""
+        self._put(each(made), (lambda: bundle) if bundle else made._repr_mimebundle_, caption=caption)
 
     def compare(self, made: Sequence[Made]) -> None:
         """Show results side by side; several clips get a bar of controls."""
@@ -147,9 +149,7 @@ class ResultView:
         link = bool(self._display_ids) and all(deliver(spellings(one.path), place).link for one in made)
         shown = _Shown(_name(), tuple(SentFile(one.path) for one in made), posters)
         self._tell(shown, items, link=link, bar=bar)
-        self._bundle = self._marked(bundle(), shown.name)  # a small copy takes a second: the page plays meanwhile
-        for one in self._display_ids:
-            update_display(self._bundle, raw=True, display_id=one)
+        self.keep(bundle())  # a small copy takes a second: the page plays meanwhile
 
     def _tell(
         self,

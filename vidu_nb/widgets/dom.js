@@ -27,6 +27,11 @@ function drawing(path, size, name) {
   return svg;
 }
 
+// Not `disabled`: a button that has the focus would lose it.
+function disable(button, on) {
+  button.setAttribute("aria-disabled", String(Boolean(on)));
+}
+
 // A picture from Python; no other address, since showing it would fetch it.
 const isOurs = (address) => /^data:image\/(jpeg|webp|png|gif);base64,/.test(address ?? "");
 
@@ -55,4 +60,32 @@ function askPython(model, content, { buffers = [], seconds = 20, onSilence = () 
       onSilence();
     }
   });
+}
+
+// A line that tells how far a call is, or what came of it.
+class Status {
+  constructor() {
+    this.root = make("div", { class: "vidu-status" });
+  }
+
+  // Shows the progress while there is some, else what was said last.
+  draw(progress, message) {
+    if (!progress.stage) return this.say(message);
+    if (!this.bar?.isConnected) {
+      this.stage = make("div", { class: "vidu-stage", role: "status" });
+      this.bar = make("progress", { class: "vidu-bar", max: "1" });
+      this.clock = make("span", { class: "vidu-clock" });
+      this.root.replaceChildren(this.stage, make("div", {}, this.bar, this.clock));
+    }
+    if (this.stage.textContent !== progress.stage) this.stage.textContent = progress.stage;
+    this.bar.value = progress.share;
+    this.bar.setAttribute("aria-label", progress.label);
+    this.clock.textContent = progress.text;
+  }
+
+  say({ text, problem }) {
+    if (!text) return this.root.replaceChildren();
+    const kind = problem ? "vidu-problem" : "vidu-note";
+    this.root.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
+  }
 }

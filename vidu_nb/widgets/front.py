@@ -30,13 +30,16 @@ class FrontEnd(anywidget.AnyWidget):
         The names of the files in this folder without their endings: each has a ``.js``, some have a ``.css``. The
         last one has the default export. The browser gets one module, as outputs have no address from which one file
         could import another.
+    looks : tuple of str
+        The names of CSS files of others that it shares.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
+    looks: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         if "files" in cls.__dict__:  # not in the class that gets this one's traits
-            cls._esm, cls._css = module(cls.files), style(cls.files)
+            cls._esm, cls._css = module(cls.files), style((*cls.looks, *cls.files))
         super().__init_subclass__(**options)
 
     def __init__(self, **options: Any) -> None:
@@ -65,13 +68,14 @@ class FrontEnd(anywidget.AnyWidget):
 
     def _reload_when_changed(self) -> None:
         """Show each change of the files, until the widget is closed; for whoever works on them."""
-        seen = _dates(self.files)
+        looks = (*self.looks, *self.files)
+        seen = _dates(looks)
         while self.comm is not None:
             time.sleep(_LOOK_S)
             try:
-                now = _dates(self.files)
+                now = _dates(looks)
                 if now != seen:
-                    self._esm, self._css = module(self.files), style(self.files)
+                    self._esm, self._css = module(self.files), style(looks)
                     seen = now
             except OSError:  # some editors take a file away while they save it
                 continue

@@ -201,11 +201,6 @@ class Panel {
   }
 }
 
-// Not `disabled`: a button that has the focus would lose it.
-function disable(button, on) {
-  button.setAttribute("aria-disabled", String(Boolean(on)));
-}
-
 export default {
   render({ model, el }) {
     const panel = new Panel(model, el);

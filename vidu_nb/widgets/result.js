@@ -76,8 +76,8 @@ class Stage {
   }
 
   // The cell's output is for a page without a kernel; a live page hides it while it shows the same.
-  hide() {
-    const shows = this.model.get("_result").items?.length && !this.failed;
+  hide(always = false) {
+    const shows = always || (this.model.get("_result").items?.length && !this.failed);
     const saved = `.${this.model.get("_place")}${shows ? "" : ".vidu-empty"}`;
     this.hiding.textContent = this.live ? `${saved}, .jp-OutputArea-child:has(> .jp-OutputArea-output ${saved}) { display: none; }` : "";
   }

@@ -1,2 +1,0 @@
-// scenes.js as a widget of its own.
-export default { render: mountScenes };

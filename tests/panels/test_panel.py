@@ -385,6 +385,30 @@ def test_two_things_typed_in_two_threads_are_both_there(asked):
     assert (panel.request.prompt, panel.request.seed, panel.request.bgm) == ("A wave, 59", 60, True)
 
 
+def in_another_thread(act):
+    """Do something in another thread, and wait until it is done."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join(WAIT)
+
+
+def test_what_another_thread_typed_meanwhile_is_what_the_page_is_told_last(asked):
+    """A page that is being told of a change hears of the later one, and so does whoever reads `request`."""
+    panel = vidu.panel(**asked)
+
+    def interfere(_change):
+        panel.unobserve(interfere, "_values")
+        in_another_thread(lambda: panel._form.take({"prompt": "x" * 1501}, of=panel.model.slug))
+
+    panel.observe(interfere, "_values")
+    type_in(panel, seed="7")
+    assert panel.request is None
+    assert panel.problems[0][0] == "prompt"
+    assert "1,501" in panel._remarks["prompt"]["text"]
+    assert (panel._values["seed"], len(panel._values["prompt"])) == ("7", 1501)
+    assert panel._offer["is_blocked"]
+
+
 def test_an_observer_may_change_the_controls_while_it_is_told(asked):
     """What it writes stays, and what it assigns is taken."""
     panel = vidu.panel(**asked)

@@ -1,12 +1,15 @@
-"""Send a file to a page piece by piece."""
+"""Send a file to a page, piece by piece when the page asks for it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InvalidRequest
+
+#: How a file gets into a page: by a link or a small copy; as a whole; or later, when the page asks the kernel for it.
+Way = Literal["link", "embed", "fetch"]
 
 _PIECE = 1_500_000  # bytes: a notebook's websocket refuses messages over 10 MiB by dropping the connection
 

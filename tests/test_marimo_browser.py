@@ -291,20 +291,23 @@ def test_everybody_can_use_it(notebook, scheme):
 
 
 def test_two_pages_and_a_reload(mode, url, notebook, browser):
-    """An app gives each page a kernel of its own; the editor's panel is there again after a reload, with its clip."""
+    """An app gives each page a kernel of its own; an editor's second page follows the first, as does a reloaded one."""
     first = notebook.locator(".vidu-panel").first.get_by_label("Prompt", exact=True)
     for prompt, is_disabled in (("", "true"), ("Mine alone.", "false")):
         first.fill(prompt)
         button = notebook.locator(".vidu-panel").first.get_by_role("button", name=re.compile("^Preview"))
         expect(button).to_have_attribute("aria-disabled", is_disabled)  # the kernel has heard of it
+    other = browser.new_page()
+    other.goto(url)
+    beside = other.locator(".vidu-panel").first
+    expect(beside.get_by_label("Prompt", exact=True)).to_have_value(
+        "Mine alone." if mode == "edit" else "", timeout=90_000
+    )
+    expect(first).to_have_value("Mine alone.")
     if mode == "edit":
+        assert beside.locator(".vidu-stage-place video").evaluate(PLAYS)["ready"] >= 2
         notebook.reload()
         again = notebook.locator(".vidu-panel").first
         expect(again.get_by_label("Prompt", exact=True)).to_have_value("Mine alone.")
         assert again.locator(".vidu-stage-place video").evaluate(PLAYS)["ready"] >= 2
-    else:
-        other = browser.new_page()
-        other.goto(url)
-        expect(other.locator(".vidu-panel").first.get_by_label("Prompt", exact=True)).to_have_value("", timeout=90_000)
-        expect(first).to_have_value("Mine alone.")
-        other.close()
+    other.close()

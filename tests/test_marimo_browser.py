@@ -149,7 +149,8 @@ def ask_for_a_preview(panel, prompt):
     field.fill("")
     field.press_sequentially(prompt)
     field.press("Control+Enter")
-    expect(panel.get_by_role("status").filter(has_text="Here it is")).to_be_visible(timeout=60_000)
+    told = panel.get_by_role("status").filter(has_text="Here it is")
+    expect(told).to_be_visible(timeout=240_000)  # ms: a busy machine takes its time
 
 
 def test_the_panel_makes_a_preview_and_plays_it(notebook, folder):
@@ -291,20 +292,23 @@ def test_everybody_can_use_it(notebook, scheme):
 
 
 def test_two_pages_and_a_reload(mode, url, notebook, browser):
-    """An app gives each page a kernel of its own; the editor's panel is there again after a reload, with its clip."""
+    """An app gives each page a kernel of its own; an editor's second page follows the first, as does a reloaded one."""
     first = notebook.locator(".vidu-panel").first.get_by_label("Prompt", exact=True)
     for prompt, is_disabled in (("", "true"), ("Mine alone.", "false")):
         first.fill(prompt)
         button = notebook.locator(".vidu-panel").first.get_by_role("button", name=re.compile("^Preview"))
         expect(button).to_have_attribute("aria-disabled", is_disabled)  # the kernel has heard of it
+    other = browser.new_page()
+    other.goto(url)
+    beside = other.locator(".vidu-panel").first
+    expect(beside.get_by_label("Prompt", exact=True)).to_have_value(
+        "Mine alone." if mode == "edit" else "", timeout=90_000
+    )
+    expect(first).to_have_value("Mine alone.")
     if mode == "edit":
+        assert beside.locator(".vidu-stage-place video").evaluate(PLAYS)["ready"] >= 2
         notebook.reload()
         again = notebook.locator(".vidu-panel").first
         expect(again.get_by_label("Prompt", exact=True)).to_have_value("Mine alone.")
         assert again.locator(".vidu-stage-place video").evaluate(PLAYS)["ready"] >= 2
-    else:
-        other = browser.new_page()
-        other.goto(url)
-        expect(other.locator(".vidu-panel").first.get_by_label("Prompt", exact=True)).to_have_value("", timeout=90_000)
-        expect(first).to_have_value("Mine alone.")
-        other.close()
+    other.close()

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 from . import image_file, media
 from .catalogue.request import Request
@@ -23,6 +23,7 @@ from .errors import InvalidRequest, ViduError
 from .files import shown_path
 from .notebook import current_place, deliver, spellings
 from .receipt import Receipt
+from .widgets.pieces import Way
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,10 +41,6 @@ _BADGE = (
     "display:inline-block;padding:0 6px;margin-right:6px;border-radius:3px;font-size:11px;font-weight:600;"
     "letter-spacing:.04em;color:#1f1300;background:#ffc857"
 )
-
-
-#: How a file gets into a page: by a link or a small copy; as a whole; or later, when the page asks the kernel for it.
-Way = Literal["link", "embed", "fetch"]
 
 
 class _Shown(Protocol):
@@ -129,11 +126,11 @@ class Player:
 
     def html(self) -> str:
         """Return the player's HTML; every text in it is escaped and it holds no script."""
-        return self._html("embed" if self.embed else "link")
+        return self._html("link")
 
     def _html(self, way: Way) -> str:
         cells = [
-            figure(video, label, way=way, loops=self.loops, many=len(self.videos) > 1)
+            figure(video, label, way="embed" if self.embed else way, loops=self.loops, many=len(self.videos) > 1)
             for video, label in zip(self.videos, self.labels, strict=True)
         ]
         if len(cells) == 1:
@@ -154,7 +151,7 @@ class Player:
         """Return what marimo shows."""
         from .widgets.live_player import shown_in_marimo
 
-        return shown_in_marimo(self._html("embed" if self.embed else "fetch"), sources(self.videos), self._bar())
+        return shown_in_marimo(self._html, sources(self.videos), self._bar())
 
     def _bar(self) -> Mapping[str, Any]:
         """Return what a bar of controls under the players would hold; empty for none."""

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from ..errors import ViduError
-from ..player import Way, figure, sources, still
+from ..player import figure, sources, still
+from ..widgets.pieces import Way
 from .formatting import label_value
 from .plan import Plan
 from .runner import Outcome, made_by
@@ -129,8 +130,8 @@ class Grid:
         from ..widgets.live_player import shown_in_marimo
 
         shown: Any = [one for index in self.shown for one in made_by(self.results[index])]
-        html = Grid(self.plan, self.results, headline=self.headline).html(way="fetch")
-        return shown_in_marimo(html, sources(shown))
+        grid = Grid(self.plan, self.results, headline=self.headline)  # what the run has shown is not this
+        return shown_in_marimo(lambda way: grid.html(way=way), sources(shown))
 
     def __repr__(self) -> str:
         shown = sorted(self.results.items())[:MAX_SHOWN]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import traitlets
 from ..errors import InvalidRequest
 from ..notebook import runs_in_marimo
 from .front import Answer, FrontEnd
-from .pieces import SentFile
+from .pieces import SentFile, Way
 
 
 class LivePlayer(FrontEnd):
@@ -44,6 +44,10 @@ class LivePlayer(FrontEnd):
         return source.piece(content.get("at"))
 
 
-def shown_in_marimo(html: str, sources: Mapping[str, Path], bar: Mapping[str, Any] | None = None) -> Any:
-    """Return what marimo shows of players: a widget, or bare HTML where no kernel would answer it, as in a script."""
-    return LivePlayer(html, sources, bar or {}) if runs_in_marimo() else sys.modules["marimo"].Html(html)
+def shown_in_marimo(
+    html: Callable[[Way], str], sources: Mapping[str, Path], bar: Mapping[str, Any] | None = None
+) -> Any:
+    """Return what marimo shows of players: a widget, or HTML alone where no kernel would answer it, as in a script."""
+    if runs_in_marimo():
+        return LivePlayer(html("fetch"), sources, bar or {})
+    return sys.modules["marimo"].Html(html("link"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InvalidRequest
+
+#: How a file gets into a page: by a link or a small copy; as a whole; or later, when the page asks the kernel for it.
+Way = Literal["link", "embed", "fetch"]
 
 _PIECE = 1_500_000  # bytes: a notebook's websocket refuses messages over 10 MiB by dropping the connection
 

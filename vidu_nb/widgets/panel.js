@@ -165,6 +165,7 @@ class Panel {
   }
 
   onKey(event) {
+    keepKey(event);
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
       event.preventDefault();
       event.stopPropagation(); // or JupyterLab would run the cell

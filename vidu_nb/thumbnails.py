@@ -191,6 +191,7 @@ def _write(pen: ImageDraw, text: str, at: tuple[int, int], wide: int, colour: st
     parts = (one if one in "…·" else unicodedata.normalize("NFKD", one.replace("ß", "ss")) for one in text)
     line = "".join(one for one in "".join(parts) if " " <= one <= "~" or one in "…·").strip()
     if font.getlength(line) > wide:
-        fitting = bisect.bisect_right(range(1, len(line)), wide, key=lambda many: font.getlength(f"{line[:many]}…"))
+        cuts = range(1, len(line))
+        fitting = bisect.bisect_right(cuts, wide, key=lambda many: math.ceil(font.getlength(f"{line[:many]}…")))
         line = f"{line[:fitting]}…"
     pen.text(at, line, fill=colour, font=font)

@@ -180,6 +180,8 @@ def test_one_scene_is_previewed_with_the_words_that_were_just_typed(page: Page, 
     expect(page.locator(".vidu-caption")).to_contain_text("Scene 2: ")
     assert page.locator(".vidu-panel video").evaluate(PLAYS)["duration"] == pytest.approx(5, abs=0.2)
     expect(prompts(page).nth(1)).to_be_focused()
+    page.keyboard.press("Control+z")
+    expect(prompts(page).nth(1)).to_have_value("The @cafe for $2.")
     page.get_by_role("button", name="Draft of scene 1").click()
     expect(page.locator(".vidu-actions")).to_contain_text("Here it is: scene 1, 5 s")
 

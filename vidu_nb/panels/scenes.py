@@ -51,7 +51,7 @@ def scene_item(draft: Draft, row: Row | None, film: Film, client: Client, *, can
         "id": draft.id, "prompt": draft.prompt, "title": draft.title, "continues": draft.continues,
         "take": draft.take or 0, "takes": 0, "problem": "", "note": "", "kind": "draft", "state": "not complete",
         "price": "", "names": [], "again": "", "again_price": 0, "own": _own(draft),
-        "controls": _control_items(draft.controls, _defaults(model) | film.parameters, "film"),
+        "controls": _control_items(draft.controls, {**_defaults(model), **film.parameters}, "film"),
     }  # fmt: skip
     item["problem" if draft.prompt.strip() else "note"] = _sentence(draft.problem)
     if row is None or draft.problem:

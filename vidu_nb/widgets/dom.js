@@ -32,6 +32,11 @@ function disable(button, on) {
   button.setAttribute("aria-disabled", String(Boolean(on)));
 }
 
+// Keeps the keys of a field from JupyterLab's notebook, in which undo would do nothing.
+function keepKey(event) {
+  if (event.target.matches?.("input, textarea")) event.stopPropagation();
+}
+
 // A picture from Python; no other address, since showing it would fetch it.
 const isOurs = (address) => /^data:image\/(jpeg|webp|png|gif);base64,/.test(address ?? "");
 

@@ -143,6 +143,7 @@ class FilmPanel {
   }
 
   onKey(event) {
+    keepKey(event);
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
     event.preventDefault();
     event.stopPropagation(); // or JupyterLab would run the cell

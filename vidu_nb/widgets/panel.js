@@ -188,6 +188,7 @@ class Panel {
 
   onKey(event) {
     if (event.key === "Escape") this.closeTips();
+    keepKey(event);
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
       event.preventDefault();
       event.stopPropagation(); // or JupyterLab would run the cell

@@ -90,7 +90,8 @@ class Panel(Calling, FrontEnd):
     """
 
     files = (
-        "dom", "focus", "mentions", "tray", "receiving", "timeline", "synchroniser", "controls", "result", "panel",
+        "dom", "focus", "status", "mentions", "tray", "receiving", "timeline", "synchroniser", "controls", "result",
+        "panel",
     )  # fmt: skip
 
     model = traitlets.Any()

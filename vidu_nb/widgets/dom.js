@@ -30,8 +30,11 @@ function drawing(path, size, name) {
 // A picture from Python; no other address, since showing it would fetch it.
 const isOurs = (address) => /^data:image\/(jpeg|webp|png|gif);base64,/.test(address ?? "");
 
+const NO_ANSWER = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
+
 // Sends one message and resolves to Python's answer, an object with `message`, `refused` and perhaps `bytes`.
-// Where none comes within some seconds `onSilence` is called; the answer may come all the same.
+// Where none comes within some seconds `onSilence` is called; the answer may come all the same. Where none can come the
+// answer has `isGone`.
 function askPython(model, content, { buffers = [], seconds = 20, onSilence = () => {} } = {}) {
   const token = Math.random().toString(36).slice(2);
   return new Promise((answer) => {
@@ -45,9 +48,10 @@ function askPython(model, content, { buffers = [], seconds = 20, onSilence = () 
     model.on("msg:custom", hear);
     try {
       model.send({ ...content, token }, undefined, buffers);
-    } catch { // JupyterLab knows that the kernel was started anew
+    } catch { // the kernel has ended, and the page knows it
       clearTimeout(late);
-      onSilence();
+      model.off("msg:custom", hear);
+      answer({ message: NO_ANSWER, refused: true, isGone: true });
     }
   });
 }

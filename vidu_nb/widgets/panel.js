@@ -33,8 +33,7 @@ class Panel {
   }
 
   tellSilence(isSilent) {
-    const text = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
-    if (isSilent) this.say({ text, problem: true });
+    if (isSilent) this.say({ text: NO_ANSWER, problem: true });
     else if (this.isSilent) this.drawStatus();
     this.isSilent = isSilent;
   }
@@ -75,12 +74,8 @@ class Panel {
     this.live = make("input", { type: "checkbox", id: freshId("live") });
     this.live.addEventListener("change", () => this.ask({ do: "switch", switch: "live", on: this.live.checked }));
     const live = make("label", { class: "vidu-live", for: this.live.id, title: "A quick, small preview follows your changes; free" }, this.live, "Live draft");
-    this.spoken = make("div", { role: "status" });
-    this.wrong = make("div", { class: "vidu-problem", role: "alert" });
-    this.bar = make("progress", { class: "vidu-bar", max: "1" });
-    this.clock = make("span", { class: "vidu-clock" });
-    this.meter = make("div", { hidden: true }, this.bar, this.clock);
-    this.status = make("div", { class: "vidu-status" }, this.spoken, this.wrong, this.meter);
+    this.lines = new StatusLines();
+    this.status = make("div", { class: "vidu-status" }, this.lines.root);
     this.reason = make("div", { class: "vidu-reason" });
     return make("div", { class: "vidu-actions" },
       make("div", { class: "vidu-row" }, this.preview, this.generate, this.cancel, this.again, live), this.reason, this.status);
@@ -115,22 +110,12 @@ class Panel {
     this.live.checked = this.model.get("_switches").live;
   }
 
-  // What happens, and what came of it. The lines stay and their texts change once each: screen readers hear that, and
-  // the clock beside them is silent.
   drawStatus() {
-    const progress = this.model.get("_progress_item");
-    this.meter.hidden = !progress.stage;
-    if (!progress.stage) return this.say(this.model.get("_said"));
-    this.say({ text: progress.stage, kind: "vidu-stage" });
-    this.bar.value = progress.share;
-    this.bar.setAttribute("aria-label", progress.label);
-    this.clock.textContent = progress.text;
+    this.lines.show(this.model.get("_progress_item"), this.model.get("_said"));
   }
 
-  say({ text = "", problem, kind = "vidu-note" }) {
-    this.spoken.className = kind;
-    write(this.spoken, problem ? "" : text);
-    write(this.wrong, problem ? `⚠ ${text}` : "");
+  say(said) {
+    this.lines.say(said);
   }
 
   // Results.

@@ -54,8 +54,8 @@ LISTEN = """() => {
     window.heard = [];
     const live = '[role=status], [role=alert], [aria-live]';
     new MutationObserver(changes => {
-        const regions = new Set(changes.map(one => (one.target.closest ? one.target : one.target.parentElement).closest(live)));
-        for (const one of regions)
+        const places = changes.map(one => one.target.closest ? one.target : one.target.parentElement);
+        for (const one of new Set(places.map(place => place.closest(live))))
             if (one && one.checkVisibility() && one.textContent.trim())
                 window.heard.push([one.getAttribute('role'), one.textContent.trim()]);
     }).observe(document.querySelector('.vidu-panel'), {childList: true, characterData: true, subtree: true});
@@ -70,6 +70,10 @@ NAMED = """one => one.getAttribute('aria-label') || one.labels?.[0]?.textContent
     || one.textContent.trim().slice(0, 60) || `${one.tagName} ${one.className}`"""
 FOCUSED = f"() => ({NAMED})(document.activeElement)"
 
+#: How far below the panel's edge the thing with the focus stands.
+TOP = """() => document.activeElement.getBoundingClientRect().top
+    - document.querySelector('.vidu-panel').getBoundingClientRect().top"""
+
 #: The notebook as JupyterLab has it: a shortcut that got through changes something here.
 NOTEBOOK = """() => {
     const shown = jupyterapp.shell.currentWidget;
@@ -81,15 +85,13 @@ NOTEBOOK = """() => {
     return JSON.stringify([cells, shown.content.activeCellIndex, shown.content.mode, dialogs, shown.id]);
 }"""
 
-#: The parts of the panel in which things can have the focus, in the order that is seen and gone through.
-PARTS = (
-    """() => {
+#: The parts of the panel in which things can have the focus, in the order of the document.
+PARTS = f"""() => {{
     const parts = ['vidu-head', 'vidu-prompt', 'vidu-tray', 'vidu-dials', 'vidu-actions', 'vidu-shown', 'vidu-tools',
                    'vidu-history'];
-    return (%s)().map(one => [parts.find(part => one.closest(`.${part}`)), one.getBoundingClientRect().toJSON()]);
-}"""
-    % FOCUSABLE
-)  # braces
+    const partOf = one => parts.find(part => one.closest('.' + part));
+    return ({FOCUSABLE})().map(one => [partOf(one), one.getBoundingClientRect().toJSON()]);
+}}"""
 
 #: Ids that are named and do not exist, groups without a name, and invalid values of attributes.
 DANGLING = """() => [...document.querySelectorAll('.vidu-panel *')].flatMap(one => [
@@ -251,15 +253,28 @@ def test_everything_is_reached_by_keyboard_in_the_order_of_the_eye(page: Page, l
     assert list(dict.fromkeys(part for part, _ in found)) == order
     for (part, one), (other, next_one) in itertools.pairwise(found):
         assert part != other or next_one["bottom"] > one["top"] - 30, (part, one, next_one)
+    reached = tab_through(page, panel)
+    names = page.evaluate(f"() => ({FOCUSABLE})().filter(one => one.type !== 'radio').map({NAMED})")
+    walked = [name for name, _ in reached if not name.startswith("16:9 ")]  # the video has keys inside
+    assert [name for name in names if name not in [found for found, _ in reached]] == []
+    assert len(set(walked)) == len(walked), walked
+    page.set_viewport_size({"width": 900, "height": 800})  # beside the file browser
+    page.wait_for_function("() => document.querySelector('.vidu-panel').clientWidth < 700")
+    tops = [top for name, top in tab_through(page, panel) if name in ("Model", "Prompt", "Use this seed", "Kept clips")]
+    assert tops == sorted(tops)
+    assert len(tops) == 4, tab_through(page, panel)
+
+
+def tab_through(page: Page, panel: Locator) -> list[tuple[str, float]]:
+    """What gets the focus from the panel's first control on, and where it stands in the panel."""
     panel.locator("select").first.focus()
     reached = []
     for _ in range(80):
-        reached.append(page.evaluate(FOCUSED))
+        reached.append((page.evaluate(FOCUSED), page.evaluate(TOP)))
         page.keyboard.press("Tab")
         if not page.evaluate("() => document.activeElement.closest('.vidu-panel')"):
             break
-    names = page.evaluate(f"() => ({FOCUSABLE})().filter(one => one.type !== 'radio').map({NAMED})")
-    assert [name for name in names if name not in reached] == []
+    return reached
 
 
 def test_ctrl_enter_previews_from_anywhere_and_escape_closes(page: Page, lab: str, place: Path, pictures: list):
@@ -411,7 +426,7 @@ def close_the_sheet(page: Page, panel: Locator) -> None:
 
 
 def test_what_is_typed_while_another_model_comes_stays(page: Page, lab: str, place: Path):
-    """On a kernel that is busy the controls come late: the text that was typed meanwhile is in the new ones, with the caret."""
+    """On a busy kernel the controls come late: what was typed meanwhile is in the new ones, and so is the caret."""
     panel = open_panel(page, lab, place, "typed.ipynb", PANEL, *OTHERS)
     hold(page)
     panel.locator(".vidu-models select").select_option(value="sdxl1.0-txt2img")
@@ -497,7 +512,7 @@ def heard(page: Page) -> list[list[str]]:
 def test_pictures_are_dropped_and_pasted_anywhere_on_the_panel(
     page: Page, lab: str, place: Path, pictures: list, encoded
 ):
-    """The first tray with a place left takes them; text stays with the field, and a poster that is dragged is no picture."""
+    """The first tray with a place left takes them; text that is pasted with its picture stays with the field."""
     panel = open_panel(page, lab, place, "drops.ipynb", PANEL, *OTHERS)
     cards = panel.locator(".vidu-tray-good")
     for number, target in enumerate((".vidu-head", ".vidu-prompt textarea", ".vidu-shown"), 1):

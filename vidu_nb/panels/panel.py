@@ -95,7 +95,8 @@ class Panel(Calling, FrontEnd):
     """
 
     files = (
-        "dom", "focus", "pieces", "mentions", "tray", "receiving", "timeline", "synchroniser", "controls", "result",
+        "dom", "focus", "status", "pieces", "mentions", "tray", "receiving", "timeline", "synchroniser", "controls",
+        "result",
         "panel",
     )  # fmt: skip
 

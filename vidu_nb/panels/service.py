@@ -107,7 +107,7 @@ class Service:
         with contextlib.suppress(ArchiveError, OSError):
             attempts = self.archive.journal.attempts_for(self._key(request, engine))
             state = attempts[-1].state if attempts else ""
-            if state in ("sent", "queued") and engine == PREVIEW:
+            if state in ("sent", "received", "queued") and engine == PREVIEW:  # what comes first is a queue's ticket
                 return "Rendering the preview"
             return _STAGES.get(state, "")
         return ""

@@ -142,8 +142,8 @@ class Controls {
   async ask(content) {
     const [values, settle] = this.unsent();
     const reply = await askPython(this.model, { ...content, values, of: this.of }, { onSilence: () => this.onSilence(true) });
-    this.onSilence(false);
-    settle();
+    this.onSilence(Boolean(reply.isGone));
+    if (!reply.isGone) settle();
     return reply;
   }
 

@@ -45,8 +45,11 @@ function onChange(model, names, act) {
   for (const name of names.split(" ")) model.on(`change:${name}`, act);
 }
 
+const NO_ANSWER = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
+
 // Sends one message and resolves to Python's answer, an object with `message`, `refused` and perhaps `bytes`.
-// Where none comes within some seconds `onSilence` is called; the answer may come all the same.
+// Where none comes within some seconds `onSilence` is called; the answer may come all the same. Where none can come the
+// answer has `isGone`.
 function askPython(model, content, { buffers = [], seconds = 20, onSilence = () => {} } = {}) {
   const token = Math.random().toString(36).slice(2);
   return new Promise((answer) => {
@@ -60,37 +63,10 @@ function askPython(model, content, { buffers = [], seconds = 20, onSilence = () 
     model.on("msg:custom", hear);
     try {
       model.send({ ...content, token }, undefined, buffers);
-    } catch { // the kernel is gone or was started anew, and the page knows it
+    } catch { // the kernel has ended or was started anew, and the page knows it
       clearTimeout(late);
-      onSilence();
+      model.off("msg:custom", hear);
+      answer({ message: NO_ANSWER, refused: true, isGone: true });
     }
   });
-}
-
-// A line that tells how far a call is, or what came of it.
-class Status {
-  constructor() {
-    this.root = make("div", { class: "vidu-status" });
-  }
-
-  // Shows the progress while there is some, else what was said last.
-  draw(progress, message) {
-    if (!progress.stage) return this.say(message);
-    if (!this.bar?.isConnected) {
-      this.stage = make("div", { class: "vidu-stage", role: "status" });
-      this.bar = make("progress", { class: "vidu-bar", max: "1" });
-      this.clock = make("span", { class: "vidu-clock" });
-      this.root.replaceChildren(this.stage, make("div", {}, this.bar, this.clock));
-    }
-    if (this.stage.textContent !== progress.stage) this.stage.textContent = progress.stage;
-    this.bar.value = progress.share;
-    this.bar.setAttribute("aria-label", progress.label);
-    this.clock.textContent = progress.text;
-  }
-
-  say({ text, problem }) {
-    if (!text) return this.root.replaceChildren();
-    const kind = problem ? "vidu-problem" : "vidu-note";
-    this.root.replaceChildren(make("div", { class: kind, role: problem ? "alert" : "status" }, `${problem ? "⚠ " : ""}${text}`));
-  }
 }

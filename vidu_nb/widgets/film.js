@@ -26,7 +26,7 @@ class FilmPanel {
     this.model = model;
     this.life = new AbortController();
     const { signal } = this.life;
-    this.status = new Status();
+    this.status = new StatusLines();
     this.edits = new Edits(model, () => this.scenes && this.drawScenes());
     this.scenes = new SceneList(model, this.edits, (content) => this.ask(content), signal);
     this.stage = new FilmStage(model, this.edits, signal);
@@ -48,7 +48,7 @@ class FilmPanel {
 
   async ask(content) {
     const reply = await this.edits.ask(content, { onSilence: () => this.status.say({ problem: true,
-      text: "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost." }) });
+      text: NO_ANSWER }) });
     if (reply.refused) this.status.say({ text: reply.message, problem: true });
     return reply;
   }
@@ -121,7 +121,8 @@ class FilmPanel {
     this.reason = make("div", { class: "vidu-reason" });
     return make("div", { class: "vidu-actions" },
       make("div", { class: "vidu-row" }, this.preview, this.draft, this.cancel),
-      make("div", { class: "vidu-row" }, this.shoot, make("label", { for: this.budget.id }, "Budget US$"), this.budget), this.reason, this.status.root);
+      make("div", { class: "vidu-row" }, this.shoot, make("label", { for: this.budget.id }, "Budget US$"), this.budget), this.reason,
+      make("div", { class: "vidu-status" }, this.status.root));
   }
 
   drawOffer() {
@@ -139,7 +140,7 @@ class FilmPanel {
   }
 
   drawStatus() {
-    this.status.draw(this.model.get("_progress_item"), this.model.get("_said"));
+    this.status.show(this.model.get("_progress_item"), this.model.get("_said"));
   }
 
   onKey(event) {

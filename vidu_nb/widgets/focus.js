@@ -11,10 +11,11 @@ class FocusKeeper {
   constructor(root, signal) {
     Object.assign(this, { root, held: null, order: [] });
     root.tabIndex = -1; // a click beside the controls leaves the focus here
-    root.addEventListener("focusin", (event) => this.note(event.target), { signal });
-    root.addEventListener("focusout", (event) => event.relatedTarget && (this.held = null), { signal }); // on its way
+    const first = { capture: true, signal }; // the observer looks after each listener, also between two of one event
+    root.addEventListener("focusin", (event) => this.note(event.target), first);
+    root.addEventListener("focusout", (event) => event.relatedTarget && (this.held = null), first); // on its way
     for (const type of ["focusin", "pointerdown"])
-      document.addEventListener(type, (event) => event.composedPath().includes(root) || (this.held = null), { capture: true, signal });
+      document.addEventListener(type, (event) => event.composedPath().includes(root) || (this.held = null), first);
     const observer = new MutationObserver(() => this.look());
     observer.observe(root, { childList: true, subtree: true, attributeFilter: ["hidden", "disabled", "open"] });
     signal.addEventListener("abort", () => observer.disconnect());

@@ -38,8 +38,7 @@ class Panel {
   }
 
   tellSilence(isSilent) {
-    const text = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
-    if (isSilent) this.say({ text, problem: true });
+    if (isSilent) this.say({ text: NO_ANSWER, problem: true });
     else if (this.isSilent) this.drawStatus();
     this.isSilent = isSilent;
   }
@@ -80,16 +79,11 @@ class Panel {
 
   // How far a call is, and what came of it.
   progress() {
-    this.spoken = make("div", { role: "status" });
-    this.wrong = make("div", { class: "vidu-problem", role: "alert" });
-    this.bar = make("progress", { class: "vidu-bar", max: "1" });
-    this.clock = make("span", { class: "vidu-clock" });
-    this.meter = make("div", { hidden: true }, this.bar, this.clock);
-    this.words = make("div", { class: "vidu-words" }, this.spoken, this.wrong, this.meter);
+    this.lines = new StatusLines();
     this.cancel = pushButton("Cancel", () => this.press("cancel"));
     this.again = pushButton("Pay again", () => this.press("again"), { className: "vidu-warning",
       title: "Send the same request once more, though the first may have been billed" });
-    return make("div", { class: "vidu-status" }, this.words, this.cancel, this.again);
+    return make("div", { class: "vidu-status" }, this.lines.root, this.cancel, this.again);
   }
 
   async press(name) {
@@ -122,25 +116,12 @@ class Panel {
     this.live.checked = this.model.get("_switches").live;
   }
 
-  // What happens, and what came of it. The lines stay and their texts change once each: screen readers hear that, and
-  // the clock beside them is silent.
   drawStatus() {
-    const progress = this.model.get("_progress_item");
-    this.meter.hidden = !progress.stage;
-    if (!progress.stage) return this.say(this.model.get("_said"));
-    this.say({ text: progress.stage, kind: "vidu-stage" });
-    this.bar.value = progress.share;
-    this.bar.setAttribute("aria-label", progress.label);
-    this.clock.textContent = progress.text;
+    this.lines.show(this.model.get("_progress_item"), this.model.get("_said"));
   }
 
-  say({ text = "", problem, kind = "vidu-note" }) {
-    this.spoken.className = kind;
-    write(this.spoken, problem ? "" : text);
-    write(this.wrong, problem ? `⚠ ${text}` : "");
-    this.words.title = text;
-    if (this.words.scrollHeight > this.words.clientHeight) this.words.tabIndex = 0; // to be scrolled by keys
-    else this.words.removeAttribute("tabindex");
+  say(said) {
+    this.lines.say(said);
   }
 
   // Results.

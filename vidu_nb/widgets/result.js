@@ -1,7 +1,7 @@
 // What is made: a clip that plays by its link where one leads to it, and from the kernel's bytes elsewhere; pictures.
 
 const LINK_PATIENCE = 1500; // ms for the cell's output to have found its file
-const NO_ANSWER = "The kernel does not answer: it is busy with a cell, or has ended.";
+const KERNEL_IS_SILENT = "The kernel does not answer: it is busy with a cell, or has ended.";
 
 class Stage {
   constructor(model, controls, signal) {
@@ -175,7 +175,7 @@ class Stage {
       this.model,
       { shown: id, item: place, ...(isFile ? {} : { at: "poster" }) },
       isFile ? item.type : "image/jpeg",
-      { isWanted: () => turn === this.turn, waits: (late) => isFile && this.remark(late ? NO_ANSWER : "") },
+      { isWanted: () => turn === this.turn, waits: (late) => isFile && this.remark(late ? KERNEL_IS_SILENT : "") },
     );
     if (problem && isFile) this.remark(problem);
     if (!blob) return "";

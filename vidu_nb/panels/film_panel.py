@@ -78,7 +78,7 @@ class FilmPanel(Calling, FrontEnd):
     (True, 'done')
     """
 
-    files = ("dom", "status", "pieces", "mentions", "controls", "result", "scenes", "film")
+    files = ("dom", "focus", "status", "pieces", "mentions", "controls", "result", "scenes", "film")
     looks = ("panel",)
 
     film = traitlets.Any()

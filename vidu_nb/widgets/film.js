@@ -38,6 +38,7 @@ class FilmPanel {
         make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.tools.sheet, this.actions())));
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    new FocusKeeper(this.root, signal);
     this.root.addEventListener("focusout", ({ relatedTarget }) => this.root.contains(relatedTarget) || this.left());
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer],
       ["_scenes _posters _members _offer", this.drawScenes], ["_said _progress_item", this.drawStatus]]) {

@@ -101,7 +101,7 @@ def preview_by_hand(page: Page) -> Locator:
     expect(page.locator(".vidu-counter")).to_have_text(f"{len(PROMPT)} / 1,500")
     panel.get_by_role("button", name="Preview (free)").click()
     video = panel.locator("video.vidu-medium")
-    video.wait_for()
+    video.wait_for(timeout=60_000)
     expect(page.locator(".vidu-card")).to_have_count(1)
     expect(video).to_have_attribute("aria-label", re.compile(re.escape(PROMPT)))
     expect(panel.get_by_label("Prompt", exact=True)).to_have_value(PROMPT)

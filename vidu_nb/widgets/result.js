@@ -79,7 +79,8 @@ class Stage {
   hide(always = false) {
     const shows = always || (this.model.get("_result").items?.length && !this.failed);
     const saved = `.${this.model.get("_place")}${shows ? "" : ".vidu-empty"}`;
-    this.hiding.textContent = this.live ? `${saved}, .jp-OutputArea-child:has(> .jp-OutputArea-output ${saved}) { display: none; }` : "";
+    const around = `.jp-OutputArea-child:has(${saved}):not(:has(.jp-OutputArea-child))`; // an Output holds the panel as well
+    this.hiding.textContent = this.live ? `${saved}, ${around} { display: none; }` : "";
   }
 
   // Says why nothing plays, or that it takes a while; the cell's output is there meanwhile.

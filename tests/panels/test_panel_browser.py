@@ -420,8 +420,8 @@ def copy_as_python_by_keyboard(page: Page) -> None:
     expect(code).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.press("Control+c")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == code.input_value()
+    copied = code.input_value()
+    page.wait_for_function("async text => (await navigator.clipboard.readText()) === text", arg=copied)
     assert "vidu.generate" in copied
     assert "onerror" in copied
     assert page.locator(".jp-Cell").count() == cells

@@ -78,7 +78,6 @@ async function shrunk(bitmap, limits) {
 class Tray {
   constructor(model, el) {
     this.model = model;
-    this.limits = model.get("limits");
     this.words = model.get("words");
     this.cards = new Map(); // id of an item -> its card
     this.pending = new Set(); // cards of files that are being read or travel
@@ -89,6 +88,10 @@ class Tray {
     this.listen();
     model.on("change:items", () => this.draw()); // anywidget takes a view's listeners off its model by itself
     this.draw();
+  }
+
+  get limits() {
+    return this.model.get("limits");
   }
 
   build(el) {
@@ -359,7 +362,7 @@ class Tray {
       ? make("img", { class: "vidu-tray-thumbnail", src: thumbnail, alt: "", draggable: "false" })
       : make("div", { class: "vidu-tray-words", title: problem }, ...shown);
     const attributes = { class: `vidu-tray-card vidu-tray-${problem ? "bad" : "good"}`, "data-id": id, tabindex: "0",
-      draggable: !problem, "aria-describedby": `${wordsId} ${this.hint.id}`, "aria-keyshortcuts": SHORTCUTS };
+      draggable: problem ? null : "true", "aria-describedby": `${wordsId} ${this.hint.id}`, "aria-keyshortcuts": SHORTCUTS };
     const card = make("li", attributes,
       make("div", { class: "vidu-tray-frame" }, number, picture),
       make("div", { class: "vidu-tray-name", title: label }, label),

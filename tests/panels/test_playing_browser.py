@@ -109,14 +109,15 @@ def saved_output(page: Page) -> Locator:
     return page.locator(".vidu-saved video")
 
 
+#: Panels, and how their clips come: what stands in an ipywidgets' output, Jupyter never updates.
 PLACES = {
     "linked": ("panel('clips')", "http"),
     "hidden folder": ("panel('.clips')", "blob"),
     "another disk": ("panel({made!r})", "blob"),
     "changed folder": ("%cd -q clips\npanel({work!r} + '/clips')", "http"),
     "VBox": ("ipywidgets.VBox([panel({work!r} + '/clips')])", "blob"),
-    "Output": ("out = ipywidgets.Output()\nwith out:\n    display(panel({work!r} + '/clips'))\nout", "http"),
-    "interact": ("@ipywidgets.interact(n=(0, 3))\ndef shown(n=1):\n    display(panel({work!r} + '/clips'))", "http"),
+    "Output": ("out = ipywidgets.Output()\nwith out:\n    display(panel({work!r} + '/clips'))\nout", "blob"),
+    "interact": ("@ipywidgets.interact(n=(0, 3))\ndef shown(n=1):\n    display(panel({work!r} + '/clips'))", "blob"),
 }
 
 

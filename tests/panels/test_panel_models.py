@@ -50,7 +50,8 @@ def test_every_model_has_a_control_for_each_of_its_parameters(slug, photo):
 def test_models_are_chosen_by_their_titles():
     """A list shows the titles; a choice by hand and an assignment do the same, and an unknown model is refused."""
     panel = vidu.panel()
-    assert panel._head["models"] == [[slug, one.title] for slug, one in vidu.models.items()]
+    assert [one[:2] for one in panel._head["models"]] == [[slug, one.title] for slug, one in vidu.models.items()]
+    assert panel._head["models"][0][2] == "$0.50 · 2 min"
     choose_model(panel, WAN)
     assert panel.model == WAN
     assert "Wan 2.7 reference to video: $0.94 a clip" in panel.message
@@ -350,7 +351,7 @@ def test_a_given_model_need_not_be_listed():
     panel = vidu.panel("A cat", model=model, client=Client.preview())
     assert panel.request.payload() == {"text": "A cat"}
     assert panel._head["model"] == "mine"
-    assert ["mine", "Mine"] in panel._head["models"]
+    assert ["mine", "Mine"] in [one[:2] for one in panel._head["models"]]
 
 
 def test_a_moving_picture_from_code_keeps_moving(photo, tmp_path):

@@ -25,7 +25,7 @@ from ..video import Video
 from ..widgets.front import Answer, FrontEnd
 from ..widgets.members import member_items
 from .actions import cancelled
-from .background import BackgroundCall
+from .background import BackgroundCall, in_background
 from .calling import Calling
 from .carry import room_for
 from .casting import without_mentions
@@ -286,7 +286,7 @@ class Panel(Calling, FrontEnd):
         return None
 
     _acts: ClassVar[Mapping[str, Callable[[Any, Mapping[str, Any]], Answer | None]]] = {
-        "hello": lambda _self, _content: None,
+        "hello": lambda _self, _content: in_background(_prepare),
         "values": lambda _self, _content: None,
         "press": _press,
         "switch": _switch,
@@ -616,6 +616,11 @@ def panel(
                 raise InvalidRequest(message, field=strange[0])
             return FilmPanel(prompt, client=client)
     return Panel(values | parameters, client=client, model=model)
+
+
+def _prepare() -> None:
+    """Import what the first clip wants, once the panel is seen and nobody waits for it."""
+    import av  # noqa: F401
 
 
 def _arrival(made: Any) -> str:

@@ -45,14 +45,19 @@ SHOWS = """() => new Promise(done => {
 PLAYS = """button => new Promise(done => {
     const panel = button.closest('.vidu-panel');
     const old = panel.querySelector('video');
-    const begin = performance.now();
+    let begin = 0;
+    const press = () => { // once the call before has ended
+        if (button.getAttribute('aria-disabled') === 'true') return requestAnimationFrame(press);
+        begin = performance.now();
+        button.click();
+        look();
+    };
     const look = () => {
         const video = panel.querySelector('video');
         if (video && video !== old && video.currentTime > 0) done((performance.now() - begin) / 1000);
         else requestAnimationFrame(look);
     };
-    button.click();
-    look();
+    press();
 })"""
 
 #: Seconds of a round trip between page and kernel.

@@ -27,7 +27,7 @@ from ..video import Video
 from ..widgets.front import Answer, FrontEnd
 from ..widgets.members import member_items
 from .actions import cancelled
-from .background import BackgroundCall
+from .background import BackgroundCall, in_background
 from .calling import Calling
 from .carry import room_for
 from .casting import without_mentions
@@ -303,7 +303,7 @@ class Panel(Calling, FrontEnd):
         return None
 
     _acts: ClassVar[Mapping[str, Callable[[Any, Mapping[str, Any]], Answer | None]]] = {
-        "hello": lambda _self, _content: None,
+        "hello": lambda _self, _content: in_background(_prepare),
         "values": lambda _self, _content: None,
         "press": _press,
         "switch": _switch,
@@ -691,6 +691,11 @@ def _price_in(content: Mapping[str, Any]) -> float | None:
     price = content.get("price")
     is_number = isinstance(price, int | float) and not isinstance(price, bool)
     return price if is_number and 0 <= price < _MAX_PRICE_USD else None  # type: ignore[operator]
+
+
+def _prepare() -> None:
+    """Import what the first clip wants, once the panel is seen and nobody waits for it."""
+    import av  # noqa: F401
 
 
 def _arrival(made: Any) -> str:

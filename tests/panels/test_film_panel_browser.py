@@ -261,7 +261,7 @@ def test_twenty_long_scenes_scroll_beside_what_is_made(browser: Browser, lab: st
         expect(prompts(page)).to_have_count(20)
         panel = page.locator(".vidu-panel")
         panel.scroll_into_view_if_needed()
-        assert panel.bounding_box()["height"] <= {1280: 620, 700: 900}[width]
+        assert panel.bounding_box()["height"] <= {1280: 620, 700: 920}[width]
         panel.evaluate("panel => panel.scrollIntoView({block: 'center'})")
         prompts(page).nth(15).scroll_into_view_if_needed()
         for seen in (

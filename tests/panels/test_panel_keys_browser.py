@@ -261,9 +261,10 @@ def test_everything_is_reached_by_keyboard_in_the_order_of_the_eye(page: Page, l
     assert len(set(walked)) == len(walked), walked
     page.set_viewport_size({"width": 900, "height": 800})  # beside the file browser
     page.wait_for_function("() => document.querySelector('.vidu-panel').clientWidth < 700")
-    tops = [top for name, top in tab_through(page, panel) if name in ("Model", "Prompt", "Use this seed", "Kept clips")]
-    assert tops == sorted(tops)
-    assert len(tops) == 4, tab_through(page, panel)
+    narrow = tab_through(page, panel)
+    tops = [top for name, top in narrow if name in ("Model", "Prompt", "Use this seed", "Kept clips")]
+    assert tops == sorted(tops), narrow
+    assert len(tops) == 4, narrow
 
 
 def tab_through(page: Page, panel: Locator) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ SPREAD := -n 4 --dist loadfile --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE :=
 NBVAL := $(BIN)/pytest --nbval --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval-sanitize.cfg
 
-.PHONY: help demo class lab test unit heavy notebooks coverage outputs docs browser proxy postgres lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
+.PHONY: help demo class lab test unit browsers heavy notebooks coverage outputs docs browser proxy postgres lint format bench torture sheets dino build wheel-check lower-bounds binder-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -26,15 +26,21 @@ class: $(VENV)/.test  ## a gateway with three people and play money, to try it: 
 lab: $(VENV)/.lab  ## JupyterLab on the example notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-test: lint unit heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
+test: lint unit browsers heavy  ## all checks: style, types, unit tests, real HTTP, real browser, every notebook
 
 # A few files load the machine for minutes, as the notebooks do: they run together.
 HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/films/test_torture_film.py \
   tests/client/test_mutations.py tests/commands/test_demo.py tests/gateway/test_hub_real.py \
-  tests/gateway/test_gateway_torture.py
+  tests/gateway/test_gateway_torture.py tests/test_marimo_browser.py
+
+# A browser, JupyterLab and its kernels want a core: as many of them as there are cores here.
+BROWSERS := $(filter-out $(HEAVY),$(wildcard tests/*_browser.py tests/*/*_browser.py))
 
 unit: $(READY) browser postgres
-	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) tests/ --pyargs vidu_nb
+	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) $(BROWSERS:%=--ignore=%) tests/ --pyargs vidu_nb
+
+browsers: $(READY) browser
+	$(BIN)/pytest -q -p no:nbval $(subst -n 4,-n 2,$(SPREAD)) $(BROWSERS)
 
 heavy: $(READY) browser proxy postgres
 	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)

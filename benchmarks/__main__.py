@@ -1,7 +1,7 @@
 """Every benchmark, one after another."""
 
-from . import films, gateway, imports, measures, money, notebook, preview, sweeps
+from . import films, gateway, imports, measures, money, notebook, panel, preview, sweeps
 
-for one in (imports, notebook, preview, measures, money, sweeps, films, gateway):
+for one in (imports, notebook, panel, preview, measures, money, sweeps, films, gateway):
     one.main()
     print()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -71,6 +71,9 @@ SETTLE = """async (video, at) => {
     await new Promise(done => video.addEventListener('seeked', done, {once: true}));
 }"""
 
+#: A panel's clip, once it has its file.
+PLAYING = ".vidu-panel video[src]"
+
 TOUR_WIDTH = 820  # pixels
 TOUR_BYTES = 400_000  # what a tracked file may have
 TOUR_RATE = 6  # pictures for a second of the clip
@@ -110,20 +113,18 @@ def result(page: Page) -> None:
     """A clip, what can be done with it, and a history."""
     fill(page)
     page.get_by_role("button", name="Preview").click()
-    video = page.locator(".jp-OutputArea video")
-    video.wait_for(timeout=30_000)
-    page.locator(".vidu-card").wait_for()
+    page.locator(".vidu-card").wait_for(timeout=30_000)
     page.get_by_role("button", name="Next seed").click()
     page.get_by_role("button", name="Preview (free)").click()
     page.locator(".vidu-card").nth(1).wait_for(timeout=30_000)
-    page.locator(".jp-OutputArea video").evaluate(SETTLE)
+    page.locator(PLAYING).evaluate(SETTLE)
 
 
 def error(page: Page) -> None:
     """A refusal, in words."""
     fill(page, f"{PROMPT} [fault:status_406_credits]")
     page.get_by_role("button", name="Generate").click()
-    page.locator(".vidu-actions .vidu-problem").wait_for()
+    page.locator(".vidu-panel .vidu-status .vidu-problem").wait_for()
     page.evaluate("""() => {
         const area = document.querySelector('.vidu-prompt textarea');
         area.value = area.value.replace(/ .fault:.*/, '');
@@ -175,14 +176,14 @@ def completion(page: Page) -> None:
 #: Name → cells, whether there is a key, whether it is dark, the window's size, what to do before the picture is taken.
 PICTURES: dict[str, tuple[str, bool, bool, tuple[int, int], Callable[[Page], None]]] = {
     "first-clip": (FIRST_CLIP, False, False, (1100, 760), first_clip),
-    "panel-filled": (PANEL, True, False, (1200, 1010), filled),
-    "panel-running": (PANEL, True, False, (1200, 1010), running),
-    "panel-result": (PANEL, False, False, (1200, 1560), result),
-    "panel-error": (PANEL, True, False, (1200, 1010), error),
-    "panel-dark": (PANEL, False, True, (1200, 1560), result),
+    "panel-filled": (PANEL, True, False, (1200, 800), filled),
+    "panel-running": (PANEL, True, False, (1200, 800), running),
+    "panel-result": (PANEL, False, False, (1200, 860), result),
+    "panel-error": (PANEL, True, False, (1200, 800), error),
+    "panel-dark": (PANEL, False, True, (1200, 860), result),
     "storyboard": (STORYBOARD, True, False, (1100, 820), storyboard),
     "film-panel": (FILM_PANEL, True, False, (1200, 1020), film_panel),
-    "panel-cast": (CAST_PANEL, True, False, (1200, 1010), completion),
+    "panel-cast": (CAST_PANEL, True, False, (1200, 800), completion),
     "comparison": (COMPARISON, False, False, (1200, 700), comparison),
 }
 
@@ -202,16 +203,6 @@ class Tour:
         size = (TOUR_WIDTH, TOUR_WIDTH * shot.height // shot.width)
         self.pictures.append(shot.resize(size, Image.Resampling.LANCZOS))
         self.stands.append(milliseconds)
-
-    def scroll_to(self, end: Locator, *, room: int = 12, steps: int = 4) -> None:
-        """Roll the notebook, slowly enough to be followed, until something ends at the window's lower edge."""
-        roll = self.page.locator(".jp-WindowedPanel-outer")
-        box, there = roll.bounding_box(), end.bounding_box()
-        start = roll.evaluate("it => it.scrollTop")
-        way = there["y"] + there["height"] + room - box["y"] - box["height"]
-        for step in range(1, steps + 1):
-            roll.evaluate("(it, to) => { it.scrollTop = to; }", start + way * step / steps)
-            self.look(60)
 
     def save(self, path: Path) -> None:
         """Write the WebP, as finely as its size allows."""
@@ -238,15 +229,12 @@ def walk(page: Page, tour: Tour) -> None:
     page.locator(".vidu-prompt textarea").blur()
     page.wait_for_timeout(400)
     tour.look(700)
-    tour.scroll_to(page.locator(".vidu-actions"), room=90)
     page.get_by_role("button", name="Preview").click()
-    clip = page.locator(".jp-OutputArea video")
+    clip = page.locator(PLAYING)
     for _ in range(5):
         if not clip.count():
             tour.look(350)
     clip.wait_for(timeout=60_000)
-    clip.evaluate(SETTLE, 0.1)  # before, it has no height
-    tour.scroll_to(clip)
     for number in range(5 * TOUR_RATE):
         clip.evaluate(SETTLE, number / TOUR_RATE)
         tour.look(1000 // TOUR_RATE)
@@ -254,7 +242,7 @@ def walk(page: Page, tour: Tour) -> None:
 
 def film(browser: Browser) -> None:
     """The picture that moves."""
-    with notebook(browser, PANEL, (1120, 880)) as page:
+    with notebook(browser, PANEL, (1180, 800)) as page:
         tour = Tour(page)
         walk(page, tour)
         tour.save(IMAGES / "tour.webp")

@@ -103,6 +103,32 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
         log.close()
 
 
+@contextmanager
+def marimo(folder: Path, mode: str, notebook: str, *, seconds: float = 60) -> Iterator[str]:
+    """A notebook in marimo, as an app (``run``) or in its editor (``edit``); gives its URL, ended by its process id."""
+    settings = folder / ".config" / "marimo" / "marimo.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('[display]\ntheme = "system"\n[runtime]\nauto_instantiate = true\n')
+    home = {"XDG_CONFIG_HOME": str(folder / ".config"), "VIDU_NB_ARCHIVE": str(folder / "clips")}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "marimo", mode, notebook, "--headless", "--no-token", f"--port={port}"]
+    command += ["--skip-update-check"] if mode == "edit" else []
+    log = (folder / "marimo.log").open("wb")
+    server = subprocess.Popen(command, cwd=folder, env=os.environ | home, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        _wait_for(f"{url}health", server, seconds)
+        yield url
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=20)
+        server.kill()
+        server.wait()
+        log.close()
+
+
 def write_notebook(path: Path, *cells: str, kernel: str = "python3") -> Path:
     """A notebook with these cells and without outputs."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,13 +175,31 @@ def command(page: Page, name: str) -> None:
     page.evaluate("name => { jupyterapp.commands.execute(name); }", name)
 
 
+def in_kernel(page: Page, code: str) -> str:
+    """Run code in the kernel of the notebook that is open, in no cell; gives what it prints."""
+    told: str = page.evaluate(
+        """async code => {
+            let text = '';
+            const future = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
+            future.onIOPub = ({header, content}) => {
+                if (header.msg_type === 'stream') text += content.text;
+                if (header.msg_type === 'error') text += content.traceback.join('\\n');
+            };
+            await future.done;
+            return text.trim();
+        }""",
+        code,
+    )
+    return told
+
+
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        assert server.poll() is None, "JupyterLab ended by itself; see jupyter.log"
+        assert server.poll() is None, "the server ended by itself; see its log"
         try:
             with urlopen(url, timeout=2):
                 return
         except (URLError, OSError):
             time.sleep(0.1)  # between two looks at a bounded wait
-    raise AssertionError(f"JupyterLab did not answer within {seconds} s")
+    raise AssertionError(f"the server did not answer within {seconds} s")

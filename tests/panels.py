@@ -1,4 +1,4 @@
-"""What the tests of the panel share: how to find its controls, read its texts, and wait for what it does."""
+"""What the tests of the panel share: what a page shows of it, what a page can do with it, and waiting for that."""
 
 from __future__ import annotations
 
@@ -7,79 +7,136 @@ import json
 import threading
 from html.parser import HTMLParser
 
-import ipywidgets
-
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import describe
-from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
 
-WAIT = 20  # s; far more than anything here takes
+WAIT = 60  # s; far more than anything here takes
+BUTTONS = {"Preview": "preview", "Generate": "generate", "Pay again": "again", "Cancel": "cancel"}
 
 
-# Finding.
+# What a page does.
 
 
-def walk(widget):
-    """A widget and everything in it."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
+def send(panel, do, *buffers, **content):
+    """Send a message as a page does; gives the answer."""
+    answers = []
+    panel.send, before = (lambda content, buffers=None: answers.append((content, buffers))), panel.send
+    try:
+        whose = getattr(panel, "_words", {}).get("model")
+        panel._receive(panel, {"do": do, "token": "t", "of": whose, **content}, [memoryview(one) for one in buffers])
+    finally:
+        panel.send = before
+    [(answer, sent)] = [(one, sent) for one, sent in answers if one.get("token") == "t"]
+    return {**answer, **({"bytes": sent[0]} if sent else {})}
 
 
-def find(widget, kind):
-    """The first widget of a kind."""
-    return next(one for one in walk(widget) if isinstance(one, kind))
+def type_in(panel, **values):
+    """Put into controls what a page holds of them: a text, a truth value, or the place of a choice."""
+    return send(panel, "values", values=values)
 
 
-def button(panel, name):
-    """The button whose label begins like this."""
-    return next(
-        one for one in walk(panel) if isinstance(one, ipywidgets.Button) and str(one.description).startswith(name)
-    )
+def click(panel, name, **values):
+    """Press a button, with what was typed before it."""
+    named = {"Generate": "price", "Pay again": "again_price"}.get(name)
+    return send(panel, "press", button=BUTTONS[name], price=panel._offer[named] if named else None, values=values)
 
 
-def control(panel, name):
-    """The control with this label, or the one of the parameter of this name."""
-    label = getattr(VideoRequest.model_fields.get(name), "title", name)
-    return next(one for one in walk(panel) if str(getattr(one, "description", "")).startswith(label))
+def press(panel, name, **values):
+    """Click a button and wait for what comes of it."""
+    click(panel, name, **values)
+    return ended(panel)
 
 
-def part(panel, name):
-    """The part of a panel that has this class in the page."""
-    return next(one for one in walk(panel) if name in getattr(one, "_dom_classes", ()))
+def open_card(panel, card):
+    """Click a card."""
+    return send(panel, "open", id=card["id"])
 
 
-def cards(panel):
-    """The cards of clips, in the history and in the archive's list."""
-    return [one for one in walk(panel) if "vidu-card" in getattr(one, "_dom_classes", ())]
+def use(panel, tool, **more):
+    """Do something with the result that is shown; gives the answer."""
+    return send(panel, "tool", tool=tool, **more)
 
 
-def is_visible(widget):
-    """Whether a widget is not hidden."""
-    return widget.layout.display != "none"
+def open_archive(panel):
+    """Open the archive's list, anew where it is open, and wait for its page; gives its cards."""
+    send(panel, "kept")
+    return filled(panel)
+
+
+def filled(panel):
+    """The cards of the archive's list, once a page of it was read."""
+    wait_until(panel, "_kept", lambda kept: "Reading" not in kept["note"])
+    return panel._kept["cards"]
+
+
+# What a page shows.
+
+
+def label(panel, name):
+    """A button's text."""
+    return panel._offer[BUTTONS[name]]
+
+
+def held(panel, name):
+    """What a control holds, as a person reads it: a choice by its text."""
+    value, options = panel._values[name], item(panel, name).get("options")
+    return options[value] if options else value
+
+
+def choose(panel, name, label):
+    """Choose by its text."""
+    return type_in(panel, **{name: item(panel, name)["options"].index(label)})
 
 
 def is_offered(panel, name):
     """Whether a button can be seen and pressed."""
-    found = button(panel, name)
-    return is_visible(found) and not found.disabled
+    if name == "Pay again":
+        return panel._offer["can_pay_again"]
+    return panel._running_call if name == "Cancel" else not panel._offer["is_blocked"]
 
 
-# Reading.
+def item(panel, name):
+    """What the page shows of a parameter's control beside its value."""
+    return next(one for one in panel._controls if one["name"] == name)
+
+
+def remark(panel, name):
+    """What stands beside a control: a problem or a note; empty where there is none."""
+    return panel._remarks.get(name, {}).get("text", "")
 
 
 def text(panel):
-    """All the HTML that a panel shows in itself."""
-    return "\n".join(
-        one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML) and "<style>" not in one.value
-    )
+    """All the sentences that a panel shows: remarks, the reason, the progress, and what was said last."""
+    said = [one["text"] for one in panel._remarks.values()]
+    progress = panel._progress_item
+    return "\n".join([*said, panel._offer["reason"], panel._said.get("text", ""), *map(str, progress.values()),
+                      panel._kept.get("note", "")])  # fmt: skip
 
 
 def shown(panel):
-    """The HTML in the clip's place, of a panel that is in no cell's output."""
-    outputs = find(panel, ipywidgets.Output).outputs
-    return outputs[0]["data"]["text/html"] if outputs else ""
+    """What is played: an item for each clip or picture."""
+    return panel._result.get("items", [])
+
+
+def cards(panel):
+    """The cards of clips, in the history and in the archive's list."""
+    return [*panel._strip, *panel._kept.get("cards", [])]
+
+
+def fetched(panel, place=0):
+    """The bytes of what is played, as a page gets them piece by piece."""
+    data, total = b"", 1
+    while len(data) < total:
+        answer = send(panel, "piece", shown=panel._result["id"], item=place, at=len(data))
+        assert not answer["refused"], answer
+        data, total = data + answer["bytes"], answer["total"]
+    return data
+
+
+def saved(panel):
+    """The HTML that stands in the cell's output, and in the saved notebook."""
+    return panel._view._bundle["text/html"]
 
 
 class Page(HTMLParser):
@@ -123,27 +180,6 @@ def ended(panel):
     """The panel, once its call has ended."""
     assert panel.wait(WAIT), "the call did not end"
     return panel
-
-
-def press(panel, name):
-    """Click a button and wait for what comes of it."""
-    button(panel, name).click()
-    return ended(panel)
-
-
-def open_archive(panel):
-    """Open the archive's list, anew where it is open, and wait for its page; gives the list."""
-    listed = part(panel, "vidu-archive")
-    toggle = find(listed, ipywidgets.ToggleButton)
-    toggle.value = False
-    toggle.value = True
-    return filled(listed)
-
-
-def filled(listed):
-    """The archive's list, once a page of it was read."""
-    wait_until(find(listed, ipywidgets.HTML), "value", lambda html: "Reading" not in html)
-    return listed
 
 
 # Making.

@@ -15,7 +15,7 @@ import ipywidgets
 import pytest
 from faults import FaultServer
 from IPython.core.ultratb import VerboseTB
-from panels import text as panel_text
+from panels import press, send, use
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -301,12 +301,17 @@ def archive(folder):
 
 
 def panel(_folder):
-    shown = vidu.panel(prompt="A cat", references=CAT)
-    shown.generate()
+    shown, told = vidu.panel(prompt="A cat", references=CAT), []
+    shown.observe(lambda change: told.append(f"{change['new']!r}"))  # all that a page or a person was ever told
+    press(shown, "Generate")
+    told += [str(use(shown, "code", language=one)) for one in ("Python", "curl", "requests")]
+    told += [str(use(shown, tool, name="copy.mp4")) for tool in ("save", "film", "continue")]
+    told.append(repr(shown.film))
     shown.fill(prompt="A cat [fault:status_401_quotes_key]")
-    with pytest.raises(errors.Unauthorized):
-        shown.generate()
-    yield from (repr(shown), panel_text(shown))
+    press(shown, "Generate")
+    assert isinstance(shown.error, errors.Unauthorized)
+    told.append(str(send(shown, "press", button="again", price=1)))
+    yield from (repr(shown), *told, str(shown.error))
     yield json.dumps(ipywidgets.Widget.get_manager_state(), default=str)
 
 

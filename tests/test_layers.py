@@ -16,11 +16,11 @@ import vidu_nb
 LAYERS = """
 errors _version environment console files folders notebook locks libraries media animated thumbnails
 references net image_file
-catalogue
+catalogue widgets
 request receipt recipe chain samples player
 animatic
-pictures video storage
-client widgets
+pictures video comparison storage
+client
 api measures
 sweeps
 films

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .client.account import Credits as Credits
     from .client.account import Pending as Pending
     from .client.client import Client as Client
+    from .comparison import show as show
     from .films.film import Film as Film
     from .films.loading import load as load
     from .films.measuring import consistency as consistency
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from .sweeps.result import Sweep as Sweep
     from .sweeps.sweep import sweep as sweep
     from .video import Video as Video
-    from .widgets.show import show as show
 
 #: Where each public name lives; importing a name imports its module, so that `import vidu_nb` itself costs nothing.
 _HOMES = {
@@ -99,7 +99,7 @@ _HOMES = {
     "picture": "api",
     "preview": "api",
     "reproduces": "measures.reproduction",
-    "show": "widgets.show",
+    "show": "comparison",
     "storyboard": "api",
     "sweep": "sweeps.sweep",
 }

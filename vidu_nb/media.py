@@ -40,7 +40,7 @@ _TOP_LEVEL = (
 )  # fmt: skip
 _MAX_BOX = 1_000_000_000  # bytes of a box that is read: pictures of a film with a cast of hundreds
 _MAX_LEAD = 1024  # bytes before the first box: a byte order mark, line ends, the head of a multipart answer
-PROXY_BYTES = 80_000  # in base64, with its poster, it stays below 150 kB of notebook
+PROXY_BYTES = 72_000  # in base64, with its poster and a panel's small pictures of it, it stays below 150 kB of notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +220,17 @@ def poster_jpeg(path: str | os.PathLike[str], *, side: int = POSTER_SIDE) -> byt
 
 
 @functools.lru_cache(maxsize=64)  # some 2 MB
-def _poster_jpeg(path: Path, side: int, _stamp: tuple[int, ...]) -> bytes:
-    return jpeg(poster(path, side=side))
+def _poster_jpeg(path: Path, side: int, stamp: tuple[int, ...]) -> bytes:
+    if side > POSTER_SIDE:
+        return jpeg(poster(path, side=side))
+    image = _poster(path, stamp)  # decoding takes most of the time, and a page wants several sizes
+    size = _fit(image.width, image.height, side)
+    return jpeg(image if size == image.size else image.resize(size))
+
+
+@functools.lru_cache(maxsize=8)  # some 7 MB
+def _poster(path: Path, _stamp: tuple[int, ...]) -> Image:
+    return poster(path)
 
 
 def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:

@@ -175,7 +175,7 @@ def _front_end(names: Mapping[str, Any], session: str) -> str:
         return "VS Code"
     if "google.colab" in sys.modules:
         return "Colab"
-    if getattr(sys.modules.get("marimo"), "running_in_notebook", bool)():
+    if runs_in_marimo():
         return "marimo"
     for name, variable in _HOSTED.items():
         if setting(variable):
@@ -183,6 +183,11 @@ def _front_end(names: Mapping[str, Any], session: str) -> str:
     if not session and any(map(setting, ("VSCODE_PID", "VSCODE_CWD"))):  # a terminal in VS Code passes these on
         return "VS Code"
     return ""
+
+
+def runs_in_marimo() -> bool:
+    """Return whether a marimo notebook runs this, with a page that it is shown in."""
+    return bool(getattr(sys.modules.get("marimo"), "running_in_notebook", bool)())
 
 
 def _kernel_start(shell: Any) -> Path | None:

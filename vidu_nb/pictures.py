@@ -185,6 +185,10 @@ class Picture:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return Player([self]).bundle()
 
+    def _display_(self) -> Player:
+        """Return what marimo shows."""
+        return Player([self])
+
     def __repr__(self) -> str:
         return f"Picture({self.caption}, {shown_path(self.path)!r})"
 
@@ -265,6 +269,10 @@ class Pictures(tuple[Picture, ...]):
         if not self:
             return {"text/plain": repr(self)}
         return {**Player(self[:MAX_SHOWN]).bundle(), "text/plain": repr(self)}
+
+    def _display_(self) -> Player | str:
+        """Return what marimo shows."""
+        return Player(self[:MAX_SHOWN]) if self else repr(self)
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self)) or "Pictures()"

@@ -12,10 +12,10 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 from . import image_file, media
 from .catalogue.request import Request
@@ -23,6 +23,7 @@ from .errors import InvalidRequest, ViduError
 from .files import shown_path
 from .notebook import current_place, deliver, spellings
 from .receipt import Receipt
+from .widgets.pieces import Way
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -125,8 +126,11 @@ class Player:
 
     def html(self) -> str:
         """Return the player's HTML; every text in it is escaped and it holds no script."""
+        return self._html("link")
+
+    def _html(self, way: Way) -> str:
         cells = [
-            figure(video, label, embed=self.embed, loops=self.loops, many=len(self.videos) > 1)
+            figure(video, label, way="embed" if self.embed else way, loops=self.loops, many=len(self.videos) > 1)
             for video, label in zip(self.videos, self.labels, strict=True)
         ]
         if len(cells) == 1:
@@ -142,6 +146,16 @@ class Player:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self.bundle()
+
+    def _display_(self) -> Any:
+        """Return what marimo shows."""
+        from .widgets.live_player import shown_in_marimo
+
+        return shown_in_marimo(self._html, sources(self.videos), self._bar())
+
+    def _bar(self) -> Mapping[str, Any]:
+        """Return what a bar of controls under the players would hold; empty for none."""
+        return {}
 
     def __repr__(self) -> str:
         named = (
@@ -190,41 +204,40 @@ def _poster(one: _Clip | _Still, *, many: bool) -> Image:
         return Image.new("RGB", (_STILL_SIDE, _STILL_SIDE), "grey")
 
 
-def figure(
-    video: _Clip | _Still, label: str = "", *, embed: bool = False, loops: bool = False, many: bool = True
-) -> str:
+def figure(video: _Clip | _Still, label: str = "", *, way: Way = "link", loops: bool = False, many: bool = True) -> str:
     """Show one clip or picture as HTML, half as wide where there are many; every text in it is escaped."""
     if _is_still(video):
-        return _picture(video, label, embed=embed, many=many)
+        return _picture(video, label, way=way, many=many)
     clip = cast("_Clip", video)
     width, height = _size(clip, many=many)
-    source, poster, note = _source(clip, embed=embed, side=_poster_side(clip, many=many))
+    source, poster, note = _source(clip, way=way, side=_poster_side(clip, many=many))
     poster = f' poster="{poster}"' if poster else ""
     shown = (
         f'<video controls{" autoplay muted loop" if loops else ""} preload="metadata" '
-        f'width="{width}" height="{height}" src="{escape(source)}"{poster} '
+        f'width="{width}" height="{height}" {source}{poster} '
         f'aria-label="{escape(f"{video.caption}. {_prompt(video)}")}" '
         f'style="width:100%;height:auto;border-radius:6px;background-color:#000"></video>'
     )
     return _framed(video, shown, label, note, width=width, many=many)
 
 
-def _picture(picture: _Still, label: str, *, embed: bool, many: bool) -> str:
+def _picture(picture: _Still, label: str, *, way: Way, many: bool) -> str:
     """Show one picture: a small copy inside the notebook, which a link leads from to the file."""
     scale = min(_WIDTH / picture.size[0], _HEIGHT / picture.size[1], 1) * (0.5 if many else 1)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     data = picture.bytes
-    link, why = ("", "") if embed else deliver(spellings(picture.path), current_place())
+    link, why = deliver(spellings(picture.path), current_place()) if way == "link" else ("", "")
     where = shown_path(picture.path)
     if image_file.is_huge(data):
         shown, note = "", f"It has too many pixels to be shown here: {where}"
     else:
         copy = image_file.thumbnail(data, side=max(width, height), most=_COPY_BYTES // (3 if many else 1))
-        if embed:
+        if way == "embed":
             copy = image_file.Thumbnail(copy.kind if copy.is_whole else _kind_of(data), data, is_whole=True)
-        note = "" if link or copy.is_whole else f"A small copy: the picture itself is {where} ({why})"
+        note = f"A small copy: the picture itself is {where} ({why})" if why and not copy.is_whole else ""
+        later = "" if copy.is_whole or way != "fetch" else f"{_fetched(picture, _kind_of(data))} "
         shown = (
-            f'<img width="{width}" height="{height}" src="{_data_uri(copy.kind, copy.data)}" '
+            f'<img width="{width}" height="{height}" {later}src="{_data_uri(copy.kind, copy.data)}" '
             f'alt="{escape(f"{picture.caption}. {_prompt(picture)}")}" '
             f'style="width:100%;height:auto;border-radius:6px;margin:0">'
         )
@@ -266,15 +279,26 @@ def _poster_side(video: _Clip, *, many: bool) -> int:
     return min(max(_size(video, many=many)), media.POSTER_SIDE)
 
 
-def _source(video: _Clip, *, embed: bool, side: int) -> tuple[str, str, str]:
-    """Return the video's src, its poster's src, and a note where the picture is not the whole file."""
-    if embed:
-        return _data_uri("video/mp4", video.bytes), "", ""
-    link, reason = deliver(spellings(video.path), current_place())
-    if link:
-        return link, _data_uri("image/jpeg", media.poster_jpeg(video.path, side=side)), ""
+def _source(video: _Clip, *, way: Way, side: int) -> tuple[str, str, str]:
+    """Return the video's source as an attribute, its poster's src, and a note where that is not the whole file."""
+    if way == "embed":
+        return f'src="{_data_uri("video/mp4", video.bytes)}"', "", ""
+    link, reason = deliver(spellings(video.path), current_place()) if way == "link" else ("", "")
+    if link or way == "fetch":
+        source = f'src="{escape(link)}"' if link else _fetched(video, "video/mp4")
+        return source, _data_uri("image/jpeg", media.poster_jpeg(video.path, side=side)), ""
     note = f"A small silent copy: the clip itself, with sound where it has some, is {shown_path(video.path)} ({reason})"
-    return _data_uri("video/mp4", media.proxy(video.path)), "", note
+    return f'src="{_data_uri("video/mp4", media.proxy(video.path))}"', "", note
+
+
+def _fetched(one: _Shown, kind: str) -> str:
+    """Return the attributes by which a page asks for a file; `sources` has its name."""
+    return f'data-vidu-file="{escape(shown_path(one.path))}" data-vidu-type="{kind}"'
+
+
+def sources(made: Iterable[_Shown]) -> dict[str, Path]:
+    """Return the files of clips and pictures by the names under which a page asks for them."""
+    return {shown_path(one.path): one.path for one in made}
 
 
 def _data_uri(kind: str, data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import functools
 import io
 import itertools
@@ -99,7 +100,8 @@ def thumbnail_uri(data: bytes, size: tuple[int, int], most: int, *, fills: bool 
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def side_by_side(pictures: Sequence[bytes], size: tuple[int, int]) -> bytes:
+@functools.lru_cache(maxsize=64)  # a panel shows the same scenes at each change
+def side_by_side(pictures: tuple[bytes, ...], size: tuple[int, int]) -> bytes:
     """Return a JPEG of small pictures beside each other, which together fill a box."""
     from PIL import Image as Images
 
@@ -185,10 +187,11 @@ def _write(pen: ImageDraw, text: str, at: tuple[int, int], wide: int, colour: st
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)
+    text = text[: 2 * wide]  # a letter is at least a pixel wide, and measuring a whole prompt takes milliseconds
     parts = (one if one in "…·" else unicodedata.normalize("NFKD", one.replace("ß", "ss")) for one in text)
     line = "".join(one for one in "".join(parts) if " " <= one <= "~" or one in "…·").strip()
     if font.getlength(line) > wide:
-        while line and font.getlength(f"{line}…") > wide:
-            line = line[:-1]
-        line = f"{line}…"
+        cuts = range(1, len(line))
+        fitting = bisect.bisect_right(cuts, wide, key=lambda many: math.ceil(font.getlength(f"{line[:many]}…")))
+        line = f"{line[:fitting]}…"
     pen.text(at, line, fill=colour, font=font)

@@ -214,6 +214,10 @@ class Video:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return Player([self]).bundle()
 
+    def _display_(self) -> Player:
+        """Return what marimo shows."""
+        return Player([self])
+
     def __repr__(self) -> str:
         return f"Video({self.caption}, {shown_path(self.path)!r})"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from places import CORE, ROOT, clean, copy_clone, environment, run, say
 
-WANTED = ("tray.js", "tray.css", "synchroniser.js", "timeline.js", "roundtrip.js", "panel.css", "py.typed")
+WANTED = ("dom.js", "panel.js", "panel.css", "controls.js", "tray.js", "tray_alone.js", "synchroniser.js", "py.typed")
 
 
 def build(place: Path) -> tuple[Path, Path]:

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import vidu_nb as vidu
 from vidu_nb.client.client import Client
 from vidu_nb.errors import NotKept
 from vidu_nb.films.board import find_clips, look, make_board
-from vidu_nb.films.storyboard import FilmPage, storyboard_html
+from vidu_nb.films.storyboard import FilmPage, storyboard_html, storyboard_jpeg
 from vidu_nb.samples import sample_references
 from vidu_nb.storage.archive import Archive
 
@@ -296,3 +297,17 @@ def test_a_cast_of_addresses_fetches_nothing(photo):
     assert "<b>" not in shown["text/html"]
     assert len(pictures(shown["text/html"])) == 1
     assert "empty" in vidu.Cast()._repr_mimebundle_()["text/html"]
+
+
+def test_a_storyboard_of_long_prompts_is_drawn_as_soon_as_one_of_short_ones(photo):
+    """The picture's lines are cut to their width without measuring a whole prompt for each letter that goes."""
+
+    def drawn(words):
+        film = vidu.Film([f"{words} {place}" for place in range(12)], references=photo, aspect_ratio="1:1")
+        board = look(film)
+        began = time.process_time()
+        storyboard_jpeg(board)
+        return time.process_time() - began
+
+    drawn("A wall.")
+    assert drawn("She looks at the houses, one after the other. " * 30) < 5 * drawn("She looks at the houses.")

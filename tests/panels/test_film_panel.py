@@ -7,13 +7,14 @@ import threading
 
 import pytest
 from faults import KEY
-from panels import WAIT, button, text, walk
+from panels import WAIT, Page, ended, fetched, send, shown, wait_until
 
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.client.client import Client
 from vidu_nb.panels.film_panel import FilmPanel
-from vidu_nb.widgets.scenes import SceneRows
+
+HOSTILE = '</textarea><img src=x onerror="alert(1)"> $x$ [a](javascript:alert(1))'
 
 
 @pytest.fixture
@@ -34,27 +35,46 @@ def paying(film, studio):
     return vidu.panel(film.replace(client=Client(KEY, studio.root, notify=len)))
 
 
-def rows(panel):
-    return next(one for one in walk(panel) if isinstance(one, SceneRows))
+# What a page does.
 
 
-def act(panel, place, what, **content):
-    """Do what a person does with a scene; returns what the page is told where that was not done."""
-    told, board = [], rows(panel)
-    name = board.scenes[place]["id"] if place is not None else ""
-    board.send = told.append
-    board._receive(board, {"do": what, "id": name, "token": "t", **content}, None)
-    return told[0]["message"]
+def act(panel, do, place=None, **content):
+    """Ask for something of the scene at a place, as the page does; gives the answer."""
+    return send(panel, do, **({} if place is None else {"scene": panel._scenes[place]["id"]}), **content)
 
 
-def write(panel, place, field, value):
-    return act(panel, place, "edit", field=field, value=value)
+def edits(panel, place, **values):
+    """What a page sends along of a scene in which somebody has just written; of the whole film where it is None."""
+    return {"film" if place is None else panel._scenes[place]["id"]: values}
 
 
-def press(panel, name):
-    """Press a button, and wait until what it began has ended."""
-    button(panel, name).click()
-    assert panel.wait(WAIT)
+def write(panel, place, **values):
+    """Write into a scene, or into what counts for all."""
+    return send(panel, "edit", edits=edits(panel, place, **values))
+
+
+def shoot(panel, **content):
+    """Press Shoot, with the price that stands on it."""
+    return send(panel, "shoot", price=panel._offer["price"], **content)
+
+
+def shot(panel):
+    """Press Shoot, and wait for what comes of it."""
+    shoot(panel)
+    return ended(panel)
+
+
+def control(panel, place, name):
+    """What the page shows of a scene's own parameter."""
+    return next(one for one in panel._scenes[place]["controls"] if one["name"] == name)
+
+
+def choice(panel, place, name, label):
+    """The place of a choice, by its text."""
+    return control(panel, place, name)["options"].index(label)
+
+
+# Writing.
 
 
 def test_a_film_in_the_prompts_place_gives_its_panel(film):
@@ -71,29 +91,88 @@ def test_scenes_are_edited_in_place(film):
     """Words, title, seed, what continues, order, removal and addition make another film, which is observable."""
     panel, films = vidu.panel(film), []
     panel.observe(lambda change: films.append(change["new"]), "film")
-    write(panel, 0, "prompt", "@anna sleeps.")
-    write(panel, 0, "title", "Night")
-    write(panel, 2, "seed", "9")
-    write(panel, 2, "continues", True)
+    write(panel, 0, prompt="@anna sleeps.", title="Night")
+    write(panel, 2, seed="9")
+    write(panel, 2, continues=True)
     assert panel.film == film.replace(0, prompt="@anna sleeps.", title="Night").replace(2, seed=9, continues=True)
-    assert len(films) == 4
-    act(panel, 2, "move", by=-1)
+    assert len(films) == 3
+    act(panel, "move", 2, by=-1)
     assert [scene.prompt for scene in panel.film] == ["@anna sleeps.", "The @cafe is empty.", "She walks to the @cafe."]
-    act(panel, 1, "remove")
-    act(panel, None, "add")
+    act(panel, "remove", 1)
+    added = act(panel, "add")["scene"]
     assert len(panel.film) == 2
-    write(panel, 2, "prompt", "@anna returns.")
+    assert panel._scenes[2]["id"] == added
+    write(panel, 2, prompt="@anna returns.")
     assert panel.film[2].prompt == "@anna returns."
     assert panel.problems == ()
+
+
+def test_each_parameter_is_the_scenes_own_or_the_films(film):
+    """An empty control says what the film has; one that is set counts for its scene alone, and empty again no more."""
+    panel = vidu.panel(film)
+    assert control(panel, 1, "aspect_ratio")["options"][0] == "1:1 (film)"
+    write(panel, 1, aspect_ratio=choice(panel, 1, "aspect_ratio", "9:16"))
+    assert panel.film == film.replace(1, aspect_ratio="9:16")
+    assert panel._scenes[1]["own"] == "Aspect ratio: 9:16"
+    write(panel, 1, aspect_ratio=0)
+    assert panel.film == film
+    assert {"prompt", "references"}.isdisjoint(one["name"] for one in panel._scenes[1]["controls"])
+
+
+def test_what_counts_for_all_scenes_is_edited_above_them(film):
+    """Title, music, dissolve and parameters change the film; what is no number is told there and loses no text."""
+    panel = vidu.panel(film)
+    write(panel, None, title="An evening", music="film", dissolve="0.5", seed="7")
+    assert panel.film == film.replace(title="An evening", music="film", dissolve=0.5, seed=7)
+    assert control(panel, 0, "seed")["placeholder"] == "7 (film)"
+    write(panel, None, dissolve="soft")
+    assert (panel._head["dissolve"], panel.problems[0][0]) == ("soft", "film")
+    assert "number of seconds" in panel._head["problem"]
+    assert not panel._offer["can_preview"]
+    write(panel, None, dissolve="", music="/etc/passwd")
+    assert (panel.film.dissolve, panel.film.music, panel.problems) == (0, "film", ())
+
+
+def test_a_scene_is_moved_by_keys_and_dropped_anywhere(film):
+    """Keys move it by a place, as far as there are any; a drop puts it before another one, or at the end."""
+    panel = vidu.panel(film)
+
+    def order():
+        return [scene.prompt.split()[0] for scene in panel.film]
+
+    act(panel, "move", 0, by=-1)
+    assert order() == ["@anna", "She", "The"]
+    act(panel, "move", 2, before=panel._scenes[0]["id"])
+    assert order() == ["The", "@anna", "She"]
+    act(panel, "move", 0, before=None)
+    assert order() == ["@anna", "She", "The"]
+    act(panel, "move", 1, before=panel._scenes[1]["id"])
+    assert order() == ["@anna", "She", "The"]
+    assert act(panel, "move", 1, before="elsewhere")["refused"]
+    assert panel.film == film
 
 
 def test_a_scene_that_comes_first_continues_nothing(film):
     """It keeps its mark, which counts again when it is moved back."""
     panel = vidu.panel(film)
-    act(panel, 1, "move", by=-1)
+    act(panel, "move", 1, by=-1)
     assert not panel.film[0].continues
-    act(panel, 0, "move", by=1)
+    act(panel, "move", 0, by=1)
     assert panel.film == film
+
+
+def test_a_removed_scene_can_be_brought_back(film):
+    """It returns to its place with its words; the last scene of a film can't be removed."""
+    panel = vidu.panel(film)
+    name = panel._scenes[1]["id"]
+    act(panel, "remove", 1)
+    assert panel._head["can_restore"]
+    assert act(panel, "restore")["scene"] == name
+    assert panel.film == film
+    assert act(panel, "restore")["refused"]
+    act(panel, "remove", 2)
+    act(panel, "remove", 1)
+    assert "one scene at least" in act(panel, "remove", 0)["message"]
 
 
 @pytest.mark.parametrize(
@@ -103,87 +182,107 @@ def test_a_scene_that_comes_first_continues_nothing(film):
 def test_what_is_wrong_stands_at_its_scene_and_loses_no_text(film, field, value, told):
     """The film stays the last whole one, no call can be begun, and the text is where it was typed."""
     panel = vidu.panel(film)
-    write(panel, 1, field, value)
-    scene = rows(panel).scenes[1]
-    assert scene[field] == value
+
+    def written():
+        return panel._scenes[1]["prompt"] if field == "prompt" else control(panel, 1, field)["raw"]
+
+    write(panel, 1, **{field: value})
+    scene = panel._scenes[1]
+    assert written() == value
     assert told in scene["problem"] + scene["note"]
-    assert rows(panel).scenes[0]["problem"] == ""
+    assert panel._scenes[0]["problem"] == ""
     assert panel.film == film
     assert panel.problems[0][0] == "scene 2"
-    assert button(panel, "Preview").disabled
+    assert not panel._offer["can_preview"]
     with pytest.raises(errors.InvalidRequest, match="scene 2"):
         panel.preview()
-    write(panel, 0, "title", "Meanwhile")
-    assert rows(panel).scenes[1][field] == value
+    send(panel, "preview")
+    assert "scene 2" in panel.message
+    write(panel, 0, title="Meanwhile")
+    assert written() == value
 
 
 def test_too_many_pictures_stand_at_their_scene(photo):
     """The names and the counts are told where the words are."""
     cast = vidu.Cast(anna=[photo[i:].copy() for i in range(5)], ben=[photo[:, i + 1 :].copy() for i in range(4)])
     panel = vidu.panel(vidu.Film(["@anna", "@ben"], cast=cast))
-    write(panel, 1, "prompt", "@anna and @ben")
-    assert "anna 5, ben 4" in rows(panel).scenes[1]["problem"]
+    write(panel, 1, prompt="@anna and @ben")
+    assert "anna 5, ben 4" in panel._scenes[1]["problem"]
 
 
-def test_a_film_from_code_fills_the_rows(film):
+def test_a_film_from_code_fills_the_cards(film):
     """Assigning one shows it; something else is refused."""
     panel = vidu.panel(film)
-    panel.film = film.append("@anna waves.")
-    assert [scene["prompt"] for scene in rows(panel).scenes][-1] == "@anna waves."
+    panel.film = film.append("@anna waves.").replace(title="Two mornings")
+    assert [scene["prompt"] for scene in panel._scenes][-1] == "@anna waves."
+    assert panel._head["title"] == "Two mornings"
     with pytest.raises(errors.InvalidRequest, match="no Film"):
         panel.film = "a film"
 
 
+# Money.
+
+
 def test_shooting_pays_what_the_button_named(paying, studio):
     """The price and what is kept stand on the button; what landed is kept, and the joined clip is shown."""
-    assert button(paying, "Shoot").description.startswith("Shoot (about $1.50, about ")
-    press(paying, "Shoot")
+    assert paying._offer["shoot"].startswith("Shoot (about $1.50, about ")
+    assert [scene["price"] for scene in paying._scenes] == ["$0.50"] * 3
+    shot(paying)
     assert paying.state == "done", paying.message
     assert len(studio.posts) == 3
     assert "$1.50 spent" in paying.message
-    assert paying.video.path.exists()
-    assert [scene["kind"] for scene in rows(paying).scenes] == ["kept", "kept", "kept"]
-    assert button(paying, "Show the film").description == "Show the film (all kept: no cost)"
-    press(paying, "Show the film")
+    assert fetched(paying) == paying.video.path.read_bytes()
+    assert [scene["kind"] for scene in paying._scenes] == ["kept", "kept", "kept"]
+    assert paying._offer["shoot"] == "Show the film (all kept: no cost)"
+    shot(paying)
     assert len(studio.posts) == 3
-    write(paying, 2, "prompt", "The @cafe is full.")
-    assert "2 of 3 kept" in button(paying, "Shoot").description
-    assert [scene["kind"] for scene in rows(paying).scenes] == ["kept", "kept", "to shoot"]
+    write(paying, 2, prompt="The @cafe is full.")
+    assert "2 of 3 kept" in paying._offer["shoot"]
+    assert [scene["kind"] for scene in paying._scenes] == ["kept", "kept", "to shoot"]
 
 
 def test_what_cannot_be_shot_is_on_the_button_without_a_price(paying, studio):
     """A take that is not there blocks its scene: the button tells how many, and no price where nothing is left."""
-    press(paying, "Shoot")
+    shot(paying)
     paying.film = paying.film.replace(2, take=9)
-    assert button(paying, "Shoot").description == "Shoot (no cost; 2 of 3 kept; 1 blocked)"
-    assert rows(paying).scenes[2]["price"] == ""
-    press(paying, "Shoot")
+    assert paying._offer["shoot"] == "Shoot (no cost; 2 of 3 kept; 1 blocked)"
+    assert paying._scenes[2]["price"] == ""
+    shot(paying)
     assert len(studio.posts) == 3
 
 
-def test_a_click_pays_no_more_than_its_button_named(paying, studio):
-    """Text that arrives after the click makes it dearer: nothing is sent, and the new price is told."""
-    press(paying, "Shoot")
-    arrived = []
-    paying._roundtrip.ask = arrived.append
-    button(paying, "Show the film").click()
-    write(paying, 2, "prompt", "The @cafe is full.")
-    arrived[0](True)
+@pytest.mark.parametrize("price", [0.0, 0.49, None, "2", True, float("nan"), float("inf"), -1])
+def test_a_click_pays_no_more_than_its_button_named(paying, studio, price):
+    """What was typed before the click makes it dearer than what was read: nothing is sent, the new price is told."""
+    shot(paying)
+    send(paying, "shoot", price=price, edits=edits(paying, 2, prompt="The @cafe is full."))
+    ended(paying)
     assert len(studio.posts) == 3
     assert "about $0.50 now" in paying.message
-    button(paying, "Shoot").click()
-    arrived[1](True)
-    assert paying.wait(WAIT)
+    shot(paying)
     assert len(studio.posts) == 4
+
+
+def test_what_was_typed_before_the_click_is_shot(paying, studio):
+    """A click carries the words and the budget that Python doesn't have yet."""
+    words = edits(paying, 0, prompt="@anna gets up.") | edits(paying, None, budget="0.5")
+    shoot(paying, edits=words)
+    ended(paying)
+    assert paying.film[0].prompt == "@anna gets up."
+    assert len(studio.posts) == 1
+    assert paying._offer["budget"] == "0.5"
 
 
 def test_a_budget_ends_it_in_order(paying, studio):
     """What the film may cost in all is kept to; what it brought is shown; no amount is a problem."""
-    budget = next(one for one in walk(paying) if "vidu-budget" in getattr(one, "_dom_classes", ()))
-    budget.value = "three"
-    assert button(paying, "Shoot").disabled
-    budget.value = "0.5"
-    press(paying, "Shoot")
+    write(paying, None, budget="three")
+    assert not paying._offer["can_shoot"]
+    assert paying._offer["can_preview"]
+    shot(paying)
+    assert "write an amount" in paying.message
+    assert studio.posts == []
+    write(paying, None, budget="0.5")
+    shot(paying)
     assert len(studio.posts) == 1
     assert "not whole yet" in paying.message
     assert "$0.50 spent" in paying.message
@@ -191,54 +290,31 @@ def test_a_budget_ends_it_in_order(paying, studio):
 
 def test_another_take_is_paid_by_its_own_price(paying, studio):
     """Both takes are kept and can be chosen; a click that named another price pays nothing."""
-    press(paying, "Shoot")
-    assert rows(paying).scenes[2]["again"] == "Another take ($0.50)"
-    act(paying, 2, "again", price=0.01)
+    shot(paying)
+    assert paying._scenes[2]["again"] == "Another take ($0.50)"
+    act(paying, "again", 2, price=0.01)
     assert len(studio.posts) == 3
     studio.clip += b"\0\0\0\x08free"  # another one, since equal clips are kept once
-    act(paying, 2, "again", price=0.5)
-    assert paying.wait(WAIT)
+    act(paying, "again", 2, price=0.5)
+    ended(paying)
     assert len(studio.posts) == 4
-    assert rows(paying).scenes[2]["takes"] == 2
-    write(paying, 2, "take", 1)
+    assert paying._scenes[2]["takes"] == 2
+    write(paying, 2, take=1)
     assert paying.film[2].take == 1
-    assert "take 1" in rows(paying).scenes[2]["state"]
+    assert "take 1" in paying._scenes[2]["state"]
     paying.another_take(0)
     assert len(studio.posts) == 5
+    write(paying, 2, prompt="The @cafe is full.")
+    assert paying.film[2].take is None
 
 
 def test_without_a_key_nothing_is_paid_and_the_way_to_one_is_told(film):
     """The button says that it wants a key, and a click says how to get one; from code a preview comes."""
     panel = vidu.panel(film)
-    assert button(panel, "Shoot").description == "Shoot (needs a key)"
-    press(panel, "Shoot")
+    assert panel._offer["shoot"] == "Shoot (needs a key)"
+    shot(panel)
     assert "vidu.login()" in panel.message
     assert panel.preview("draft").info.duration == 15
-
-
-def test_a_draft_and_a_preview_are_one_click(film):
-    """They are free, show the whole film, and what failed is told."""
-    panel = vidu.panel(film)
-    press(panel, "Draft preview")
-    assert panel.state == "done", panel.message
-    assert panel.video.info.duration == 15
-    assert "3 scenes" in panel.message
-    assert not rows(panel).busy
-
-
-def test_cancelling_a_preview_ends_it_at_once(film):
-    """Nothing is billed, what was made is kept, and the panel takes the next call."""
-    panel = vidu.panel(film)
-    begun = threading.Event()
-    panel.observe(lambda change: "0 of 3 scenes" in change["new"] and begun.set(), "stage")
-    button(panel, "Preview").click()
-    assert begun.wait(WAIT)
-    button(panel, "Cancel").click()
-    assert panel.wait(WAIT)
-    assert panel.state == "failed"
-    assert "Cancelled" in panel.message
-    press(panel, "Draft preview")
-    assert panel.state == "done"
 
 
 def test_shoot_from_code_asks_before_it_spends(paying, studio):
@@ -251,23 +327,153 @@ def test_shoot_from_code_asks_before_it_spends(paying, studio):
     assert paying.film == film
 
 
+def test_cancelling_once_ends_after_the_calls_in_flight_and_twice_leaves_them(paying, studio):
+    """The first click asks for no more scenes; a second one leaves what is in flight, if its text said so."""
+    studio.open.clear()
+    shoot(paying)
+    wait_until(paying, "_scenes", lambda scenes: any(one["kind"] == "making" for one in scenes))
+    send(paying, "cancel", leaves=False)
+    assert paying._offer["leaves"]
+    assert paying._running_call
+    send(paying, "cancel", leaves=False)  # a double click, made before the button said something else
+    assert paying._offer["leaves"]
+    send(paying, "cancel", leaves=True)
+    assert not paying._running_call
+    ended(paying)
+    assert len(studio.posts) == 2
+    assert "2 may be billed: vidu.Client().pending() lists them" in paying.message
+    assert not paying._offer["is_running"]
+
+
+# Previews.
+
+
+@pytest.mark.parametrize("quality", ["draft", "full"])
+def test_a_preview_of_all_is_one_click(film, quality):
+    """It is free, shows the whole film, and says what it shows."""
+    panel = vidu.panel(film)
+    send(panel, "preview", quality=quality)
+    ended(panel)
+    assert panel.state == "done", panel.message
+    assert panel.video.info.duration == 15
+    assert panel.video.info.width == {"draft": 960, "full": 1080}[quality]
+    assert "3 scenes" in panel.message
+    assert [one["kind"] for one in shown(panel)] == ["video"]
+    assert not panel._offer["is_running"]
+    assert all(poster["is_made"] for poster in panel._posters.values())
+
+
+def test_one_scene_is_previewed_with_what_it_continues(film):
+    """Its clip alone is shown; a scene that isn't finished elsewhere is no obstacle, the scene's own problem is."""
+    panel = vidu.panel(film)
+    act(panel, "add")
+    act(panel, "preview", 1, quality="draft")
+    ended(panel)
+    assert panel.state == "done", panel.message
+    assert panel.video.info.duration == 5
+    assert shown(panel)[0]["caption"].startswith("Scene 2: ")
+    assert "scene 2" in panel.message
+    assert panel.film == film
+    made = [one["is_made"] for one in panel._posters.values()]
+    assert made == [True, True, False]
+    act(panel, "preview", 3)
+    assert "scene 4: write what happens" in panel.message
+
+
+def test_cancelling_a_preview_ends_it_at_once(film):
+    """Nothing is billed, what was made is kept, and the panel takes the next call."""
+    panel = vidu.panel(film)
+    begun = threading.Event()
+    panel.observe(lambda change: "0 of 3 scenes" in change["new"] and begun.set(), "stage")
+    send(panel, "preview")
+    assert begun.wait(WAIT)
+    send(panel, "cancel", leaves=False)
+    ended(panel)
+    assert panel.state == "failed"
+    assert "Cancelled" in panel.message
+    send(panel, "preview", quality="draft")
+    assert ended(panel).state == "done"
+
+
+# The page.
+
+
+def test_a_scenes_clip_and_the_film_play_and_are_saved(paying, tmp_path, monkeypatch):
+    """A click on a scene's picture shows its clip; what is shown is saved under a name; no clip, nothing to show."""
+    monkeypatch.chdir(tmp_path)
+    assert "no clip yet" in act(paying, "show", 0)["message"]
+    assert send(paying, "tool", tool="save", name="film.mp4")["refused"]
+    shot(paying)
+    assert send(paying, "tool", tool="save", name="film.mp4")["message"] == "Saved as film.mp4"
+    assert (tmp_path / "film.mp4").exists()
+    act(paying, "show", 1)
+    assert shown(paying)[0]["caption"].startswith("Scene 2: ")
+    assert paying.video == paying.film.videos[1]
+    assert fetched(paying) == paying.video.path.read_bytes()
+
+
 def test_nothing_that_a_page_sends_is_trusted(film):
     """Messages of any kind change nothing, and are answered."""
     panel = vidu.panel(film)
+    first = panel._scenes[0]["id"]
     messages = (
-        {"do": "move", "by": "x"}, {"do": "edit", "field": "model", "value": "x"},
-        {"do": "show"}, {"do": 7}, {"do": "edit", "field": "take", "value": True}, {"do": "again", "price": 0.5},
+        {"do": "move", "scene": first, "by": "x"}, {"do": "move", "scene": [], "before": {}}, {"do": "show"}, {"do": 7},
+        {"do": "edit", "edits": {first: {"model": "x", "take": True, "prompt": 7, "continues": "yes", "seed": 9}}},
+        {"do": "edit", "edits": {first: "x", "film": {"music": 7, "title": None, "budget": 3}}},
+        {"do": "edit", "edits": {"nobody": {"prompt": ""}}},
+        {"do": "edit", "edits": "x"}, {"do": "again", "scene": first, "price": 0.5}, {"do": "remove", "scene": None},
+        {"do": "edit", "edits": {first: {"aspect_ratio": 99, "duration": -1, "references": "x"}}}, {"do": "piece"},
+        {"do": "tool", "tool": "code"}, {"do": "cancel", "leaves": "x"}, {"do": "shoot", "price": []},
     )  # fmt: skip
     for content in messages:
-        act(panel, 0, content.pop("do"), **content)
+        assert send(panel, **content)["token"] == "t"
+    panel._receive(None, "no mapping", None)
     assert panel.film == film
-    rows(panel)._receive(None, "no mapping", None)
+    assert panel.state == "ready"
+
+
+def test_two_pages_change_one_film(film):
+    """Both are told all that is written; what one has removed, the other's late words don't bring back or break."""
+    panel = vidu.panel(film)
+    other = panel._scenes[1]["id"]
+    write(panel, 0, title="From one page")
+    act(panel, "remove", 1)
+    answer = send(panel, "preview", quality="draft", edits={other: {"prompt": "Late."}})
+    assert not answer["refused"]
+    assert ended(panel).state == "done"
+    assert [scene.title for scene in panel.film] == ["From one page", ""]
+
+
+def test_hostile_texts_stay_texts(cast):
+    """Titles, prompts and errors are handed to the page as texts, and stand in the saved notebook as such."""
+    scenes = [vidu.Scene(f"@anna {HOSTILE}", title=HOSTILE), f"@cafe {HOSTILE}"]
+    panel = vidu.panel(vidu.Film(scenes, cast=cast, title=HOSTILE, aspect_ratio="1:1"))
+    assert panel._scenes[0]["title"] == HOSTILE
+    html = Page(panel._bundle()["text/html"])
+    assert HOSTILE in html.text
+    assert {"script", "textarea"}.isdisjoint(tag for tag, _ in html.elements)
+    assert all("onerror" not in attributes for _, attributes in html.elements)
+    send(panel, HOSTILE)
+    write(panel, 0, prompt=f"@nobody {HOSTILE}")
+    assert "nobody" in panel._scenes[0]["problem"]
 
 
 def test_no_key_and_little_else_is_in_the_page(paying):
     """What a saved notebook keeps of it holds no key, and three scenes are some kB."""
-    press(paying, "Shoot")
-    state = json.dumps([one.get_state() for one in walk(paying)], default=str)
-    assert KEY not in state
-    assert len(json.dumps(rows(paying).scenes)) < 30_000
-    assert "<script" not in text(paying)
+    shot(paying)
+    state = {name: value for name, value in paying.get_state().items() if name not in ("_esm", "_css")}
+    assert KEY not in json.dumps(state, default=str)
+    assert len(json.dumps(state, default=str)) < 60_000
+
+
+def test_twenty_long_scenes_are_light(photo):
+    """Of twenty scenes of 1,500 characters the page gets 150 kB at most, and a key's stroke no pictures."""
+    words = "She walks on, slowly, and looks at the houses, one after the other, while the light changes. " * 17
+    film = vidu.Film([vidu.Scene(words[:1500], title=f"Part {n}") for n in range(20)], references=photo)
+    panel = vidu.panel(film)
+    assert len(json.dumps([panel._scenes, panel._posters, panel._head])) < 150_000
+    changed = []
+    panel.observe(lambda change: changed.append(change["name"]))
+    write(panel, 7, prompt="She runs.")
+    assert "_posters" not in changed
+    assert len(json.dumps(panel._bundle())) < 150_000

@@ -7,23 +7,17 @@ import json
 import ipywidgets
 import pytest
 from faults import clip
-from panels import button, cards, control, filled, find, keep, open_archive, shown, text, walk
+from panels import cards, filled, keep, open_archive, open_card, saved, send, shown, text, use
 
 import vidu_nb as vidu
-from vidu_nb.panels.history import HistoryStrip
+from vidu_nb.panels.history import Cards
 from vidu_nb.request import VideoRequest
 from vidu_nb.video import Video
 
 
-def compare(card):
-    """The tick of a card."""
-    return find(card, ipywidgets.Checkbox)
-
-
-def bars():
-    """The models of bars that play clips in step, as a saved notebook would hold them."""
-    models = ipywidgets.Widget.get_manager_state()["state"]
-    return {name for name, model in models.items() if "frames" in model["state"] and "group" in model["state"]}
+def compare(panel, *chosen):
+    """Tick cards; gives the answer."""
+    return send(panel, "compare", ids=[card["id"] for card in chosen])
 
 
 @pytest.fixture
@@ -39,58 +33,85 @@ def panel(asked):
 
 
 def test_history_brings_a_clip_and_its_parameters_back(panel):
-    """A click on a card shows the clip and fills the controls."""
+    """A click on a card plays the clip, fills the controls, and offers what can be done with it."""
     first, second = panel.history
     newest, oldest = cards(panel)
-    button(oldest, "Show").click()
+    assert all(one["poster"].startswith("data:image/jpeg;base64,") for one in (newest, oldest))
+    open_card(panel, oldest)
     assert panel.video == first
     assert panel.request.seed == 42
-    assert "seed 42" in shown(panel)
-    button(newest, "Show").click()
+    [played] = shown(panel)
+    assert "seed 42" in played["caption"]
+    assert panel._tools["name"] == first.path.name
+    open_card(panel, newest)
     assert panel.video == second
     assert panel.message == f"Brought back: {second.caption}"
 
 
 def test_two_ticks_compare(panel):
-    """Ticked clips stand side by side, with a bar that plays them in step; a single clip has none."""
-    before = bars()
-    for card in cards(panel):
-        compare(card).value = True
-    assert shown(panel).count("<video") == 2
-    assert len(bars() - before) == 1
-    button(panel, "Show").click()
-    assert shown(panel).count("<video") == 1
-    assert bars() == before
+    """Ticked clips stand side by side in the order of the cards, with a bar that plays them in step; one has none."""
+    newest, oldest = cards(panel)
+    assert not compare(panel, newest, oldest)["refused"]
+    assert [("seed 43" in one["label"], "seed 42" in one["label"]) for one in shown(panel)] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+    bar = panel._result["bar"]
+    assert bar["labels"] == [one["label"] for one in shown(panel)]
+    assert bar["frames"] > 1
+    assert saved(panel).count("<video") == 2
+    open_card(panel, newest)
+    assert len(shown(panel)) == saved(panel).count("<video") == 1
+    assert panel._result["bar"] is None
 
 
-def test_comparing_over_and_over_leaves_one_bar(panel):
-    """In the kernel and in the saved notebook, not one for each time."""
-    before = bars()
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_two_to_nine_can_be_compared(panel, count):
+    """Fewer or more are refused in words, and what is shown stays."""
+    open_card(panel, cards(panel)[0])
+    before = panel._result
+    answer = compare(panel, *(cards(panel) * 5)[:count])
+    assert (answer["refused"], answer["message"]) == (True, "2 to 9 can be compared")
+    assert panel._result == before
+
+
+def test_a_clip_that_is_gone_is_compared_with_none(panel):
+    """The panel says which one, and what is shown stays."""
+    open_card(panel, cards(panel)[0])
+    before = panel._result
+    panel.history[0].path.unlink()
+    answer = compare(panel, *cards(panel))
+    assert panel.history[0].path.name in answer["message"] + text(panel)
+    assert panel._result == before
+
+
+def test_comparing_over_and_over_leaves_nothing_behind(panel):
+    """Neither in the kernel nor in the saved notebook."""
+    before = len(ipywidgets.Widget.get_manager_state()["state"])
     for _ in range(4):
-        for card in cards(panel):
-            compare(card).value = not compare(card).value
-    assert len(bars() - before) == 1
+        compare(panel, *cards(panel))
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before
 
 
 def test_bringing_back_a_clip_that_is_gone_is_told_in_the_panel(panel):
     """Show says that a file has gone; nothing is raised into the kernel's log, and the clip before stays."""
     newest, oldest = panel.history[1], cards(panel)[1]
     panel.history[0].path.unlink()
-    button(oldest, "Show").click()
-    assert "vidu-problem" in text(panel)
+    open_card(panel, oldest)
+    assert panel._said["problem"]
     assert f"{panel.history[0].path.name} can't be shown" in panel.message
     assert panel.video == newest
 
 
-def test_the_strip_closes_the_oldest_card_with_all_that_is_in_it(small_clip):
-    """Beyond its length nothing piles up in the kernel or in the saved notebook."""
-    strip = HistoryStrip(print, print)
-    strip.add(Video(small_clip))
-    inside = list(walk(cards(strip.box)[0]))
-    for _ in range(24):
+def test_the_strip_lets_the_oldest_card_go(small_clip):
+    """Beyond its length nothing piles up in the kernel or in the saved notebook; the newest stand first."""
+    told = []
+    strip = Cards(told.append)
+    for _ in range(25):
         strip.add(Video(small_clip))
-    assert len(cards(strip.box)) == 24
-    assert [one.comm for one in inside] == [None] * len(inside)
+    assert len(told[-1]) == 24
+    assert strip.find(told[0][0]["id"]) is None
+    assert told[-1][1:] == told[-2][:-1]
+    assert len(json.dumps(told[-1])) < 150_000
 
 
 # The archive's clips.
@@ -101,7 +122,8 @@ def test_the_archives_clips_are_read_only_when_asked_for(asked):
     keep(VideoRequest(**asked), clip("good"))
     panel = vidu.panel()
     assert cards(panel) == []
-    button(open_archive(panel), "Show").click()
+    [card] = open_archive(panel)
+    open_card(panel, card)
     assert panel.video.path.parent.name == "preview"
     assert panel.request == VideoRequest(**asked)
 
@@ -110,22 +132,23 @@ def test_the_archive_is_shown_a_page_at_a_time(asked):
     """Eight clips, and a button for the next ones while there are any."""
     for seed in range(1, 11):
         keep(VideoRequest(**asked, seed=seed), clip(f"clip {seed}"))
-    listed = open_archive(vidu.panel())
-    assert len(cards(listed)) == 8
-    button(listed, "More").click()
-    assert len(cards(filled(listed))) == 10
-    assert button(listed, "More").layout.display == "none"
+    panel = vidu.panel()
+    assert len(open_archive(panel)) == 8
+    assert panel._kept["more"]
+    send(panel, "more")
+    assert len(filled(panel)) == 10
+    assert not panel._kept["more"]
 
 
 def test_an_empty_list_fills_when_it_is_opened_again(asked):
     """What was made since it was opened stands in it the next time."""
     panel = vidu.panel()
-    assert "Nothing is kept yet" in text(open_archive(panel))
+    assert open_archive(panel) == []
+    assert panel._kept["note"] == "Nothing is kept yet."
     keep(VideoRequest(**asked), clip("good"))
-    listed = open_archive(panel)
-    assert len(cards(listed)) == 1
-    assert "Nothing is kept yet" not in text(listed)
-    assert len(cards(open_archive(panel))) == 1, "opened again it holds each card once"
+    assert len(open_archive(panel)) == 1
+    assert panel._kept["note"] == ""
+    assert len(open_archive(panel)) == 1, "opened again it holds each card once"
 
 
 def test_what_can_not_be_read_is_counted_and_hides_no_other(asked):
@@ -133,9 +156,9 @@ def test_what_can_not_be_read_is_counted_and_hides_no_other(asked):
     keep(VideoRequest(**asked, seed=1), clip("good"))
     keep(VideoRequest(**asked, seed=2), b"no video at all")
     keep(VideoRequest(**asked, seed=3), clip("good as well")).write_text("[" * 100_000)
-    listed = open_archive(vidu.panel())
-    assert len(cards(listed)) == 1
-    assert "2 here can't be shown; vidu-nb archive verify names them." in text(listed)
+    panel = vidu.panel()
+    assert len(open_archive(panel)) == 1
+    assert panel._kept["note"] == "2 here can't be shown; vidu-nb archive verify names them."
 
 
 def test_a_clip_whose_entry_holds_no_request_is_shown_alone(asked):
@@ -143,10 +166,12 @@ def test_a_clip_whose_entry_holds_no_request_is_shown_alone(asked):
     path = keep(VideoRequest(**asked), clip("good"))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"request": None}))
     panel = vidu.panel("Another wave", seed=9)
-    [card] = cards(open_archive(panel))
-    assert path.stem in text(card)
-    button(card, "Show").click()
+    [card] = open_archive(panel)
+    assert path.stem in card["label"]
+    open_card(panel, card)
     assert "Its pictures are gone, so the controls stay as they are" in panel.message
     assert panel.video.path == path.with_suffix(".mp4")
-    assert control(panel, "seed").value == 9
-    assert button(panel, "Copy as curl").disabled
+    assert panel._values["seed"] == "9"
+    assert panel._tools["code"] == []
+    assert use(panel, "code", language="curl")["refused"]
+    assert use(panel, "film")["refused"]

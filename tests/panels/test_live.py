@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import re
+import json
 import tempfile
 import threading
 import time
 
-import ipywidgets
 import pytest
-from panels import WAIT, control, find, shown, wait_until
+from panels import WAIT, fetched, saved, send, shown, wait_until
 
 import vidu_nb as vidu
 from vidu_nb import media
@@ -34,24 +32,19 @@ def scratch(tmp_path, monkeypatch):
 
 def switch(panel, is_on):
     """Turn live drafts on or off."""
-    control(panel, "Live draft").value = is_on
-
-
-def places(panel):
-    """The trait that changes with what stands in the clip's place."""
-    return find(panel, ipywidgets.Output), "outputs"
+    send(panel, "switch", switch="live", on=is_on)
 
 
 def wait_for(panel, says):
-    """Wait until these words stand in the clip's place; gives its HTML."""
-    wait_until(*places(panel), lambda _: says in shown(panel))
+    """Wait until these words stand beside what is played; gives its items."""
+    wait_until(panel, "_result", lambda result: says in str(result))
     return shown(panel)
 
 
 def every(panel):
     """A list that takes what is shown from now on."""
     seen = []
-    find(panel, ipywidgets.Output).observe(lambda _: seen.append(shown(panel)), "outputs")
+    panel.observe(lambda change: seen.append(change["new"]), "_result")
     return seen
 
 
@@ -72,9 +65,11 @@ def no_draft_is_made():
 
 def test_a_draft_follows_a_change(panel):
     """Once switched on, a small preview of what the controls say plays by itself; it is no part of the history."""
-    assert shown(panel) == ""
+    assert shown(panel) == []
     switch(panel, True)
-    assert "autoplay muted loop" in wait_for(panel, "seed 42 · draft preview, free")
+    assert panel._switches["live"]
+    wait_for(panel, "seed 42 · draft preview, free")
+    assert (panel._result["loops"], panel._result["link"]) == (True, False)
     panel.fill(seed=7)
     wait_for(panel, "seed 7 · draft preview, free")
     assert (panel.video, panel.history, panel.state) == (None, (), "ready")
@@ -85,8 +80,9 @@ def test_a_draft_of_pictures_follows_a_change(panel, scratch):
     panel.model = "sdxl1.0-txt2img"
     switch(panel, True)
     panel.fill(prompt="A lighthouse", img_width=512, img_height=512, samples=2, seed=7)
-    html = wait_for(panel, "512x512 · seed 7 · preview, free")
-    assert html.count("<img") == 2
+    items = wait_for(panel, "512x512 · seed 7 · preview, free")
+    assert [one["kind"] for one in items] == ["image", "image"]
+    assert fetched(panel, 0) != fetched(panel, 1)
     assert list(scratch.iterdir()) == []
 
 
@@ -102,14 +98,25 @@ def test_drafts_leave_nothing_behind(panel, scratch):
     assert list(scratch.rglob("*")) == []
 
 
-def test_a_draft_plays_from_the_page_alone_and_leaves_the_notebook_small(panel):
-    """Its clip is in the output: no kernel and no file is needed later, and no path of this machine stands there."""
+def test_a_draft_plays_from_memory_and_leaves_the_notebook_as_it_was(panel):
+    """The kernel sends the clip; neither the notebook's outputs nor a path of this machine tell of it."""
+    before = saved(panel)
     switch(panel, True)
-    html = wait_for(panel, "seed 42 · draft preview")
-    clip = base64.b64decode(re.search(r'src="data:video/mp4;base64,([^"]+)"', html)[1])
-    assert media.what_is_wrong(clip) == ""
-    assert len(html) < 150_000
-    assert tempfile.gettempdir() not in str(find(panel, ipywidgets.Output).outputs)
+    wait_for(panel, "seed 42 · draft preview")
+    assert media.what_is_wrong(fetched(panel)) == ""
+    assert saved(panel) == before
+    assert len(json.dumps(panel.get_state())) < 150_000
+    assert tempfile.gettempdir() not in json.dumps(panel._result)
+
+
+def test_a_drafts_bytes_are_gone_with_it(panel):
+    """What is asked for of an earlier draft is refused."""
+    switch(panel, True)
+    wait_for(panel, "seed 42 · draft")
+    earlier = panel._result["id"]
+    panel.fill(seed=7)
+    wait_for(panel, "seed 7 · draft")
+    assert send(panel, "piece", shown=earlier, item=0, at=0)["refused"]
 
 
 def test_only_the_last_of_quick_changes_is_drawn(panel):

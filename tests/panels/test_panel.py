@@ -10,21 +10,26 @@ import threading
 import ipywidgets
 import pytest
 from faults import KEY, clip
+from jupyter_client.session import json_packer
 from losing import Losing
 from panels import (
     WAIT,
     Page,
-    button,
     cards,
+    click,
     ended,
     fault,
     is_offered,
     keep,
     open_archive,
-    part,
+    open_card,
     press,
+    saved,
+    send,
     shown,
     text,
+    type_in,
+    use,
     wait_until,
 )
 
@@ -73,8 +78,9 @@ def test_progress_is_what_the_service_reports(asked):
     """While a preview is made `progress` grows to what its bar shows; afterwards it is 0 again."""
     panel, seen = vidu.panel(**asked), []
     panel.observe(lambda change: seen.append(change["new"]), "progress")
-    button(panel, "Preview").click()
-    wait_until(panel, "progress", lambda share: f'value="{share:.3f}"' in text(panel) and '"Progress"' in text(panel))
+    click(panel, "Preview")
+    item = wait_until(panel, "_progress_item", lambda item: item.get("label") == "Progress")
+    assert item["text"] == f"{item['share']:.0%}"
     ended(panel)
     assert panel.progress == 0 == seen[-1]
     assert 0 < max(seen) < 1
@@ -96,7 +102,10 @@ def test_a_lost_answer_is_looked_for_and_its_clip_comes(asked, small_clip):
         service.state.record.shown = lambda rows: rows if searched.is_set() else []
         panel = vidu.panel(**asked, client=Client(KEY, wire.url, notify=len))
         panel.observe(lambda change: "service's record" in change["new"] and searched.set(), "stage")
-        video = panel.generate()
+        click(panel, "Generate")
+        stage = wait_until(panel, "_progress_item", lambda item: "service's record" in item.get("stage", ""))["stage"]
+        video = ended(panel).video
+    assert stage == "Looking for it in the service's record ..."
     assert searched.is_set()
     assert video.receipt.cost_usd == 0.5
     assert panel.state == "done"
@@ -169,7 +178,7 @@ def test_the_panel_survives_an_error(asked):
     assert panel.state == "failed"
     assert isinstance(panel.error, errors.InsufficientCredits)
     assert "Not billed." in panel.message
-    assert panel.message in Page(text(panel)).text
+    assert panel._said == {"text": panel.message, "problem": True}
     assert panel.request.prompt == fault("status_406_credits")
     assert len(panel.history) == 1
     assert is_offered(panel, "Generate")
@@ -210,7 +219,7 @@ def test_a_call_from_inside_an_observer_is_refused_and_harms_nothing(asked):
 def test_a_journal_that_breaks_meanwhile_takes_the_stage_and_not_the_call(asked):
     """While the call goes on, the panel reports what it can; the call ends as it would have."""
     panel = vidu.panel(**asked | {"prompt": fault("silence_after_body")})
-    button(panel, "Generate").click()
+    click(panel, "Generate")
     wait_until(panel, "stage", lambda stage: stage == "The model is at work")
     [attempt] = Archive().journal
     attempt.path.write_text("half a li")
@@ -248,7 +257,7 @@ def test_cancel_ends_a_paid_call_and_says_what_it_may_cost(asked, paid):
     """It ends while the service still says nothing; the same request is then not sent again without a click for it."""
     prompt = fault("silence_after_body")
     panel = vidu.panel(**asked | {"prompt": prompt})
-    button(panel, "Generate").click()
+    click(panel, "Generate")
     sent(paid, prompt)
     press(panel, "Cancel")
     assert "may bill about $0.50" in panel.message
@@ -273,9 +282,9 @@ def test_a_cancelled_call_that_is_still_held_up_stays_cancelled(asked, paid, tmp
     budget, incoming = Budget(5, tmp_path / "budget.json"), Archive().folder / "incoming"
     panel = vidu.panel(**asked, client=Client(budget=budget))
     with hold(budget.file.with_suffix(".lock"), timeout=0):
-        button(panel, "Generate").click()
+        click(panel, "Generate")
         wait_until(panel, "progress", lambda _: incoming.is_dir())  # the first step, before the budget is asked
-        button(panel, "Cancel").click()
+        click(panel, "Cancel")
         panel.wait(1)  # held up, for a few looks of its clock; or over by now, where the wish came before the budget
     assert ended(panel).message == "Cancelled. Nothing is billed."
     assert paid.posts() == []
@@ -285,9 +294,9 @@ def test_a_cancelled_call_that_is_still_held_up_stays_cancelled(asked, paid, tmp
 def test_a_cancelled_preview_speaks_of_no_bill(asked, is_under_way):
     """Nobody is frightened about money, also where the render had begun."""
     panel = vidu.panel(**asked)
-    button(panel, "Preview").click()
+    click(panel, "Preview")
     if is_under_way:
-        wait_until(panel, "progress", lambda _: '"Progress"' in text(panel))  # as reported
+        wait_until(panel, "_progress_item", lambda item: item.get("label") == "Progress")  # as reported
     press(panel, "Cancel")
     assert panel.state == "failed"
     assert "Nothing is billed." in panel.message
@@ -354,11 +363,150 @@ def test_an_interrupt_while_awaiting_cancels_the_call(asked):
 # What must never happen.
 
 
+def test_two_things_typed_in_two_threads_are_both_there(asked):
+    """Messages may be handled beside the running cell: whoever reads last has all of it, and no text is put back."""
+    panel = vidu.panel(**asked)
+    panel.observe(lambda change: len(change["new"].prompt), "request")
+
+    def write(name, values):
+        for value in values:
+            panel._receive(panel, {"do": "values", "values": {name: value}}, [])
+
+    threads = [
+        threading.Thread(target=write, args=("prompt", [f"A wave, {n}" for n in range(60)])),
+        threading.Thread(target=write, args=("seed", [str(n) for n in range(1, 61)])),
+        threading.Thread(target=lambda: [panel.fill(bgm=n % 2 == 0) for n in range(61)]),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert (panel._values["prompt"], panel._values["seed"], panel._values["bgm"]) == ("A wave, 59", "60", True)
+    assert (panel.request.prompt, panel.request.seed, panel.request.bgm) == ("A wave, 59", 60, True)
+
+
+def in_another_thread(act):
+    """Do something in another thread, and wait until it is done."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join(WAIT)
+
+
+def test_what_another_thread_typed_meanwhile_is_what_the_page_is_told_last(asked):
+    """A page that is being told of a change hears of the later one, and so does whoever reads `request`."""
+    panel = vidu.panel(**asked)
+
+    def interfere(_change):
+        panel.unobserve(interfere, "_values")
+        in_another_thread(lambda: panel._form.take({"prompt": "x" * 1501}, of=panel.model.slug))
+
+    panel.observe(interfere, "_values")
+    type_in(panel, seed="7")
+    assert panel.request is None
+    assert panel.problems[0][0] == "prompt"
+    assert "1,501" in panel._remarks["prompt"]["text"]
+    assert (panel._values["seed"], len(panel._values["prompt"])) == ("7", 1501)
+    assert panel._offer["is_blocked"]
+
+
+def test_an_observer_may_change_the_controls_while_it_is_told(asked):
+    """What it writes stays, and what it assigns is taken."""
+    panel = vidu.panel(**asked)
+    other = panel.request.replace(seed=5)
+    panel.observe(lambda change: change["new"].seed == 3 and panel.fill(seed=4), "request")
+    panel.observe(lambda change: change["new"].seed == 4 and setattr(panel, "request", other), "request")
+    type_in(panel, seed="3")
+    assert (panel.request, panel._values["seed"]) == (other, "5")
+
+
+def test_an_observers_mistake_leaves_the_rest_of_a_change(asked):
+    """What was typed is taken, the problems are those of now, and the next click counts; the page gets an answer."""
+    panel = vidu.panel(**asked)
+    panel.observe(refuse, "request")
+    with pytest.raises(RuntimeError):
+        type_in(panel, prompt="")
+    assert [name for name, _ in panel.problems] == ["prompt"]
+    assert panel._remarks["prompt"]["kind"] == "problem"
+    panel.unobserve(refuse, "request")
+    assert press(panel, "Preview", prompt="Another wave").video.request.prompt == "Another wave"
+
+
+def test_an_observers_mistake_with_a_clip_hides_no_clip(asked):
+    """It is played and stands in the history's strip, whatever an observer of `video` does."""
+    panel = vidu.panel(**asked)
+    panel.observe(refuse, "video")
+    press(panel, "Preview")
+    assert panel.video.path.is_file()
+    assert len(shown(panel)) == len(cards(panel)) == 1
+    assert panel.state == "done"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"do": None},
+        {"do": ["press"]},
+        {"do": "__init__"},
+        {"do": "_start"},
+        {"do": "piece"},
+        {"do": "piece", "shown": "shown-1", "item": 0, "at": 0},
+        {"do": "piece", "shown": None, "item": True, "at": -1},
+        {"do": "model"},
+        {"do": "model", "slug": 7},
+        {"do": "model", "slug": "/etc/passwd"},
+        {"do": "model", "slug": ["x"] * 1000},
+        {"do": "idea", "idea": "no such idea"},
+        {"do": "idea"},
+        {"do": "open"},
+        {"do": "open", "id": "made-0"},
+        {"do": "open", "id": {}},
+        {"do": "compare"},
+        {"do": "compare", "ids": "made-1"},
+        {"do": "compare", "ids": ["made-0", 1, None]},
+        {"do": "tool"},
+        {"do": "tool", "tool": "save", "name": "/etc/mine"},
+        {"do": "file", "tray": "prompt"},
+        {"do": "file", "tray": "nothing"},
+        {"do": "nothing", "tray": "references"},
+        {"do": "press", "button": "all"},
+    ],
+    ids=str,
+)
+def test_a_senseless_message_is_refused_and_changes_nothing(asked, content):
+    """Unknown acts, wrong types and things that are not there are answered in words."""
+    panel = vidu.panel(**asked)
+    before = panel.get_state(), panel.request
+    answer = send(panel, content["do"], **{name: one for name, one in content.items() if name != "do"})
+    assert answer["refused"]
+    assert answer["message"]
+    assert (panel.get_state(), panel.request) == before
+
+
+@pytest.mark.parametrize("content", [None, "press", 7, ["do", "press"], {"do": "press", "token": {"a": 1}}])
+def test_a_message_that_is_no_request_gets_no_answer(asked, content):
+    """What carries no token of its own is dropped without an error."""
+    panel, told = vidu.panel(**asked), []
+    panel.send = lambda *sent: told.append(sent)
+    panel._receive(panel, content, None)
+    assert told == []
+    assert panel.state == "ready"
+
+
+def test_all_that_a_page_gets_can_be_sent(asked):
+    """Half a character, which JavaScript knows and no message can carry, is a problem in the form alone."""
+    panel = vidu.panel(**asked)
+    type_in(panel, prompt="half \ud83c of it")
+    assert "half a character" in panel.problems[0][1]
+    assert json_packer(panel.get_state())
+    type_in(panel, prompt="\ud83c\udf0a")
+    assert panel._values["prompt"].encode("utf-16", "surrogatepass").decode("utf-16") == "🌊"
+
+
 @pytest.mark.usefixtures("paid")
 def test_a_panel_that_is_closed_keeps_what_it_paid_for(asked):
     """Closing the widget during a call loses no clip."""
     panel = vidu.panel(**asked | {"prompt": fault("good_slow")})
-    button(panel, "Generate").click()
+    click(panel, "Generate")
     panel.close()
     assert ended(panel).video.path.is_file()
 
@@ -375,26 +523,31 @@ def test_many_replays_leave_nothing_behind(asked):
     assert len(panel.history) == 1
 
 
+def everything(panel, answer=""):
+    """What the page gets as plain texts, and the HTML in the cell's output."""
+    texts = [answer, text(panel), *(f"{one['caption']} {one['label']} {one['prompt']}" for one in shown(panel))]
+    return "\n".join([*texts, *(f"{one['caption']} {one['label']}" for one in cards(panel))]), saved(panel)
+
+
 def _a_prompt(asked):
     panel = press(vidu.panel(**asked | {"prompt": f"A wave {HOSTILE}"}), "Generate")
-    return text(panel) + shown(panel)
+    return everything(panel)
 
 
 def _an_errors_body(asked):
-    return text(press(vidu.panel(**asked | {"prompt": fault("status_400_script")}), "Generate"))
+    return everything(press(vidu.panel(**asked | {"prompt": fault("status_400_script")}), "Generate"))
 
 
 def _headers(asked):
-    panel = press(vidu.panel(**asked | {"prompt": fault("papers_script")}), "Generate")
-    return text(panel) + shown(panel)
+    return everything(press(vidu.panel(**asked | {"prompt": fault("papers_script")}), "Generate"))
 
 
 def _a_file_that_has_gone(asked):
     keep(VideoRequest(**asked), clip("good"), name=f"<script>hacked()<|script>{HOSTILE.replace('/', '|')}")
     panel = vidu.panel(**asked)
     panel.preview().path.unlink()
-    button(cards(panel)[0], "Show").click()
-    return text(panel)
+    open_card(panel, cards(panel)[0])
+    return everything(panel)
 
 
 def _the_archives_entries(asked):
@@ -403,8 +556,8 @@ def _the_archives_entries(asked):
     entry["receipt"] |= {"engine": HOSTILE, "request_id": HOSTILE, "model": HOSTILE}
     path.write_text(json.dumps(entry))
     panel = vidu.panel()
-    button(open_archive(panel), "Show").click()
-    return text(panel) + shown(panel)
+    open_card(panel, open_archive(panel)[0])
+    return everything(panel)
 
 
 def _labels_of_a_comparison(asked):
@@ -414,19 +567,15 @@ def _labels_of_a_comparison(asked):
         entry["receipt"] |= {"engine": HOSTILE}
         path.write_text(json.dumps(entry))
     panel = vidu.panel()
-    open_archive(panel)
-    for card in cards(panel):
-        next(one for one in card.children[-1].children if isinstance(one, ipywidgets.Checkbox)).value = True
-    return shown(panel)
+    send(panel, "compare", ids=[card["id"] for card in open_archive(panel)])
+    return everything(panel)
 
 
 def _a_saved_copys_name(asked):
     keep(VideoRequest(**asked), clip("good"))
     panel = vidu.panel(**asked)
     panel.preview()
-    part(panel, "vidu-save-name").value = HOSTILE.replace("/", "|")
-    button(panel, "Save a copy").click()
-    return text(panel)
+    return everything(panel, use(panel, "save", name=HOSTILE.replace("/", "|"))["message"])
 
 
 @pytest.mark.parametrize(
@@ -444,9 +593,11 @@ def _a_saved_copys_name(asked):
 )
 @pytest.mark.usefixtures("paid")
 def test_texts_from_people_files_and_servers_stay_texts(asked, view, reads):
-    """Markup in any of them is shown as it is written, wherever the panel shows it."""
-    page = Page(view(asked))
-    assert reads in page.text
+    """Markup in any of them reaches the page as it is written, and becomes none in the cell's output."""
+    texts, html = view(asked)
+    page = Page(html)
+    assert reads in texts
+    assert "&lt;" not in texts
     assert "script" not in [tag for tag, _ in page.elements]
     assert [attributes for _, attributes in page.elements if any(name.startswith("on") for name in attributes)] == []
     assert [one for tag, one in page.elements if tag == "img" and not one["src"].startswith("data:image/jpeg")] == []

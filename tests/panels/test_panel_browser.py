@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,12 +15,14 @@ from browser import (
     KERNEL_IS_IDLE,
     PLAYS,
     command,
+    in_kernel,
     install_kernel,
     jupyter_lab,
     open_notebook,
     write_notebook,
 )
 from faults import KEY, FaultServer
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 PANEL = "import vidu_nb as vidu\npanel = vidu.panel()\npanel"
@@ -39,6 +42,14 @@ DROP = """(tray, files) => {
     }
     for (const kind of ['dragenter', 'dragover', 'drop'])
         tray.dispatchEvent(new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
+}"""
+
+
+#: Counts on the page how often Cancel goes, which is when a call has ended.
+COUNT_ENDS = """cancel => {
+    window.ended = 0;
+    new MutationObserver(changes => changes.forEach(({oldValue}) => (window.ended += oldValue === null)))
+        .observe(cancel, {attributeFilter: ['hidden'], attributeOldValue: true});
 }"""
 
 
@@ -110,7 +121,7 @@ def panel_on(notebook: Page) -> Page:
 
 
 def prompt_of(page: Page) -> Locator:
-    return page.locator(".vidu-prompt textarea")
+    return page.locator(".vidu-role-prompt textarea")
 
 
 def button(page: Page, name: str) -> Locator:
@@ -150,7 +161,7 @@ def drop_reorder_and_type(page: Page, pictures: list) -> None:
     expect(cards.first).to_contain_text("navy.png")
     prompt_of(page).fill("wider " * 266 + "wide")
     expect(page.locator(".vidu-counter")).to_have_text("1,600 / 1,500")
-    expect(page.locator(".vidu-prompt .vidu-problem")).to_contain_text("Has 1,600 characters: the limit is 1,500")
+    expect(page.locator(".vidu-role-prompt .vidu-problem")).to_contain_text("Has 1,600 characters: the limit is 1,500")
     expect(button(page, "Preview")).to_be_disabled()
 
 
@@ -158,7 +169,7 @@ def preview_and_see_it_play(page: Page) -> None:
     prompt_of(page).fill("A wall. Then a zoom in.")
     page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
     button(page, "Preview (free)").click()
-    video = page.locator(".jp-OutputArea video")
+    video = page.locator(".vidu-panel video")
     video.wait_for(state="visible")
     told = video.evaluate(PLAYS)
     assert (told["width"], told["height"], told["ready"]) == (1080, 1080, 4)
@@ -173,7 +184,7 @@ def cancel_a_call_that_never_answers(page: Page, faults: FaultServer) -> None:
     expect(page.locator(".vidu-clock")).to_contain_text("of about 120 s (an estimate)")
     run_another_cell(page, 1, "42")
     button(page, "Cancel").click()
-    expect(page.locator(".vidu-note")).to_contain_text("may bill about $0.50")
+    expect(page.locator(".vidu-status .vidu-note")).to_contain_text("may bill about $0.50")
     assert len(faults.posts()) == posts + 1
 
 
@@ -209,10 +220,51 @@ def reopen_without_a_kernel(page: Page, url: str, saved: Path) -> None:
     page.goto(f"{url}lab/tree/sub%20folder/panel.ipynb?reset")
     page.locator(".jp-Dialog select").select_option(label="No Kernel")
     page.locator(".jp-Dialog").get_by_role("button", name="Select").click()
-    video = page.locator(".jp-OutputArea video")
+    video = page.locator(".vidu-saved video")
     video.wait_for(state="visible")
     assert video.evaluate(PLAYS)["width"] == 1080
     assert json.load(urlopen(f"{url}api/kernels")) == []
+
+
+def large(name: str) -> list[str]:
+    """A picture that is shrunk in the page before it travels, as that page's JavaScript takes it."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1100, 1100), name[:-4]).save(buffer, "PNG", compress_level=0)
+    assert len(buffer.getvalue()) > 3_000_000
+    return [name, base64.b64encode(buffer.getvalue()).decode()]
+
+
+def test_three_actions_make_a_clip_of_two_pictures(page: Page, lab: str, place: Path):
+    """Drop, type, Ctrl+Enter, with nothing to click: the prompt has the focus, pictures that travel are awaited."""
+    write_notebook(place / "three.ipynb", PANEL)
+    open_notebook(page, lab, "three.ipynb")
+    command(page, "notebook:run-all-cells")
+    page.locator(".vidu-tray").evaluate(DROP, [large("red.png"), large("navy.png")])
+    page.keyboard.type("A wall.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("() => document.querySelector('.vidu-panel video')?.currentTime > 0.3")
+    told = "print(panel.video.request.prompt, *(one.label for one in panel.video.request.references))"
+    assert in_kernel(page, told) == "A wall. red.png navy.png"
+    preview_from_everywhere(page)
+
+
+def preview_from_everywhere(page: Page) -> None:
+    """Ctrl+Enter previews whatever in the panel has the focus, and only that."""
+    cells = page.locator(".jp-Cell").count()
+    in_kernel(page, "states = []; panel.observe(lambda change: states.append(change.new), 'state')")
+    page.locator(".vidu-status .vidu-button", has_text="Cancel").evaluate(COUNT_ENDS)
+    places = (
+        ".vidu-models select", ".vidu-live input", ".vidu-role-prompt textarea", ".vidu-tips summary",
+        ".vidu-tray-card", ".vidu-tray-url", ".vidu-tray-button", ".vidu-aspect-ratio input", ".vidu-seed input",
+        ".vidu-keep", ".vidu-role-sound input", ".vidu-actions .vidu-strong", ".vidu-panel video", ".vidu-tools button",
+        ".vidu-card-button", ".vidu-card input", ".vidu-kept summary",
+    )  # fmt: skip
+    for count, place in enumerate(places, 1):
+        page.locator(place).first.focus()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("count => window.ended === count", arg=count)
+    assert in_kernel(page, "print(*states)") == " ".join(["running done"] * len(places))
+    assert page.locator(".jp-Cell").count() == cells
 
 
 def test_the_notebook_stays_usable_while_a_call_runs(panel_on: Page, pictures: list, version: str):
@@ -224,10 +276,10 @@ def test_the_notebook_stays_usable_while_a_call_runs(panel_on: Page, pictures: l
     run_another_cell(page, 2, f"kernel {version or '7.'}")
     expect(page.locator(".vidu-stage")).to_contain_text("The model is at work")
     button(page, "Cancel").click()
-    expect(page.locator(".vidu-note")).to_contain_text("may bill")
+    expect(page.locator(".vidu-status .vidu-note")).to_contain_text("may bill")
     prompt_of(page).fill(f"A wall {version}")
     button(page, "Preview (free)").click()
-    video = page.locator(".jp-OutputArea video")
+    video = page.locator(".vidu-panel video")
     video.wait_for(state="visible")
     assert video.evaluate(PLAYS)["ready"] >= 2
 
@@ -244,8 +296,8 @@ def test_a_click_never_overtakes_what_was_typed_before_it(panel_on: Page, pictur
     page.keyboard.press("Control+a")
     page.keyboard.type(words)
     button(page, "Preview (free)").click()
-    page.locator(".jp-OutputArea video").wait_for(state="visible")
-    assert page.locator(".vidu-player").inner_text().splitlines()[-1] == words
+    page.locator(".vidu-panel video").wait_for(state="visible")
+    assert in_kernel(page, "print(panel.video.request.prompt)") == words
 
 
 def test_a_cell_that_awaits_the_panel_can_be_cancelled(panel_on: Page, version: str):
@@ -257,7 +309,7 @@ def test_a_cell_that_awaits_the_panel_can_be_cancelled(panel_on: Page, version: 
         command(page, "notebook:interrupt-kernel")
     else:
         button(page, "Cancel").click()
-    expect(page.locator(".vidu-note")).to_contain_text("may bill")
+    expect(page.locator(".vidu-status .vidu-note")).to_contain_text("may bill")
     told = "CancelledError" if version.startswith("6") else "May be billed"
     expect(page.locator(".jp-OutputArea-output", has_text=told).first).to_be_visible()
 
@@ -313,21 +365,21 @@ def test_the_panel_is_accessible_and_fits(page: Page, lab: str, place: Path, pic
     fill(page, pictures, f"A wall. {HOSTILE} {'Very long indeed. ' * 70}")
     expect(button(page, "Preview (free)")).to_be_enabled()
     names = tab_through(page, 40)
-    order = ["Model", "Idea", "Sample pictures", "Prompt", "Prompt tips", "Add pictures", "16:9", "5 s", "Seed", "Keep",
+    order = ["Model", "Idea", "Live draft", "Prompt tips", "Prompt", "Add pictures", "16:9", "5 s", "Seed", "Keep",
              "Dice", "Background music", "auto", "Preview", "Generate", "Kept clips"]  # fmt: skip
     found = [max(filter(name.startswith, order), key=len, default="") for name in names]
     assert list(dict.fromkeys(filter(None, found))) == order, names
     button(page, "Preview (free)").click()
-    page.locator(".jp-OutputArea video").wait_for(state="visible")
+    page.locator(".vidu-panel video").wait_for(state="visible")
     expect(page.locator(".vidu-card")).to_have_count(1)  # the clip has fully arrived
-    button(page, "Kept clips").click()
+    page.locator(".vidu-kept summary").click()
     expect(page.locator(".vidu-card")).to_have_count(2)
     copy_as_python_by_keyboard(page)
-    check_with_axe(page, ".vidu-panel", ".vidu-player")
+    check_with_axe(page, ".vidu-panel")
     assert page.evaluate("() => window.hacked") is None
     top = page.locator(".vidu-actions").bounding_box()["y"]
     prompt_of(page).fill("too long " * 200)
-    expect(page.locator(".vidu-prompt .vidu-problem")).to_be_visible()
+    expect(page.locator(".vidu-role-prompt .vidu-problem")).to_be_visible()
     assert page.locator(".vidu-actions").bounding_box()["y"] == top, "the page jumped"
     for width in (700, 1600):
         page.set_viewport_size({"width": width, "height": 1400})
@@ -342,14 +394,15 @@ def test_every_model_can_be_chosen_on_the_page(page: Page, lab: str, place: Path
     command(page, "notebook:run-all-cells")
     prompt_of(page).fill("A lighthouse")
     models = page.locator(".vidu-models select")
-    titles = models.locator("option").all_inner_texts()
-    assert len(titles) > 5
-    for title in [*titles[1:], titles[0]]:
-        models.select_option(title)
-        expect(page.locator(".vidu-actions .vidu-note")).to_contain_text(f"{title}: $")
-        for more in page.get_by_role("button", name="More (").all():
+    labels = models.locator("option").all_inner_texts()
+    assert len(labels) > 5
+    assert labels[0] == "Vidu Q1 reference to video · $0.50 · 2 min"
+    for label in [*labels[1:], labels[0]]:
+        models.select_option(label)
+        title, price, _ = label.split(" · ")
+        expect(page.locator(".vidu-status .vidu-note")).to_contain_text(f"{title}: {price}")
+        for more in page.locator(".vidu-more summary").all():
             more.click()
-        expect(page.locator(".vidu-columns")).to_have_count(1)
         check_with_axe(page, ".vidu-panel")
         assert page.evaluate(STICKS_OUT) == []
     expect(prompt_of(page)).to_have_value("A lighthouse")
@@ -361,14 +414,14 @@ def copy_as_python_by_keyboard(page: Page) -> None:
     """The clip's request as code, asked for, selected and copied without a mouse; the cell takes no key."""
     page.context.grant_permissions(["clipboard-read"])
     cells = page.locator(".jp-Cell").count()
-    button(page, "Copy as Python").focus()
-    page.keyboard.press("Enter")
+    page.get_by_label("Copy as").focus()
+    page.keyboard.press("p")
     code = page.get_by_label("As Python: select all and copy")
     expect(code).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.press("Control+c")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == code.input_value()
+    copied = code.input_value()
+    page.wait_for_function("async text => (await navigator.clipboard.readText()) === text", arg=copied)
     assert "vidu.generate" in copied
     assert "onerror" in copied
     assert page.locator(".jp-Cell").count() == cells
@@ -388,23 +441,25 @@ def test_two_ticked_clips_play_in_step_and_a_poster_brings_one_back(page: Page, 
         button(page, "Next seed").click()
     for i in range(2):
         cards.nth(i).get_by_role("checkbox", name="Compare").check()
-    expect(page.locator(".jp-OutputArea video")).to_have_count(2)
+    expect(page.locator(".vidu-panel video")).to_have_count(2)
     page.locator(".vidu-panel").get_by_role("button", name="Play").click()
-    page.wait_for_function("() => [...document.querySelectorAll('video')].every(one => one.currentTime > 0.3)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.vidu-panel video')].every(one => one.currentTime > 0.3)"
+    )
     cards.nth(1).get_by_role("button", name="Show").click()
-    expect(page.locator(".jp-OutputArea video")).to_have_count(1)
+    expect(page.locator(".vidu-panel video")).to_have_count(1)
     expect(page.locator(".vidu-seed input")).to_have_value("42")
     expect(page.locator(".vidu-panel").get_by_role("button", name="Play")).to_have_count(0)
 
 
 def test_a_draft_follows_and_plays_by_itself(page: Page, lab: str, place: Path, pictures: list):
-    """With live drafts on, each change is soon seen moving below the panel, with nothing to press."""
+    """With live drafts on, each change is soon seen moving in the panel, with nothing to press."""
     write_notebook(place / "live.ipynb", PANEL)
     open_notebook(page, lab, "live.ipynb")
     command(page, "notebook:run-all-cells")
     fill(page, pictures, "A wall. Then a pan right.")
     page.get_by_label("Live draft").check()
-    expect(page.locator(".vidu-player")).to_contain_text("16:9 · 5 s · seed 42 · draft preview, free")
+    expect(page.locator(".vidu-caption")).to_contain_text("16:9 · 5 s · seed 42 · draft preview, free")
     page.locator(".vidu-aspect-ratio").get_by_label("1:1").check()
-    expect(page.locator(".vidu-player")).to_contain_text("1:1 · 5 s · seed 42 · draft preview, free")
-    page.wait_for_function("() => document.querySelector('.jp-OutputArea video').currentTime > 0.3")
+    expect(page.locator(".vidu-caption")).to_contain_text("1:1 · 5 s · seed 42 · draft preview, free")
+    page.wait_for_function("() => document.querySelector('.vidu-panel video').currentTime > 0.3")

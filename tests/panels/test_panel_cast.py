@@ -5,22 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from panels import button, walk
+from panels import is_offered, remark, type_in
 
 import vidu_nb as vidu
 from vidu_nb import VideoRequest, errors
 from vidu_nb.panels.panel import Panel
-from vidu_nb.widgets.members import Members
+from vidu_nb.widgets.members import member_items
 
 
 @pytest.fixture
 def cast(photo):
     return vidu.Cast(anna=[photo, photo[::-1].copy()], cafe=photo[:, ::-1].copy())
-
-
-def shown(panel):
-    """What the page shows of the cast."""
-    return next(one for one in walk(panel) if isinstance(one, Members))
 
 
 def test_the_request_has_the_pictures_of_those_that_are_mentioned(cast):
@@ -30,8 +25,11 @@ def test_the_request_has_the_pictures_of_those_that_are_mentioned(cast):
     assert panel.request.prompt == "anna (image 1, image 2) in the cafe (image 3)."
     panel.fill(prompt="The @cafe alone.")
     assert [one.name for one in panel.request.references] == ["cafe"]
-    assert shown(panel).mentioned == ["cafe"]
-    assert [one["name"] for one in shown(panel).members] == ["anna", "cafe"]
+    assert panel._cast["mentioned"] == ["cafe"]
+    assert [one["name"] for one in panel._cast["members"]] == ["anna", "cafe"]
+    type_in(panel, prompt="@anna in the @cafe.")
+    assert panel._cast["mentioned"] == ["anna", "cafe"]
+    assert panel._values["prompt"] == "@anna in the @cafe.", "as it was typed"
 
 
 def test_pictures_of_the_tray_stand_before_the_cast(cast, photo):
@@ -46,7 +44,8 @@ def test_an_unknown_name_and_too_many_pictures_are_told_and_lose_no_text(cast, p
     panel = vidu.panel("@ana sits.", cast)
     assert panel.request is None
     assert "@anna" in panel.problems[0][1]
-    assert button(panel, "Preview").disabled
+    assert "@anna" in remark(panel, "prompt")
+    assert not is_offered(panel, "Preview")
     many = vidu.Cast(anna=[photo[i:].copy() for i in range(8)])
     panel.fill(references=many, prompt="@anna sits.")
     assert panel.request is None
@@ -79,16 +78,15 @@ def test_a_panel_without_a_cast_has_no_cards():
     """An @ is plain text there, and nothing of a cast is in the page."""
     panel = Panel({"prompt": "@anna", "references": "https://example.com/a.png"})
     assert panel.request.prompt == "@anna"
-    assert not [one for one in walk(panel) if isinstance(one, Members)]
+    assert panel._cast == {}
 
 
 def test_what_the_page_gets_is_small(photo):
     """Twenty members with their pictures are some 30 kB, and a picture behind a URL is not fetched."""
     cast = vidu.Cast({f"member-{i}": photo[i:].copy() for i in range(20)}).replace(ben="https://example.com/b.png")
-    members = Members()
-    members.show(cast)
-    assert len(json.dumps(members.members)) < 40_000
-    assert members.members[-1] == {"name": "ben", "thumbnail": "", "note": "1 picture"}
+    members = member_items(cast)
+    assert len(json.dumps(members)) < 40_000
+    assert members[-1] == {"name": "ben", "thumbnail": "", "note": "1 picture"}
 
 
 def test_a_wrong_cast_changes_nothing(cast):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 
-import ipywidgets
 import pytest
-from panels import button, cards, find, is_visible, part, shown, text
+from panels import Page, cards, fetched, is_offered, remark, saved, send, shown, type_in, use
+from PIL import Image
 
 import vidu_nb as vidu
-from vidu_nb.panels.history import HistoryStrip
-from vidu_nb.panels.result import ResultTools, ResultView
-from vidu_nb.pictures import Picture, Pictures
+from vidu_nb.panels.history import Cards
+from vidu_nb.panels.result import ResultView
+from vidu_nb.panels.tools import tools_for
+from vidu_nb.pictures import Picture
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
-from vidu_nb.storage.archive import Archive
 from vidu_nb.video import Video
 
 HOSTILE = "<script>hacked()</script>"
@@ -31,19 +31,22 @@ def picture(tmp_path, encoded):
 
 def test_a_picture_is_shown_and_stands_in_the_history(picture):
     """Its card has a thumbnail of its own, what tells it from others, and its prompt as plain text."""
-    opened = []
-    strip = HistoryStrip(opened.append, print)
+    strip = Cards(print)
     strip.add(picture)
-    [card] = cards(strip.box)
-    html = text(card)
-    assert base64.b64decode(html.split("base64,")[1].split('"')[0]).startswith(b"\xff\xd8")
-    assert "SDXL 1.0 text to image · seed 7 · 1024x1024 · segmind" in html
-    assert "<script>" not in html
-    button(card, "Show").click()
-    assert opened == [picture]
-    view = ResultView()
-    view.show(picture)
-    assert "A cat &lt;script&gt;" in view.output.outputs[0]["data"]["text/html"]
+    [card] = strip.items
+    assert base64.b64decode(card["poster"].partition("base64,")[2]).startswith(b"\xff\xd8")
+    assert card["label"] == "SDXL 1.0 text to image · seed 7 · 1024x1024 · segmind"
+    assert card["prompt"] == f"A cat {HOSTILE}"
+    assert strip.find(card["id"]) is picture
+    panel = vidu.panel()
+    panel._open(picture)
+    [played] = shown(panel)
+    assert (played["kind"], played["type"], played["size"]) == ("image", "image/png", (320, 200))
+    assert played["prompt"] == f"A cat {HOSTILE}"
+    assert fetched(panel) == picture.path.read_bytes()
+    page = Page(saved(panel))
+    assert f"A cat {HOSTILE}" in page.text
+    assert "script" not in [tag for tag, _ in page.elements]
 
 
 def test_samples_stand_in_their_order():
@@ -53,64 +56,66 @@ def test_samples_stand_in_their_order():
     panel.fill(samples=3)
     second = panel.preview()
     assert [one.path for one in panel.history] == [one.path for one in (*first, *second)]
-    assert [made.path for made, _ in panel._strip._cards] == [one.path for one in (*second, *first)]
+    for card, made in zip(cards(panel), (*second, *first), strict=True):
+        send(panel, "open", id=card["id"])
+        assert panel.video.path == made.path
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "CMYK", "I;16"])
 def test_pictures_of_any_kind_have_a_thumbnail(mode, tmp_path):
     """Transparency becomes white, whatever the file's colours are."""
-    from PIL import Image
-
     path = tmp_path / ("kind.jpg" if mode == "CMYK" else "kind.png")
     Image.new(mode, (60, 40)).save(path)
-    strip = HistoryStrip(print, print)
+    strip = Cards(print)
     strip.add(Picture(path))
-    assert "data:image/jpeg;base64," in text(strip.box)
+    assert strip.items[0]["poster"].startswith("data:image/jpeg;base64,")
 
 
 def test_pictures_and_clips_stand_side_by_side(picture, small_clip):
     """Compared, each is under its label; clips alone get their bar of controls."""
-    view = ResultView()
+    told = []
+    view = ResultView(told.append)
     view.compare([picture, Video(small_clip)])
-    html = view.output.outputs[0]["data"]["text/html"]
-    assert html.count("<img") == html.count("<video") == 1
-    assert view.bar.children == ()
+    assert [one["kind"] for one in told[-1]["items"]] == ["image", "video"]
+    assert all(one["label"] for one in told[-1]["items"])
+    assert told[-1]["bar"] is None
     view.compare([Video(small_clip), Video(small_clip)])
-    assert len(view.bar.children) == 1
+    assert len(told[-1]["bar"]["labels"]) == 2
 
 
 def test_what_can_be_done_with_a_picture(picture, tmp_path, encoded):
     """A model without a seed has no seed tools; a copy gets the picture's own ending."""
-    used = []
-    tools = ResultTools(Archive(), used.append, used.append)
-    tools.show(Pictures([picture, picture]))
-    assert is_visible(button(tools.box, "Use this seed"))
-    button(tools.box, "Next seed").click()
-    button(tools.box, "Use as reference").click()
-    assert used == [8, picture]
-    part(tools.box, "vidu-save-name").value = "mine"
-    button(tools.box, "Save a copy").click()
+    panel = vidu.panel()
+    panel._open(picture)
+    assert panel._tools["seed"]
+    assert not panel._tools["is_video"]
+    assert panel._tools["endings"] == [".png", ".jpg"]
+    use(panel, "next seed")
+    assert panel.request.seed == 8
+    assert use(panel, "save", name="mine")["message"] == "Saved as mine.png"
     assert vidu.load(tmp_path / "mine.png").request == picture.request
-    button(tools.box, "Copy as Python").click()
-    assert "vidu.picture(" in part(tools.box, "vidu-snippet").value
+    assert use(panel, "save", name="mine.jpg")["message"] == "Saved as mine.jpg"
+    assert "vidu.picture(" in use(panel, "code", language="Python")["code"]
+    assert use(panel, "continue")["refused"]
+    use(panel, "reference")
+    assert panel.request is None, "a prompt is there, of a model of clips"
     swap = vidu.models["faceswap-v2"].request(source_img=encoded(), target_img=encoded())
-    tools.show(Picture(picture.path, swap))
-    for name in ("Use this seed", "Next seed"):
-        assert not is_visible(button(tools.box, name))
+    assert not tools_for(Picture(picture.path, swap))["seed"]
 
 
 def test_a_picture_becomes_a_reference_of_a_clip(picture, asked):
     """The panel goes to the model of clips, with the picture behind those that are there; a full tray says so."""
     panel = vidu.panel(**asked)
+    panel._open(Picture(picture.path))
     panel.model = "sdxl1.0-txt2img"
-    panel._use_picture(picture)
+    use(panel, "reference")
     assert panel.model == next(iter(vidu.models))
     assert panel.request.references[1:] == (Reference(picture.path),)
     assert "cat.png is among the reference pictures" in panel.message
-    panel._use_picture(picture)
+    use(panel, "reference")
     assert len(panel.request.references) == 2, "it is there already"
     panel.fill(references=[f"https://example.com/{number}.png" for number in range(7)])
-    panel._use_picture(picture)
+    use(panel, "reference")
     assert "remove one first" in panel.message
     assert len(panel.request.references) == 7
 
@@ -122,5 +127,57 @@ def test_a_picture_brought_back_brings_its_model(picture, asked):
     assert panel.request == picture.request
     assert panel.video == picture
     assert panel.model == "sdxl1.0-txt2img"
-    assert "<img" in shown(panel)
-    assert find(panel, ipywidgets.Output) is not None
+    assert panel._head["model"] == "sdxl1.0-txt2img"
+    assert shown(panel)[0]["kind"] == "image"
+
+
+# Pictures that a page brings.
+
+
+def drop(panel, name, data, tray="references"):
+    """Drop a file on a tray."""
+    return send(panel, "file", data, tray=tray, name=name)
+
+
+def test_dropped_pictures_are_asked_for_in_their_order(encoded):
+    """Dropped, moved and removed by messages; what the page shows follows, and so does the request."""
+    panel = vidu.panel("A wave")
+    red, blue = encoded(colour="red"), encoded(colour="blue")
+    assert drop(panel, "red.png", red)["message"] == "red.png added as picture 1"
+    assert is_offered(panel, "Preview")
+    drop(panel, "blue.png", blue)
+    send(panel, "url", tray="references", url="https://example.com/cat.png")
+    items = panel._trays["references"]["items"]
+    assert [one["label"] for one in items] == ["red.png", "blue.png", "cat.png"]
+    send(panel, "move", tray="references", id=items[0]["id"], by=1)
+    send(panel, "remove", tray="references", id=items[2]["id"])
+    assert [one["label"] for one in panel._trays["references"]["items"]] == ["blue.png", "red.png"]
+    assert panel.request.references == (Reference(blue), Reference(red))
+
+
+def test_a_file_that_is_no_picture_gets_a_card_that_says_so(asked):
+    """It stands in the page though nothing of the request has changed, and goes again."""
+    panel = vidu.panel(**asked)
+    before = panel.request
+    assert "is not used" in drop(panel, "notes.txt", b"hello")["message"]
+    *_, card = panel._trays["references"]["items"]
+    assert card["problem"].startswith("text, not a picture")
+    assert panel.request == before
+    send(panel, "remove", tray="references", id=card["id"])
+    assert len(panel._trays["references"]["items"]) == 1
+
+
+def test_another_name_for_the_same_picture_is_seen(asked, photo):
+    """The page shows the name that was given last."""
+    panel = vidu.panel(**asked)
+    panel.fill(references=Reference(photo, name="day"))
+    assert [one["label"] for one in panel._trays["references"]["items"]] == ["day"]
+
+
+def test_what_is_typed_beside_a_drop_stays(encoded):
+    """A message of a tray carries no text, and takes none away."""
+    panel = vidu.panel()
+    type_in(panel, prompt="A wave")
+    drop(panel, "red.png", encoded(colour="red"))
+    assert panel.request.prompt == panel._values["prompt"] == "A wave"
+    assert remark(panel, "prompt") == ""

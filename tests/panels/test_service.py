@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 from faults import KEY, clip
-from panels import button, ended, keep, press, text
+from panels import click, ended, keep, label, press, text
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -32,7 +32,7 @@ def test_a_key_that_can_not_be_used_is_reported_and_never_shown(asked, monkeypat
     """A malformed key in the environment stops nothing but the paying."""
     monkeypatch.setenv("SEGMIND_API_KEY", "SG_two words")
     panel = vidu.panel(**asked)
-    button(panel, "Generate").click()
+    click(panel, "Generate")
     assert "key" in panel.message
     assert "two words" not in panel.message
     assert panel.preview().is_preview
@@ -41,7 +41,9 @@ def test_a_key_that_can_not_be_used_is_reported_and_never_shown(asked, monkeypat
 def test_a_kept_clip_shows_without_a_key(asked):
     """What was paid for with a key is shown to people who have none; another take would need one."""
     keep(VideoRequest(**asked), clip("good"), engine="segmind")
-    panel = press(vidu.panel(**asked), "Generate (kept")
+    panel = vidu.panel(**asked)
+    assert label(panel, "Generate") == "Generate (kept: shows at no cost)"
+    press(panel, "Generate")
     assert panel.video.receipt.engine == "segmind"
     assert panel.generate().receipt.replayed
     assert panel.generate(fresh=True).is_preview
@@ -71,14 +73,14 @@ def test_another_accounts_credits_are_not_shown(asked, faults, monkeypatch):
     panel = press(vidu.panel(**asked), "Generate")
     assert "Credits left" in text(panel)
     vidu.login("SG_second-key-for-tests")
-    press(panel, "Generate (kept")
+    press(panel, "Generate")
     assert "Credits left" not in text(panel)
 
 
 def test_a_given_preview_client_pays_nobody_and_asks_for_no_key(asked, paid):
     """A panel that was given the preview engine makes previews, whatever key the environment holds."""
     panel = vidu.panel(**asked, client=Client.preview())
-    button(panel, "Generate").click()
+    click(panel, "Generate")
     assert "vidu.login()" not in panel.message
     assert panel.generate().is_preview
     assert paid.posts() == []
@@ -108,6 +110,6 @@ def test_two_panels_pay_once_for_one_request(asked, paid):
     """The same request from two panels at once is one call; both show its clip."""
     panels = [vidu.panel(**asked | {"prompt": "A wall [fault:good_slow]"}) for _ in range(2)]
     for panel in panels:
-        button(panel, "Generate").click()
+        click(panel, "Generate")
     assert [ended(panel).state for panel in panels] == ["done", "done"]
     assert len(paid.posts()) == 1

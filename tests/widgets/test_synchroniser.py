@@ -104,7 +104,7 @@ def test_the_bar_holds_no_media(clips):
     bar = Synchroniser.from_player(vidu.show(clips, embed=True))
     state = bar.get_state()
     assert (bar.fps, bar.frames, len(bar.labels)) == (24.0, 24, 9)
-    assert "base64" not in json.dumps(state, default=str)
+    assert "base64" not in json.dumps({name: value for name, value in state.items() if name != "_esm"}, default=str)
     assert sum(len(str(value)) for value in state.values()) < CONTROLS_BYTES
 
 

@@ -168,14 +168,19 @@ def preview_film(film: Film, quality: Quality, client: Client | None, *, view: R
         quality=quality, archive=own.archive if own else None, timeout=own.timeout if own else TIMEOUT
     )
     view = view or choose_view(FilmPage(film.replace(client=asked), asked), None)
+    return joined_film(film, preview_clips(film, asked, view), asked)
+
+
+def preview_clips(film: Film, client: Client, view: RunView) -> dict[int, Video]:
+    """Make a free animatic of each scene, and return them by the scenes' places; errors are those of `Film.preview`."""
     view.begin()
-    runner = _runner(film, asked.sibling(notify=view.notify), PREVIEWS_AT_ONCE)
+    runner = _runner(film, client.sibling(notify=view.notify), PREVIEWS_AT_ONCE)
     if follow(runner, view, lambda: Shot.of(runner).summary(len(film)), what="film"):
         message = Shot.of(runner).summary(len(film))
         error = FilmInterrupted(message, remedy="Preview it again to go on: what was made is kept.")
         error.film = film
         raise error
-    return joined_film(film, _all_clips(film, runner), asked)
+    return _all_clips(film, runner)
 
 
 def _all_clips(film: Film, runner: Runner) -> dict[int, Video]:

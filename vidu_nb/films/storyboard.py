@@ -237,7 +237,7 @@ def picture_of(board: Board, row: Row) -> bytes | None:
     """Return a scene's poster as JPEG, or else who will be seen, side by side; None where nobody is known."""
     if row.poster is not None:
         return row.poster
-    faces = [copies[0] for name in row.names[:_FACES] if (copies := board.film.cast.small(name))]
+    faces = tuple(copies[0] for name in row.names[:_FACES] if (copies := board.film.cast.small(name)))
     width, height = _shape(board, row)
     return side_by_side(faces, (width * 3 // 2, height * 3 // 2)) if faces else None
 

@@ -1,1 +1,1 @@
-"""The panel: every parameter as a widget."""
+"""The panels of a model and of a film: what is asked beside what is made, in one widget."""

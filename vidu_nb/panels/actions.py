@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
-
-import ipywidgets as widgets
 
 from ..catalogue.model import Model
 from ..console import dollars
@@ -47,9 +44,30 @@ class Offer:
     credits: float | None
 
     @property
-    def is_paid(self) -> bool:
-        """Whether the paying button names a price."""
-        return self.has_key and not self.clip_kept
+    def price(self) -> float | None:
+        """The price that the paying button names, None where it names none."""
+        return self.price_usd if self.has_key and not self.clip_kept else None
+
+    def item(self, *, is_running: bool) -> dict[str, Any]:
+        """Return what the page shows: the buttons' texts, whether they do something, and why they don't."""
+        is_video = self.returns == "video"
+        stand_in = "moving storyboard" if is_video else "stand-in"
+        reason = " ".join(self.missing)
+        if is_running:
+            reason = "A call is running; the buttons come back when it has ended."
+        elif not reason and self.credits is not None:
+            reason = f"Credits left: {dollars(self.credits)}"
+        return {
+            "preview": self.preview_label,
+            "preview_help": f"A {stand_in} made on this machine, about {self.preview_s:.0f} s",
+            "generate": self.clip_label,
+            "generate_help": f"The model's {'clip' if is_video else 'picture'}; what is kept is shown again at no cost",
+            "again": f"Pay again (about {dollars(self.price_usd)})",
+            "price": self.price,
+            "again_price": self.price_usd,
+            "is_blocked": bool(self.missing) or is_running,
+            "reason": reason,
+        }  # fmt: skip
 
     @property
     def preview_label(self) -> str:
@@ -94,136 +112,15 @@ class Progress:
         """
         return min(self.reported or self.elapsed_s / self.expected_s, 0.99)
 
-
-class StatusLine:
-    """Shows how far a call is, and what came of it."""
-
-    def __init__(self) -> None:
-        self._stage, self._bar = widgets.HTML(), widgets.HTML()
-        self.box = widgets.VBox([self._stage, self._bar])
-        self.box.add_class("vidu-progress")
-
-    def show(self, progress: Progress) -> None:
-        """Show how far a call is: by the share that the service reports, else by the clock."""
-        elapsed, expected = progress.elapsed_s, progress.expected_s
+    def item(self) -> dict[str, Any]:
+        """Return what the page shows."""
+        elapsed, expected = self.elapsed_s, self.expected_s
         label, text = "Progress, an estimate", f"{elapsed:.0f} s of about {expected:.0f} s (an estimate)"
-        if progress.reported:
-            label, text = "Progress", f"{progress.reported:.0%}"
+        if self.reported:
+            label, text = "Progress", f"{self.reported:.0%}"
         elif elapsed > expected:
             text = f"{elapsed:.0f} s, longer than the usual {expected:.0f} s; still waiting"
-        self._stage.value = f'<div class="vidu-stage" role="status">{escape(progress.stage)} ...</div>'
-        self._bar.value = (
-            f'<progress class="vidu-bar" max="1" value="{progress.share:.3f}" aria-label="{label}"></progress> '
-            f'<span class="vidu-help vidu-clock">{text}</span>'
-        )
-
-    def end(self, message: str, *, problem: bool = False) -> None:
-        """Show a message in place of the progress; plain text."""
-        self._bar.value = ""
-        self.say(message, problem=problem)
-
-    def say(self, message: str, *, problem: bool = False) -> None:
-        """Show a message where the progress was; plain text."""
-        kind, role, sign = ("problem", "alert", "⚠ ") if problem else ("note", "status", "")
-        self._stage.value = f'<div class="vidu-{kind}" role="{role}">{sign}{escape(message)}</div>'
-
-
-class ActionBar:
-    """Shows Preview, Generate and Cancel, with a line for reasons and a place for progress.
-
-    Parameters
-    ----------
-    preview, generate, again, cancel
-        Called by the buttons.
-    beside
-        What stands behind the buttons.
-    """
-
-    def __init__(
-        self,
-        *,
-        preview: Callable[[], object],
-        generate: Callable[[], object],
-        again: Callable[[], object],
-        cancel: Callable[[], object],
-        beside: Any,
-    ) -> None:
-        self._offer: Offer | None = None
-        self._is_running = False
-        self._preview = button("Preview (free)", "eye", preview, "info")
-        self._generate = button("Generate", "film", generate, "primary")
-        self._cancel = button("Cancel", "stop", cancel, "")
-        self._again = button("Pay again", "exclamation-triangle", again, "warning")
-        self._again.tooltip = "Send the same request once more, though the first may have been billed"
-        self._cancel.disabled = True
-        self._again.layout.display = "none"
-        self._reason = widgets.HTML()
-        self._status = StatusLine()
-        buttons = widgets.HBox([self._preview, self._generate, self._cancel, self._again, beside])
-        buttons.add_class("vidu-row")
-        self.box = widgets.VBox([buttons, self._reason, self._status.box])
-        self.box.add_class("vidu-actions")
-
-    @property
-    def names_a_price(self) -> bool:
-        """Whether the paying button says what a click costs."""
-        return self._offer is not None and self._offer.is_paid
-
-    def offer(self, offer: Offer) -> None:
-        """Show what the buttons would do now, and why where they do nothing."""
-        self._offer = offer
-        self._preview.description, self._generate.description = offer.preview_label, offer.clip_label
-        self._again.description = f"Pay again (about {dollars(offer.price_usd)})"
-        is_video = offer.returns == "video"
-        blocked = bool(offer.missing) or self._is_running
-        self._preview.disabled = self._generate.disabled = blocked
-        stand_in = "moving storyboard" if is_video else "stand-in"
-        self._preview.tooltip = f"A {stand_in} made on this machine, about {offer.preview_s:.0f} s"
-        made = "clip" if is_video else "picture"
-        self._generate.tooltip = f"The model's {made}; a request that is kept is shown again at no cost"
-        self._generate.icon = "film" if is_video else "picture-o"
-        reason = " ".join(offer.missing)
-        if self._is_running:
-            reason = "A call is running; the buttons come back when it has ended."
-        elif not reason and offer.credits is not None:
-            reason = f"Credits left: {dollars(offer.credits)}"
-        self._reason.value = f'<div class="vidu-help">{escape(reason) or "&nbsp;"}</div>'
-
-    def withdraw_pay_again(self) -> None:
-        """Hide the button that pays again: the form asks for something else."""
-        self._again.layout.display = "none"
-
-    def show_progress(self, progress: Progress) -> None:
-        """Show how far a call is: by the share that the service reports, else by the clock."""
-        if not self._is_running:
-            self._is_running = True
-            self._cancel.disabled = False
-            self.withdraw_pay_again()
-            self._refresh()
-        self._status.show(progress)
-
-    def cancelling(self) -> None:
-        """Disable Cancel, which was pressed."""
-        self._cancel.disabled = True
-
-    def ended(self, message: str, *, problem: bool = False) -> None:
-        """Show the result of a call; plain text."""
-        self._is_running = False
-        self._cancel.disabled = True
-        self._status.end(message, problem=problem)
-        self._refresh()
-
-    def offer_pay_again(self) -> None:
-        """Show the button that sends the last request once more."""
-        self._again.layout.display = ""
-
-    def say(self, message: str, *, problem: bool = False) -> None:
-        """Show a message where the progress was; plain text."""
-        self._status.say(message, problem=problem)
-
-    def _refresh(self) -> None:
-        if self._offer:
-            self.offer(self._offer)
+        return {"stage": f"{self.stage} ...", "share": round(self.share, 3), "label": label, "text": text}
 
 
 def minutes(seconds: float) -> str:
@@ -263,10 +160,3 @@ def _sentence(model: Model, name: str, problem: str) -> str:
         elif field.hint:
             text = field.hint
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def button(label: str, icon: str, act: Callable[[], object], style: str) -> Any:
-    """Return a button that does something when it is pressed."""
-    made = widgets.Button(description=label, icon=icon, button_style=style)
-    made.on_click(lambda _: act())
-    return made

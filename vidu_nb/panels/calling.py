@@ -7,11 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import ipywidgets as widgets
 import traitlets
 
 from ..errors import ViduError
-from ..widgets.roundtrip import Roundtrip
 from .actions import Progress
 from .background import BackgroundCall
 
@@ -31,21 +29,8 @@ class Work(Protocol):
         """End it."""
 
 
-class Actions(Protocol):
-    """The buttons of a panel, and the line that says how far a call is."""
-
-    def show_progress(self, progress: Progress) -> None:
-        """Show how far a call is."""
-
-    def say(self, message: str, *, problem: bool = False) -> None:
-        """Show a message; plain text."""
-
-    def ended(self, message: str, *, problem: bool = False) -> None:
-        """Show the result of a call; plain text."""
-
-
-class CallingPanel(widgets.VBox):
-    """A widget that makes one call at a time; its kinds say what is asked for, and what is shown of what comes."""
+class Calling(traitlets.HasTraits):
+    """What makes one call at a time, and shows how far it is; its kinds say what is asked for, and what is shown."""
 
     state = traitlets.Unicode("ready")
     stage = traitlets.Unicode()
@@ -53,18 +38,20 @@ class CallingPanel(widgets.VBox):
     message = traitlets.Unicode()
     error = traitlets.Any(None, allow_none=True)
 
-    _actions: Actions
+    # What the page shows.
+    _running_call = traitlets.Bool().tag(sync=True)  # whether Cancel does something
+    _progress_item = traitlets.Dict().tag(sync=True)  # empty while nothing runs
+    _said = traitlets.Dict().tag(sync=True)  # the last sentence, and whether it tells of a problem
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._guard = threading.Lock()
         self._call: BackgroundCall | None = None
         self._running: Work | None = None
-        self._is_asking = False  # a click waits for what was typed before it
-        self._roundtrip = Roundtrip()
 
     def cancel(self) -> None:
         """End the call in flight, at once; one that was sent may still be billed."""
+        self._running_call = False
         if self._running:
             self._running.cancel()
 
@@ -82,23 +69,22 @@ class CallingPanel(widgets.VBox):
 
     _is_busy = property(lambda self: self._call is not None and not self._call.has_ended)
 
-    def _after_typing(self, begin: Callable[[], object]) -> None:
-        """Begin what a button stands for, once what was typed before the click is here; errors are shown."""
-        if self._is_busy or self._is_asking:
+    def _clicked(self, begin: Callable[[], object]) -> None:
+        """Begin what a button stands for, unless a call is running; errors are shown.
+
+        Raises
+        ------
+        ViduError
+            A cancelled call has not ended yet, while the page offers the next one.
+        """
+        if self._is_busy and not self._running_call:
+            raise ViduError("the call before is ending: press again in a moment")
+        if self._is_busy:
             return
-        self._is_asking = True
-
-        def then(has_arrived: bool) -> None:
-            self._is_asking = False
-            if not has_arrived:
-                self._say("Nothing was done, since the page did not answer: press again.", problem=True)
-                return
-            try:
-                begin()
-            except ViduError as error:
-                self._say(str(error), problem=True)
-
-        self._roundtrip.ask(then)
+        try:
+            begin()
+        except ViduError as error:
+            self._say(str(error), problem=True)
 
     def _launch(self, running: Work, done: Callable[[BackgroundCall], object]) -> BackgroundCall:
         """Begin a call in the background.
@@ -116,6 +102,7 @@ class CallingPanel(widgets.VBox):
                 running.work, tick=lambda elapsed_s: self._show_progress(running.tick(elapsed_s)), done=done
             )
         try:
+            self._running_call = True
             self._begun()
             self.error, self.state = None, "running"
             self._show_progress(Progress("Starting", 0.0, running.expected_s))
@@ -132,18 +119,23 @@ class CallingPanel(widgets.VBox):
     def _begun(self) -> None:
         """Do what belongs to the beginning of a call."""
 
+    def _over(self) -> None:
+        """Do what belongs to its end, before anybody hears of it."""
+
     def _show_progress(self, progress: Progress) -> None:
-        self._actions.show_progress(progress)
+        self._progress_item = progress.item()
         self.stage, self.progress = progress.stage, progress.share
 
     def _say(self, message: str, *, problem: bool = False) -> None:
         """Show a sentence below the buttons."""
-        self._actions.say(message, problem=problem)
+        self._said = {"text": message, "problem": problem}
         self.message = message
 
     def _finish(self, state: str, message: str, *, problem: bool, error: BaseException | None = None) -> None:
         """Say what came of a call; the state changes last."""
-        self._actions.ended(message, problem=problem)
+        self._said = {"text": message, "problem": problem}  # before the page turns to it
+        self._running_call, self._progress_item = False, {}
+        self._over()
         try:
             self.error, self.stage, self.progress, self.message = error, "", 0.0, message
         finally:  # whatever an observer makes of the rest

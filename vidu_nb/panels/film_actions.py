@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
-
-import ipywidgets as widgets
+from typing import Any
 
 from ..console import dollars
 from ..errors import InvalidRequest
-from .actions import Progress, StatusLine, button, minutes
+from .actions import minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,8 @@ class FilmOffer:
         Expected for the others.
     has_key : bool
         Whether somebody can be paid.
+    budget : str
+        What the film may cost in all, as it was written.
     """
 
     problem: str
@@ -38,6 +37,25 @@ class FilmOffer:
     price_usd: float
     seconds: float
     has_key: bool
+    budget: str
+
+    def item(self, *, is_running: bool) -> dict[str, Any]:
+        """Return what the page shows: the texts, whether the buttons do something, and why they don't."""
+        problem = self.problem
+        try:
+            read_budget(self.budget)
+        except InvalidRequest as error:
+            problem = problem or error.message
+        reason = "A call is running; the buttons come back when it has ended." if is_running else problem
+        return {
+            "shoot": self.shoot_label,
+            "price": self.price_usd if self.is_paid else 0.0,
+            "budget": self.budget,
+            "is_running": is_running,
+            "can_preview": not (is_running or self.problem),
+            "can_shoot": not (is_running or problem),
+            "reason": f"{reason[:1].upper()}{reason[1:]}",
+        }
 
     @property
     def is_paid(self) -> bool:
@@ -58,99 +76,24 @@ class FilmOffer:
         return f"Shoot (about {dollars(self.price_usd)}, about {minutes(self.seconds)}{beside})"
 
 
-class FilmActions:
-    """Shows the previews, Shoot, Cancel and the budget, with a line for reasons and a place for progress."""
+def read_budget(text: str) -> float | None:
+    """Return the US dollars that a film may cost in all; None where nothing is written.
 
-    def __init__(
-        self,
-        *,
-        draft: Callable[[], object],
-        preview: Callable[[], object],
-        shoot: Callable[[], object],
-        cancel: Callable[[], object],
-    ) -> None:
-        self._offer: FilmOffer | None = None
-        self.is_running = False
-        self._draft = button("Draft preview (free)", "eye", draft, "")
-        self._preview = button("Preview (free)", "eye", preview, "info")
-        self._shoot = button("Shoot", "film", shoot, "primary")
-        self._cancel = button("Cancel", "stop", cancel, "")
-        self._draft.tooltip = "The whole film as a moving storyboard, small, in a third of a preview's time"
-        self._preview.tooltip = "The whole film as a moving storyboard, made on this machine"
-        self._cancel.disabled = True
-        self._budget = widgets.Text(description="Budget US$", placeholder="no limit")
-        self._budget.add_class("vidu-budget")
-        self._budget.tooltip = "What this film may cost in all, however often it is shot"
-        self._budget.observe(lambda _: self._refresh(), "value")
-        self._reason = widgets.HTML()
-        self._status = StatusLine()
-        row = widgets.HBox([self._draft, self._preview, self._shoot, self._cancel, self._budget])
-        row.add_class("vidu-row")
-        self.box = widgets.VBox([row, self._reason, self._status.box])
-        self.box.add_class("vidu-actions")
+    Raises
+    ------
+    InvalidRequest
+        It is no amount.
 
-    @property
-    def named_price(self) -> float:
-        """US dollars that the paying button names; 0 where it names none."""
-        return self._offer.price_usd if self._offer and self._offer.is_paid else 0.0
-
-    @property
-    def budget_usd(self) -> float | None:
-        """What the film may cost in all; None where nothing is written.
-
-        Raises
-        ------
-        InvalidRequest
-            It is no amount.
-        """
-        text = self._budget.value.strip().removeprefix("$")
-        if not text:
-            return None
-        try:
-            amount = float(text)
-        except ValueError:
-            amount = -1.0
-        if not 0 <= amount < 1e6:
-            raise InvalidRequest("budget: write an amount in US dollars, such as 3, or leave it empty", field="budget")
-        return amount
-
-    def offer(self, offer: FilmOffer) -> None:
-        """Show what the buttons would do now, and why where they do nothing."""
-        self._offer = offer
-        self._shoot.description = offer.shoot_label
-        reason = offer.problem
-        if not reason:
-            try:
-                _ = self.budget_usd
-            except InvalidRequest as error:
-                reason = error.message
-        for one in (self._draft, self._preview):
-            one.disabled = self.is_running or bool(offer.problem)
-        self._shoot.disabled = self.is_running or bool(reason)
-        if self.is_running:
-            reason = "A call is running; the buttons come back when it has ended."
-        sentence = f"{reason[:1].upper()}{reason[1:]}"
-        self._reason.value = f'<div class="vidu-help">{escape(sentence) or "&nbsp;"}</div>'
-
-    def show_progress(self, progress: Progress) -> None:
-        """Show how far a call is."""
-        if not self.is_running:
-            self.is_running = True
-            self._cancel.disabled = False
-            self._refresh()
-        self._status.show(progress)
-
-    def say(self, message: str, *, problem: bool = False) -> None:
-        """Show a message where the progress was; plain text."""
-        self._status.say(message, problem=problem)
-
-    def ended(self, message: str, *, problem: bool = False) -> None:
-        """Show the result of a call; plain text."""
-        self.is_running = False
-        self._cancel.disabled = True
-        self._status.end(message, problem=problem)
-        self._refresh()
-
-    def _refresh(self) -> None:
-        if self._offer:
-            self.offer(self._offer)
+    >>> read_budget(" $3 "), read_budget("")
+    (3.0, None)
+    """
+    text = text.strip().removeprefix("$")
+    if not text:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < 1e6:
+        raise InvalidRequest("budget: write an amount in US dollars, such as 3, or leave it empty", field="budget")
+    return amount

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import ipywidgets as widgets
 import traitlets
 from IPython.display import display
 
@@ -17,38 +15,39 @@ from ..client.client import Client
 from ..client.engines import PREVIEW_SECONDS
 from ..console import dollars
 from ..errors import InvalidRequest, ViduError
-from ..films.board import Board, Row, find_clips, make_board
+from ..files import shown_path
+from ..films.board import Board, find_clips, make_board
 from ..films.clips import frame_after, kept_clips
 from ..films.film import Film
 from ..films.joined import joined_film
 from ..films.pricing import quote_film
-from ..films.shooting import preview_film, shoot_film
-from ..films.storyboard import picture_of, short_state, storyboard_html, storyboard_jpeg, storyboard_text
-from ..media import VideoInfo
+from ..films.shooting import preview_clips, shoot_film
+from ..films.storyboard import storyboard_html, storyboard_jpeg, storyboard_text
+from ..references.cast import Cast
 from ..request import Quality
 from ..storage.budget import Budget
 from ..sweeps.run import WORKERS
-from ..thumbnails import opened, thumbnail_uri
 from ..video import Video
+from ..widgets.front import Answer, FrontEnd
 from ..widgets.members import member_items
-from ..widgets.scenes import SceneRows
 from .actions import cancelled
 from .background import BackgroundCall
-from .calling import CallingPanel
-from .film_actions import FilmActions, FilmOffer
+from .calling import Calling
+from .film_actions import FilmOffer, read_budget
 from .filming import Filmed, Filming
 from .result import ResultView
 from .running import Running
-from .script import Draft, Script
+from .scenes import heading_item, posters, scene_item
+from .script import FILM, Script
 from .service import Service
+from .tools import save_copy, tools_for
 
-_CSS = Path(__file__).with_name("panel.css")
-_POSTER, _POSTER_BYTES = (256, 256), 5_000  # px, and bytes in base64; twenty of them stay in a saved notebook
-_STATIC_BYTES = 60_000  # of the storyboard below the panel, beside a clip
+_STATIC_BYTES = 60_000  # of the storyboard in the cell's output, beside a clip
+_DRAFT_SHARE, _FULL_SHARE = 0.2, 0.6  # of a preview's usual time, since several are made at once
 
 
-class FilmPanel(CallingPanel):
-    """A film's storyboard to write in: previews for free, scenes for money, the joined clip below.
+class FilmPanel(Calling, FrontEnd):
+    """A film's storyboard to write in: previews for free, scenes for money, the joined clip beside them.
 
     Made by `panel`. From code it does what it does by hand: `preview`, `shoot`, `another_take`.
 
@@ -56,11 +55,11 @@ class FilmPanel(CallingPanel):
     ----------
     film : Film
         The scenes as they are written, with what is kept and what the rest costs; while something is wrong, the last
-        one that was whole. Assigning another fills the rows.
+        one that was whole. Assigning another fills the cards.
     problems : tuple of (str, str)
         Scene and sentence for each thing that is missing or wrong.
     video : Video or None
-        What is shown: the joined clip, or one scene's.
+        What is played: the joined clip, or one scene's.
     state : str
         ``"ready"``, ``"running"``, ``"done"`` or ``"failed"``; observable, as are the others, and when a call ends the
         last to change.
@@ -79,31 +78,34 @@ class FilmPanel(CallingPanel):
     (True, 'done')
     """
 
+    files = ("dom", "focus", "status", "pieces", "mentions", "controls", "result", "scenes", "film")
+    looks = ("panel",)
+
     film = traitlets.Any()
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
 
+    # What the page shows.
+    _head = traitlets.Dict().tag(sync=True)  # the title, and what counts for all scenes
+    _scenes = traitlets.List(traitlets.Dict()).tag(sync=True)
+    _posters = traitlets.Dict().tag(sync=True)  # by the scenes' ids
+    _members = traitlets.List(traitlets.Dict()).tag(sync=True)  # the cast
+    _offer = traitlets.Dict().tag(sync=True)  # the buttons
+    _result = traitlets.Dict().tag(sync=True)  # what is played
+    _tools = traitlets.Dict().tag(sync=True)  # what can be done with it
+    _place = traitlets.Unicode().tag(sync=True)  # the class of the cell's output that shows the same
+
     def __init__(self, film: Film, *, client: Client | None = None) -> None:
-        super().__init__()
+        self._view = ResultView(lambda item: self.set_trait("_result", item))
+        super().__init__(_place=self._view.name)
         self._service = Service(client or film.client)
         self._script = Script(film)
+        self._budget = ""
         self._drawing = threading.RLock()
-        self._board: Board | None = None
-        self._actions: FilmActions = FilmActions(
-            draft=lambda: self._after_typing(lambda: self._start_preview("draft")),
-            preview=lambda: self._after_typing(lambda: self._start_preview("full")),
-            shoot=self._shoot_clicked,
-            cancel=self.cancel,
-        )
-        self._heading = widgets.HTML()
-        self._rows = SceneRows(self._act)
-        self._result = ResultView()
-        style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>", layout={"display": "none"})
-        self.children = (style, self._heading, self._rows, self._actions.box, self._result.bar, self._result.output)
-        self.add_class("vidu-panel")
+        self._drawn_cast: Cast | None = None
+        self._is_stale = True  # whether the cell's output shows other scenes
         self.film = film
-        self._draw()
-        self._result.begin_with(self._page(None))
+        self._board = self._draw()
 
     # From code.
 
@@ -147,54 +149,115 @@ class FilmPanel(CallingPanel):
 
     # What the page asks for.
 
-    def _act(self, what: str, name: str, content: Mapping[str, Any]) -> None:
-        """Do what a person did with a scene."""
-        script = self._script
-        if what == "again":
-            self._after_typing(lambda: self._take_clicked(name, content.get("price")))
-            return
-        if what == "show":
-            self._show_scene(name)
-            return
-        if what == "edit":
-            script.edit(name, str(content.get("field")), content.get("value"))
-        elif what == "move" and type(by := content.get("by")) is int:
-            script.move(name, by)
-        elif what == "remove":
-            script.remove(name)
-        elif what == "add":
-            script.add()
-        else:
-            raise InvalidRequest("that is not something a scene can do")
+    def _answer(self, do: str, content: Mapping[str, Any], _buffers: object) -> Answer | None:
+        edits = content.get("edits")
+        if isinstance(edits, Mapping) and edits:  # what was typed before the click
+            self._take(edits)
+        act = self._acts.get(do)
+        if act is None:
+            raise InvalidRequest("that is not something the panel can do")
+        return act(self, content)
+
+    def _take(self, edits: Mapping[str, object]) -> None:
+        of_all = edits.get(FILM)
+        budget = of_all.get("budget") if isinstance(of_all, Mapping) else None
+        if isinstance(budget, str):
+            self._budget = budget[:20]
+        self._script.take(edits)
         self._draw()
 
-    def _shoot_clicked(self) -> None:
-        named = self._actions.named_price  # what the person read who pressed it
-        self._after_typing(lambda: self._begin_shoot(named))
+    def _changed(self, change: Callable[[], Any]) -> Answer:
+        """Change the script, show it, and return which scene a person looks at next."""
+        name = change()
+        self._draw()
+        return {"scene": name} if isinstance(name, str) else {}
 
-    def _begin_shoot(self, named_usd: float) -> None:
-        """Pay what the button named, and not more."""
+    def _move(self, content: Mapping[str, Any]) -> Answer:
+        script, name = self._script, content.get("scene")
+        match content:
+            case {"by": int(by)}:
+                return self._changed(lambda: script.move(name, by))
+            case {"before": str(before) | (None as before)}:
+                return self._changed(lambda: script.put_before(name, before))
+        raise InvalidRequest("that is no place for a scene")
+
+    def _preview_clicked(self, content: Mapping[str, Any]) -> None:
+        quality: Quality = "draft" if content.get("quality") == "draft" else "full"
+        name = content.get("scene")
+        self._clicked(lambda: self._start_preview(quality) if name is None else self._start_one(name, quality))
+
+    def _shoot_clicked(self, content: Mapping[str, Any]) -> None:
+        """Pay what the button named to the person who pressed it, and not more."""
+        self._clicked(lambda: self._begin_shoot(_amount(content.get("price"))))
+
+    def _begin_shoot(self, most_usd: float) -> None:
         self._service.look_again()
         self._draw()
-        quote = self.film.quote
-        if quote.price_usd and not self._service.can_pay:
+        price_usd = self.film.quote.price_usd
+        if price_usd and not self._service.can_pay:
             self._say(self._service.problem)
-        elif quote.price_usd > named_usd + 1e-9:
-            self._say(f"This costs about {dollars(quote.price_usd)} now: press Shoot again to pay for it.")
+        elif price_usd > most_usd + 1e-9:
+            self._say(f"This costs about {dollars(price_usd)} now: press Shoot again to pay for it.")
         else:
-            self._start_shoot(self._actions.budget_usd, confirm=True)
+            self._start_shoot(read_budget(self._budget), confirm=True)
 
-    def _take_clicked(self, name: str, named: object) -> None:
+    def _take_clicked(self, content: Mapping[str, Any]) -> None:
+        self._clicked(lambda: self._begin_take(content.get("scene"), content.get("price")))
+
+    def _begin_take(self, name: object, named_usd: object) -> None:
         self._service.look_again()
         self._draw()
-        place = self._place(name)
-        price = self._take_price(place)
+        place = self._place_of(name)
+        price_usd = self._take_price(place)
         if not self._service.can_pay:
             self._say(self._service.problem)
-        elif named != price:
-            self._say(f"Another take costs about {dollars(price)}: press again to pay for it.")
+        elif named_usd != price_usd:
+            self._say(f"Another take costs about {dollars(price_usd)}: press again to pay for it.")
         else:
             self._start_take(place)
+
+    def _cancel_clicked(self, content: Mapping[str, Any]) -> None:
+        running = self._running
+        if content.get("leaves") is True or not (isinstance(running, Filming) and running.can_leave):
+            self.cancel()  # else it was pressed twice, before its text said something else
+
+    def _show_scene(self, content: Mapping[str, Any]) -> None:
+        """Show one scene's clip."""
+        place = self._place_of(content.get("scene"))
+        clip = self._board.rows[place].clip
+        if clip is None:
+            raise InvalidRequest(f"scene {place + 1} has no clip yet")
+        try:
+            self._show(clip, caption=f"Scene {place + 1}: {clip.caption}")
+        except OSError as error:
+            raise ViduError(f"{clip.path.name} can't be shown: {error}") from None
+
+    def _with_shown(self, content: Mapping[str, Any]) -> Answer:
+        if self.video is None or content.get("tool") != "save":
+            raise InvalidRequest("that can't be done here")
+        return {"message": f"Saved as {shown_path(save_copy(self.video, content.get('name')))}"}
+
+    def _settle(self) -> None:
+        """Show the scenes as they are now in the cell's output; it takes a moment, so not at each change."""
+        if self._is_stale:
+            self._view.keep(self._bundle())
+
+    _acts: ClassVar[Mapping[str, Callable[[Any, Mapping[str, Any]], Answer | None]]] = {
+        "hello": lambda _self, _content: None,
+        "edit": lambda _self, _content: None,
+        "left": lambda self, _: self._settle(),
+        "move": _move,
+        "remove": lambda self, content: self._changed(lambda: self._script.remove(content.get("scene"))),
+        "restore": lambda self, _: self._changed(self._script.restore),
+        "add": lambda self, _: self._changed(self._script.add),
+        "show": _show_scene,
+        "preview": _preview_clicked,
+        "shoot": _shoot_clicked,
+        "again": _take_clicked,
+        "cancel": _cancel_clicked,
+        "piece": lambda self, content: self._view.piece(content.get("shown"), content.get("item"), content.get("at")),
+        "tool": _with_shown,
+    }
 
     # Calls.
 
@@ -206,14 +269,30 @@ class FilmPanel(CallingPanel):
         return film
 
     def _start_preview(self, quality: Quality) -> BackgroundCall:
-        film, archive = self._whole(), self._service.archive
-        is_draft = quality == "draft"
-        client = Client.preview(quality=quality, archive=archive) if is_draft else self._service.client(PREVIEW)
-        expected = PREVIEW_SECONDS * len(film) * (0.2 if is_draft else 0.6)
+        film, client = self._whole(), self._previewer(quality)
 
         def make(view: Any) -> Filmed:
-            return Filmed(film, preview_film(film, "full", client, view=view))
+            return Filmed(film, joined_film(film, preview_clips(film, client, view), client))
 
+        return self._begin_preview(make, quality, len(film))
+
+    def _start_one(self, name: object, quality: Quality) -> BackgroundCall:
+        """Preview one scene, and what it continues."""
+        film, client = self._script.part(name), self._previewer(quality)
+        number = self._script.drafts.index(self._script.find(name)) + 1
+
+        def make(view: Any) -> Filmed:
+            return Filmed(film, preview_clips(film, client, view)[len(film) - 1], scene=number)
+
+        return self._begin_preview(make, quality, len(film))
+
+    def _previewer(self, quality: Quality) -> Client:
+        service = self._service
+        is_draft = quality == "draft"
+        return Client.preview(quality=quality, archive=service.archive) if is_draft else service.client(PREVIEW)
+
+    def _begin_preview(self, make: Callable[[Any], Filmed], quality: Quality, many: int) -> BackgroundCall:
+        expected = PREVIEW_SECONDS * many * (_DRAFT_SHARE if quality == "draft" else _FULL_SHARE)
         return self._begin(Filming(make, self._draw, "Drawing the preview", expected))
 
     def _start_shoot(
@@ -233,7 +312,7 @@ class FilmPanel(CallingPanel):
             except ViduError as error:  # the clips are kept, and paid for
                 return Filmed(made, None, f"The clips are kept, but could not be joined: {error}")
 
-        running = Filming(make, self._draw, "Shooting", film.seconds or 1.0)
+        running = Filming(make, self._draw, "Shooting", film.seconds or 1.0, is_paid=not client.is_free)
         return self._begin(running)
 
     def _begin(self, running: Filming) -> BackgroundCall:
@@ -250,11 +329,18 @@ class FilmPanel(CallingPanel):
         return self._launch(running, lambda call: self._taken(call, running, place))
 
     def _begun(self) -> None:
-        self._rows.busy = True
+        self._offer_anew()
+
+    def _over(self) -> None:
+        self._running = None
+        self._offer_anew()
 
     def cancel(self) -> None:
         """Ask for no more scenes; paid ones in flight are waited for, and a second time left to the journal."""
         super().cancel()
+        running = self._running
+        self._running_call = isinstance(running, Filming) and running.can_leave
+        self._offer_anew()
 
     @property
     def _payee(self) -> Client:
@@ -268,10 +354,11 @@ class FilmPanel(CallingPanel):
         if filmed is None:
             self._failed(call, was_cancelled=running.is_cancelled)
             return
-        if filmed.film == self.film:  # else it was changed meanwhile
+        if filmed.film == self.film:  # else it was changed meanwhile, or is a part of it
             self._script.film = filmed.film
-        message, problem = _arrival(filmed), bool(filmed.problem or filmed.film.failed)
-        self._after_call(lambda: self._show_page(filmed.video))
+        message, problem = filmed.message, bool(filmed.problem or filmed.film.failed)
+        caption = f"Scene {filmed.scene}: {filmed.video.caption}" if filmed.scene and filmed.video else ""
+        self._after_call(lambda: self._show(filmed.video, caption=caption))
         self._finish("done", message, problem=problem)
 
     def _taken(self, call: BackgroundCall, running: Running, place: int) -> None:
@@ -280,13 +367,12 @@ class FilmPanel(CallingPanel):
             price = self._take_price(place)
             error = call.error
             if isinstance(error, ViduError) and running.is_cancelled:
-                self._rows.busy = False
                 self._finish("failed", cancelled(error, price), problem=False, error=error)
             else:
                 self._failed(call, was_cancelled=False)
             return
         self._service.learn(call.made, running.request.model)
-        self._after_call(lambda: self._show_page(call.made))
+        self._after_call(lambda: self._show(call.made, caption=f"Scene {place + 1}: {call.made.caption}"))
         self._finish("done", f"Another take of scene {place + 1} is kept. What continues from it follows the newest.",
                      problem=False)  # fmt: skip
 
@@ -299,10 +385,8 @@ class FilmPanel(CallingPanel):
 
     def _after_call(self, show: Callable[[], None]) -> None:
         """Show the storyboard as it is now; what came is kept, whatever the page says to it."""
-        self._rows.busy = False
         self._running = None
         try:
-            self.film = self._script.film
             self._draw()
             show()
         except Exception as error:  # it is kept, whatever the poster or the front end says
@@ -310,115 +394,74 @@ class FilmPanel(CallingPanel):
 
     # What is seen.
 
-    def _draw(self) -> None:
+    def _draw(self) -> Board:
         """Show the scenes with what is kept of them, what is being made, and what the rest costs."""
-        with self._drawing:
-            running, client = self._running, self._looked_at
+        with self._drawing, self.hold_sync():
+            running, client, script = self._running, self._looked_at, self._script
             runner = running.runner if isinstance(running, Filming) else None
-            film = self._script.film.quoted(quote_film(self._script.film, client, workers=WORKERS), client)
+            film = script.film.quoted(quote_film(script.film, client, workers=WORKERS), client)
             found = {**film.failed, **find_clips(film, client)}
             flying: frozenset[int] = frozenset()
             if runner is not None and len(runner.requests) == len(film):
                 found, flying = found | ({} if runner.is_free else runner.results), runner.in_flight
-            self._script.film = film
+            script.film = film
             self.film = film
-            self._board = make_board(film, found, client, flying)
-            rows = dict(zip(self._script.placed, self._board.rows, strict=True))
-            takes = {row.number: self._takes(row, client) for row in self._board.rows}
-            self._rows.members = member_items(film.cast)
-            self._rows.scenes = [self._item(draft, rows.get(draft.id), takes) for draft in self._script.drafts]
-            self.problems = self._script.problems
-            self._heading.value = (
-                f'<div style="font-weight:600;font-size:15px">{escape(self._board.title)}</div>'
-                f'<div class="vidu-help">{escape(self._board.headline)}</div>'
-            )
-            self._actions.offer(self._offer())
+            board = self._board = make_board(film, found, client, flying)
+            rows = dict(zip(script.placed, board.rows, strict=True))
+            can_pay = self._service.can_pay
+            if film.cast is not self._drawn_cast:
+                self._drawn_cast, self._members = film.cast, member_items(film.cast)
+            self._posters = posters(board, script.placed)
+            self._scenes = [
+                scene_item(one, rows.get(one.id), film, client, can_pay=can_pay) for one in script.drafts
+            ]  # fmt: skip
+            self._head = heading_item(script.heading, film, board) | {"can_restore": script.can_restore}
+            self.problems = script.problems
+            self._is_stale = True
+            self._offer_anew()
+            return board
 
     @property
     def _looked_at(self) -> Client:
         """Whose archive of clips is shown: that of whoever can be paid, also without a key."""
         return self._service.client(self._service.engine)
 
-    def _offer(self) -> FilmOffer:
+    def _offer_anew(self) -> None:
+        """Show what a click on the buttons would do."""
+        quote, running = self.film.quote, self._running
         problem = "; ".join(f"{scene}: {sentence}" for scene, sentence in self._script.problems[:2])
-        quote = self.film.quote
-        return FilmOffer(problem, len(self.film), len(quote.kept), len(quote.blocked), quote.price_usd, quote.seconds,
-                         self._service.can_pay)  # fmt: skip
-
-    def _takes(self, row: Row, client: Client) -> int:
-        if row.clip is None or row.clip.request is None:
-            return 0
-        try:
-            return len(client.takes(row.clip.request))
-        except (ViduError, OSError):
-            return 1
+        offer = FilmOffer(problem, len(self.film), len(quote.kept), len(quote.blocked), quote.price_usd, quote.seconds,
+                          self._service.can_pay, self._budget)  # fmt: skip
+        leaves = isinstance(running, Filming) and running.can_leave
+        self._offer = offer.item(is_running=running is not None) | {"leaves": leaves}
 
     def _take_price(self, place: int) -> float:
         price: float = self.film.quote.prices[place]
         return price
 
-    def _item(self, draft: Draft, row: Row | None, takes: Mapping[int, int]) -> dict[str, Any]:
-        """Return what the page gets to show of a scene."""
-        model = draft.scene.model or self.film.model
-        seed = model.by_role("seed")
-        shared = self.film.parameters.get(seed.parameter, seed.default) if seed else None
-        item: dict[str, Any] = {
-            "id": draft.id, "prompt": draft.prompt, "title": draft.title, "seed": draft.seed,
-            "continues": draft.continues, "take": draft.take or 0, "takes": 0, "has_seed": seed is not None,
-            "seed_hint": "" if shared is None else str(shared), "problem": "", "note": "", "kind": "to shoot",
-            "state": "not complete", "price": "", "poster": "", "shape": "16 / 9", "names": [], "again": "",
-            "again_price": 0,
-        }  # fmt: skip
-        is_empty = not draft.prompt.strip()
-        item["note" if is_empty else "problem"] = f"{draft.problem[:1].upper()}{draft.problem[1:]}"
-        board = self._board
-        if row is None or board is None or draft.problem:
-            return item
-        picture = picture_of(board, row)
-        width, height = opened(picture).size if picture else self.film.request(row.number - 1).frame_size
-        state, why = short_state(row)
-        price = self._take_price(row.number - 1)
-        item |= {
-            "kind": row.kind, "state": state, "note": why, "names": list(row.names), "shape": f"{width} / {height}",
-            "price": dollars(row.price_usd) if row.price_usd and self._service.can_pay else "",
-            "poster": thumbnail_uri(picture, _POSTER, _POSTER_BYTES) if picture else "",
-            "takes": takes[row.number],
-        }  # fmt: skip
-        if row.kind == "kept" and self._service.can_pay:
-            item |= {"again": f"Another take ({dollars(price)})", "again_price": price}
-        return item
-
-    def _place(self, name: str) -> int:
+    def _place_of(self, name: object) -> int:
         """Return a scene's place in the film."""
         self._whole()
-        self._script.find(name)
-        return self._script.placed.index(name)
+        return self._script.placed.index(self._script.find(name).id)
 
-    def _show_scene(self, name: str) -> None:
-        """Show one scene's clip below."""
-        place = self._place(name)
-        clip = self._board.rows[place].clip if self._board else None
-        if clip is None:
-            raise InvalidRequest(f"scene {place + 1} has no clip yet")
-        try:
-            self._show_page(clip)
-        except OSError as error:
-            raise ViduError(f"{clip.path.name} can't be shown: {error}") from None
-
-    def _show_page(self, video: Video | None) -> None:
-        """Show a clip below the panel, and the storyboard as a page that needs no kernel, folded away."""
-        self._result.show_bundle(self._page(video))
+    def _show(self, video: Video | None, *, caption: str) -> None:
+        """Play a clip, and keep it and the storyboard in the cell's output; without one, the storyboard."""
         self.video = video or self.video
+        if video is None:
+            self._view.keep(self._bundle())
+        else:
+            self._tools = tools_for(video)
+            self._view.show(video, caption=caption, bundle=self._bundle())
 
-    def _page(self, video: Video | None) -> dict[str, Any]:
-        board = self._board
-        if board is None:
-            return {}
-        shown = video._repr_mimebundle_() if video else {"text/html": "", "image/jpeg": storyboard_jpeg(board)}
+    def _bundle(self) -> dict[str, Any]:
+        """Return what the saved notebook shows without a kernel: the clip, and the storyboard as a page below it."""
+        board, video = self._board, self.video
+        self._is_stale = False
         page = storyboard_html(board, most=_STATIC_BYTES)
-        look = "color:var(--jp-ui-font-color2,#616161);font-size:12px"
-        folded = f'<details class="vidu-page"><summary style="{look}">Storyboard as a page</summary>{page}</details>'
-        return {**shown, "text/plain": storyboard_text(board), "text/html": f"{shown['text/html']}{folded}"}
+        if video is None:
+            return {"text/plain": storyboard_text(board), "text/html": page, "image/jpeg": storyboard_jpeg(board)}
+        shown = video._repr_mimebundle_()
+        return {**shown, "text/plain": storyboard_text(board), "text/html": f"{shown['text/html']}{page}"}
 
     @traitlets.validate("film")
     def _film_is_one(self, proposal: Mapping[str, Any]) -> Film:
@@ -435,26 +478,18 @@ class FilmPanel(CallingPanel):
             self._draw()
 
     def _ipython_display_(self) -> None:
-        display(self._repr_mimebundle_(), raw=True)
-        self._result.display()
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        return {**super()._repr_mimebundle_(**options), "text/plain": repr(self)}
+        shown = self._repr_mimebundle_()
+        display(shown[0] if shown else {}, raw=True)
+        self._settle()
+        self._view.display()
 
     def __repr__(self) -> str:
         many = len(self.film)
         return f"FilmPanel({many} scene{'s' if many != 1 else ''} · {self.state})"
 
 
-def _arrival(filmed: Filmed) -> str:
-    """Say what is there now."""
-    film = filmed.film
-    spent = f", {dollars(film.spent_usd)} spent" if film.spent_usd else ""
-    if filmed.problem:
-        return filmed.problem
-    if filmed.video is not None:
-        info: VideoInfo = filmed.video.info
-        return f"Here it is: {len(film)} scene{'s' if len(film) != 1 else ''}, {info.duration:.0f} s{spent}"
-    told = [f"{len(film.failed)} failed"] if film.failed else []
-    told += [f"stopped: {film.stopped}"] if film.stopped else []
-    return f"The film is not whole yet{spent}; {'; '.join(told) or 'scenes are missing'}. What landed is kept."
+def _amount(named: object) -> float:
+    """Return the US dollars that a page names; 0 where that is no amount."""
+    if isinstance(named, bool) or not isinstance(named, int | float):
+        return 0.0
+    return named if 0 <= named < math.inf else 0.0

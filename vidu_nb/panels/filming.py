@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..console import dollars
+from ..errors import OutcomeUnknown
 from ..films.film import Film
 from ..sweeps.runner import Runner
 from ..sweeps.views import RunView
@@ -15,11 +17,29 @@ from .actions import Progress
 
 @dataclass(frozen=True, slots=True)
 class Filmed:
-    """What came of it: the film, the joined clip where it is whole, and why that could not be made."""
+    """What came of it: the film, the joined clip where it is whole, and why that could not be made; or one scene's."""
 
     film: Film
     video: Video | None
     problem: str = ""
+    scene: int = 0  # the number of the only one that was wanted, counted from 1
+
+    @property
+    def message(self) -> str:
+        """What is there now, as a sentence."""
+        if self.problem:
+            return self.problem
+        film = self.film
+        spent = f", {dollars(film.spent_usd)} spent" if film.spent_usd else ""
+        if self.video is not None:
+            what = f"scene {self.scene}" if self.scene else f"{len(film)} scene{'s' if len(film) != 1 else ''}"
+            return f"Here it is: {what}, {self.video.info.duration:.0f} s{spent}"
+        unknown = sum(isinstance(one, OutcomeUnknown) for one in film.failed.values())
+        failed = len(film.failed) - unknown
+        told = [f"{failed} failed"] if failed else []
+        told += [f"{unknown} may be billed: vidu.Client().pending() lists them"] if unknown else []
+        told += [f"stopped: {film.stopped}"] if film.stopped else []
+        return f"The film is not whole yet{spent}; {'; '.join(told) or 'scenes are missing'}. What landed is kept."
 
 
 @dataclass(eq=False)
@@ -36,6 +56,8 @@ class Filming:
         What it is doing.
     expected_s : float
         Seconds that it is expected to take.
+    is_paid : bool
+        Whether calls in flight may be billed.
 
     Attributes
     ----------
@@ -47,6 +69,7 @@ class Filming:
     landed: Callable[[], object]
     stage: str
     expected_s: float
+    is_paid: bool = False
     runner: Runner | None = field(default=None, init=False)
     _cancels: int = field(default=0, init=False)
     _note: str = field(default="", init=False)
@@ -70,6 +93,11 @@ class Filming:
     def is_cancelled(self) -> bool:
         """Whether somebody wants it to end."""
         return self._cancels > 0
+
+    @property
+    def can_leave(self) -> bool:
+        """Whether cancelling again would leave paid calls to the journal that are waited for now."""
+        return self._cancels == 1 and self.is_paid
 
     def cancel(self) -> None:
         """Ask for no more; what is free ends at once, and the second time also what is paid for: the journal has it."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
+import threading
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
-
-import ipywidgets as widgets
 
 from ..catalogue.field import Field, Role
 from ..catalogue.model import Model
@@ -14,17 +13,13 @@ from ..catalogue.request import Request, quietly
 from ..errors import InvalidRequest
 from ..references.cast import Cast
 from ..references.reference import as_references
-from ..widgets.members import Members
-from .boxes import Fold, close
 from .carry import carry, lay_out
 from .casting import mentioned, part_with_cast, with_members
-from .controls import Control, counter, shapes_style
+from .controls import Control
 from .seeds import draw_seed
 
 _FEW = 5  # controls beside the prompt; where there are more, the unusual ones are folded away
 _UNUSUAL: tuple[Role, ...] = ("", "base64", "voice")
-_HALF = (widgets.Text, widgets.IntText, widgets.FloatText, widgets.Combobox, widgets.Dropdown)
-_HALF_TITLE, _HALF_HELP = 20, 50  # characters that half a column holds in one line, and in two
 _IDEAS = {
     "video": "Who or what is seen, what happens, how the camera moves",
     "image": "Who or what is seen, where, in which light and style",
@@ -64,10 +59,16 @@ class Form:
         Whom the prompt may mention as ``@name``.
     controls : dict of str to Control
         By the parameters' names in Python.
-    box : ipywidgets.HBox
-        All controls: prompt and pictures beside the others.
+    keeps_seed : bool
+        Whether a run leaves the seed as it is.
+    notes : dict of str to str
+        By parameter, what is allowed and yet unusual.
     on_change : callable
         Called after each change, when `request` and `problems` are up to date.
+    on_cards : callable
+        Called after each change of what a tray shows.
+    turn : int
+        Grows with each change. Messages may be handled in a thread beside the cell that runs.
     request : Request or None
         What the controls make together, None while something is missing or wrong.
     problems : tuple of (str, str)
@@ -76,14 +77,16 @@ class Form:
 
     def __init__(self, values: Mapping[str, Any], *, model: Model) -> None:
         self.on_change: Callable[[], object] = lambda: None
+        self.on_cards: Callable[[], object] = lambda: None
+        self.turn = 0
+        self._turns, self._lock = count(1), threading.Lock()
         self._is_filling = False
-        self._keeps_seed = True
+        self.keeps_seed = True
         self._left: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         self.cast: Cast | None = None
         self.request: Request | None = None
         self.problems: tuple[tuple[str, str], ...] = ()
-        self.box = widgets.HBox()
-        self.box.add_class("vidu-columns")
+        self.notes: dict[str, str] = {}
         self._show(model)
         self.fill(values)
 
@@ -134,10 +137,8 @@ class Form:
         values
             What they are to show; by default what both models have, by role, and what this one was left with before.
         """
-        old, before, boxes = self.model, self.values(), self.box.children
+        old, before = self.model, self.values()
         self._show(model)
-        for box in boxes:
-            close(box)
         carried, dropped = carry(before, old, model) if values is None else (self._wanted(values), [])
         earlier, brought = self._left.get(model.slug, ({}, {})) if values is None else ({}, {})
         fitting = {name: value for name, value in carried.items() if self._can_show(name, carried)}
@@ -148,14 +149,43 @@ class Form:
         self._check()
         return dropped
 
+    def take(self, values: Mapping[str, object], *, of: object) -> None:
+        """Take what a page holds of some controls, by their parameters; what no page of ours sends is left alone.
+
+        Parameters
+        ----------
+        values
+            A text, a truth value, or the place of a choice.
+        of
+            The slug of the model whose controls the page shows: another model's places mean something else.
+
+        Raises
+        ------
+        InvalidRequest
+            A text that is far longer than any model takes.
+        """
+        known = {name: one for name, one in self.controls.items() if name in values}
+        if of != self.model.slug:
+            known = {name: one for name, one in known.items() if not one.holds_place}
+        is_news, refusal = False, None
+        for name, one in known.items():
+            try:
+                is_news = one.take(values[name]) or is_news
+            except InvalidRequest as error:
+                refusal = error
+        if is_news:
+            self._check()
+        if refusal:
+            raise refusal
+
     def roll(self) -> None:
         """Draw another random seed, where the model has one."""
         if (seed := self.by_role("seed")) is not None:
-            seed.value = draw_seed(seed.field)
+            self.fill({seed.field.parameter: draw_seed(seed.field)})
 
     def after_a_run(self) -> None:
         """Draw another seed for the next run, unless it is to stay."""
-        if not self._keeps_seed:
+        if not self.keeps_seed:
             self.roll()
 
     def labels(self) -> list[str]:
@@ -210,72 +240,87 @@ class Form:
         finally:
             self._is_filling = False
 
-    def _changed(self, change: Mapping[str, Any]) -> None:
-        for control in self.controls.values():
-            if control.widget is change["owner"]:
-                control.is_touched = True
+    def _pictures_changed(self, control: Control) -> None:
+        control.is_touched = True
         if not self._is_filling:
             self._check()
 
     def _check(self) -> None:
-        """Make the request anew, and show beside each control what is wrong with it."""
+        """Make the request anew."""
+        turn = next(self._turns)  # whoever has the highest reads all that was changed before
         values, unread = self._read()
         request, problems, notes = _checked(self.model, values, self.cast)
-        self.problems = (*unread, *(one for one in problems if one[0] not in dict(unread)))
-        self.request = None if self.problems else request
+        problems = (*unread, *(one for one in problems if one[0] not in dict(unread)))
+        with self._lock:
+            if turn > self.turn:
+                self.turn, self.problems, self.notes = turn, problems, notes
+                self.request = None if problems else request
+        self.on_change()
+
+    # What is seen.
+
+    def items(self) -> list[dict[str, Any]]:
+        """Return what the page shows of each control beside its value: the prompt first, the unusual ones folded."""
+        ordered = sorted(self.controls.values(), key=lambda one: one.field.role != "prompt")
+        dials = [one for one in ordered if not self._is_content(one.field)]
+        folded = [one for one in dials if one.field.role in _UNUSUAL and not one.field.required]
+        folded = folded if len(dials) > _FEW else []
+        places = {True: "content", False: "dials"}
+        return [
+            {**one.item(), "place": "folded" if one in folded else places[one not in dials]} for one in ordered
+        ]  # fmt: skip
+
+    def said(self) -> dict[str, dict[str, str]]:
+        """Return what is wrong or unusual, by the parameter of the control that it stands beside."""
         wrong: dict[str, str] = {}
         for name, sentence in self.problems:
             wrong.setdefault(name, sentence)
         prompt, tray = self.by_role("prompt"), self.by_role("references")
         if self.cast and prompt and tray and not tray.raw and tray.field.parameter in wrong:
             wrong.setdefault(prompt.field.parameter, wrong[tray.field.parameter])  # the prompt chooses the pictures
-        self._show_cast(prompt.raw if prompt else "")
+        said: dict[str, dict[str, str]] = {}
         for name, control in self.controls.items():
-            is_prompt, limit = control.field.role == "prompt", control.field.max_length
-            problem = wrong.get(name, "") if control.is_touched and (control.raw or is_prompt) else ""
-            extra = counter(control.raw, limit) if is_prompt and limit else ""
-            control.say(problem, note=notes.get(name, ""), extra=extra)
-        self.on_change()
+            is_blamed = control.is_touched and (control.raw not in ("", ()) or control.field.role == "prompt")
+            found = control.said(wrong.get(name, "") if is_blamed else "", self.notes.get(name, ""))
+            said |= {name: found} if found else {}
+        return said
 
-    # What is seen.
+    def raws(self) -> dict[str, Any]:
+        """Return what the page holds of each control but the trays."""
+        return {name: _sendable(control.raw) for name, control in self.controls.items() if not control.tray}
 
-    def _show_cast(self, text: str) -> None:
-        """Show the cast below the prompt, once there is one."""
-        if not self.cast:
-            return
-        if not self._beside_prompt.children:
-            self._beside_prompt.children = (Members(),)
-        self._beside_prompt.children[0].show(self.cast, mentioned(self.cast, text))
+    def trays(self) -> dict[str, dict[str, Any]]:
+        """Return what the page shows of each tray."""
+        trays = {name: control.tray for name, control in self.controls.items() if control.tray}
+        return {name: {"items": one.items, "limits": one.limits, "words": one.words} for name, one in trays.items()}
+
+    def mentioned(self) -> list[str]:
+        """Return the names of the cast that the prompt mentions."""
+        prompt = self.by_role("prompt")
+        return list(mentioned(self.cast, prompt.raw if prompt else "")) if self.cast else []
+
+    @property
+    def idea(self) -> str:
+        """What stands in an empty prompt."""
+        return _IDEAS[self.model.returns]
+
+    @property
+    def tips(self) -> list[str]:
+        """Advice for writing what this model takes."""
+        return [
+            tip.format(noun=noun_of(self.model))
+            for role, returns, tip in _TIPS
+            if self.model.by_role(role) and returns in ("", self.model.returns)
+        ]
 
     def _show(self, model: Model) -> None:
         """Put a model's controls in the place of those before."""
         self.model = model
-        self.controls = {name: self._control(field) for name, field in model.by_parameter.items()}
+        self.controls = {name: Control(one, noun=noun_of(model)) for name, one in model.by_parameter.items()}
         for control in self.controls.values():
-            control.widget.observe(self._changed, control.trait)
-        self.box.children = self._columns()
-
-    def _columns(self) -> tuple[Any, ...]:
-        told = [one for one in self.controls.values() if self._is_content(one.field)]
-        dials = [one for one in self.controls.values() if one not in told]
-        folded = [one for one in dials if one.field.role in _UNUSUAL and not one.field.required]
-        folded = folded if len(dials) > _FEW else []
-        first, *others = _in_rows(sorted(told, key=lambda one: one.field.role != "prompt")) or [widgets.VBox()]
-        self._beside_prompt = widgets.VBox()
-        content = widgets.VBox([first, self._beside_prompt, *others])
-        column = widgets.VBox(_in_rows([one for one in dials if one not in folded]))
-        content.add_class("vidu-content")
-        column.add_class("vidu-dials")
-        if folded:
-            label, inside = f"More ({len(folded)})", [one.box for one in folded]
-            more = Fold(label, inside, tooltip="Parameters that are seldom needed").box
-            more.add_class("vidu-more")
-            column.children = (*column.children, more)
-        ratio = self.by_role("aspect_ratio")
-        if ratio is not None and (style := shapes_style(ratio.field)):
-            content.children = (*content.children, widgets.HTML(f"<style>{style}</style>", layout={"display": "none"}))
-            ratio.box.add_class("vidu-shapes")
-        return (content, column) if column.children else (content,)
+            if control.tray:
+                control.tray.observe(lambda _: self.on_cards(), "items")  # also of one that is no picture
+                control.tray.observe(lambda _, one=control: self._pictures_changed(one), "references")
 
     def _is_content(self, field: Field) -> bool:
         """Return whether a control stands in the wide column: what is told and shown, as far as that fits a screen."""
@@ -283,64 +328,15 @@ class Form:
         is_told = field.role == "prompt" or (field.role == "negative_prompt" and not has_tray)
         return is_told or field.type.startswith("picture")
 
-    def _control(self, field: Field) -> Control:
-        noun = noun_of(self.model)
-        if field.role == "prompt":
-            control = Control(field, noun=noun, below=(widgets.HTML(_tips(self.model)),))
-            control.widget.placeholder = _IDEAS[self.model.returns]
-            return control
-        return Control(field, noun=noun, beside=self._seed_tools() if field.role == "seed" else ())
 
-    def _seed_tools(self) -> tuple[Any, ...]:
-        """Make the button that keeps the seed or lets it vary, and the one that draws another."""
-        lock = widgets.ToggleButton(value=self._keeps_seed)
-        dice = widgets.Button(icon="random", description="Dice", tooltip="Another random seed")
-
-        def look(keeps: bool) -> None:
-            self._keeps_seed = keeps
-            lock.icon, lock.description = ("lock", "Keep") if keeps else ("unlock", "Vary")
-            lock.tooltip = "Keep the seed after a run" if keeps else "Draw another seed after each run"
-
-        look(self._keeps_seed)
-        lock.observe(lambda change: look(change["new"]), "value")
-        dice.on_click(lambda _: self.roll())
-        return lock, dice
-
-
-def _in_rows(controls: Sequence[Control]) -> list[Any]:
-    """Return the boxes of controls in their order, where two narrow ones that follow each other share a row."""
-    rows: list[Any] = []
-    rest = list(controls)
-    while rest:
-        pair = rest[:2] if len(rest) > 1 and _is_narrow(rest[0]) and _is_narrow(rest[1]) else rest[:1]
-        rest = rest[len(pair) :]
-        row = widgets.HBox([one.box for one in pair]) if len(pair) > 1 else pair[0].box
-        if len(pair) > 1:
-            row.add_class("vidu-pair")
-        rows.append(row)
-    return rows
-
-
-def _is_narrow(control: Control) -> bool:
-    """Return whether half a column is enough: for the tray of one picture, and for a short value with a short help."""
-    field = control.field
-    is_short = len(field.title) <= _HALF_TITLE and len(field.help) <= _HALF_HELP and field.role != "seed"
-    return field.type == "picture" or (isinstance(control.widget, _HALF) and is_short)
+def _sendable(raw: Any) -> Any:
+    """Return what a page holds without half characters, which no message can carry."""
+    return raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(raw, str) else raw
 
 
 def noun_of(model: Model) -> str:
     """Return what a model makes, in a word."""
     return "clip" if model.returns == "video" else "picture"
-
-
-def _tips(model: Model) -> str:
-    fitting = [
-        tip.format(noun=noun_of(model))
-        for role, returns, tip in _TIPS
-        if model.by_role(role) and returns in ("", model.returns)
-    ]
-    items = "".join(f"<li>{escape(tip)}</li>" for tip in fitting)
-    return f'<details class="vidu-tips"><summary>Prompt tips</summary><ul>{items}</ul></details>'
 
 
 def _checked(

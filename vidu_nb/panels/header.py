@@ -2,69 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets as widgets
-
 from ..catalogue.field import Role
+from ..catalogue.model import Model
 from ..catalogue.models import DEFAULT, models
+from ..console import dollars
+from ..errors import InvalidRequest
 from ..samples import STARTERS, sample_references
+from .actions import minutes
 from .carry import room_for
 from .form import Form
 
-_OWN = "Start from ..."
-
 
 class Header:
-    """Chooses the model, and fills a form with a starting point or with sample pictures.
+    """Fills a form with a starting point or with sample pictures.
 
     Parameters
     ----------
     form
         Which one.
-    choose
-        Gets the slug of the model that a person chose.
     """
 
-    def __init__(self, form: Form, choose: Callable[[str], object]) -> None:
-        self._form, self._choose = form, choose
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._chosen = ""
         self._own: dict[str, Any] = {}  # what a person had before they took a starting point
-        self._models = widgets.Dropdown(description="Model")
-        self._models.add_class("vidu-models")
-        self._ideas = widgets.Dropdown(description="Idea", options=[_OWN, *STARTERS])
-        self._samples = widgets.Button(
-            description="Sample pictures", icon="picture-o", tooltip="Three photographs to try"
-        )
-        self._models.observe(self._model_chosen, "value")
-        self._ideas.observe(self._idea_chosen, "value")
-        self._samples.on_click(lambda _: self._add_samples())
-        self.box = widgets.HBox([self._models, self._ideas, self._samples])
-        self.box.add_class("vidu-head")
-        self.follow()
 
-    def follow(self) -> None:
-        """Show the form's model, and what there is for it."""
+    def item(self) -> dict[str, Any]:
+        """Return what the page shows: the models with price and time, and the starting points."""
         model = self._form.model
-        known = {one.slug: one.title for one in models.values()} | {model.slug: model.title}
-        if [value for _, value in self._models.options] != list(known):
-            self._models.options = [(title, slug) for slug, title in known.items()]
-        self._models.value = model.slug
+        known = {one.slug: one for one in models.values()} | {model.slug: model}
         is_told = model.returns == "video" and model.by_role("prompt")  # the ideas are of clips
-        takes_pictures = any(one.type in ("picture", "pictures") for one in model.media)
-        for part, is_shown in ((self._ideas, is_told), (self._samples, takes_pictures)):
-            part.layout.display = "" if is_shown else "none"
+        return {
+            "model": model.slug,
+            "models": [[slug, one.title, _cost(one)] for slug, one in known.items()],
+            "ideas": list(STARTERS) if is_told else [],
+            "idea": self._chosen,
+        }
 
-    def _model_chosen(self, change: Mapping[str, Any]) -> None:
-        if change["new"] and change["new"] != self._form.model.slug:
-            self._choose(change["new"])
+    def choose(self, idea: str) -> None:
+        """Take a starting point; without a name, what was there before is there again.
 
-    def _idea_chosen(self, change: Mapping[str, Any]) -> None:
-        """Take a starting point; back at the first choice, what was there before is there again."""
-        now, old = self._form.values(), self._fitting(STARTERS.get(change["old"]))
+        Raises
+        ------
+        InvalidRequest
+            There is none of that name.
+        """
+        if idea and idea not in STARTERS:
+            raise InvalidRequest("there is no such starting point")
+        now, old = self._form.values(), self._fitting(STARTERS.get(self._chosen))
         if not old or any(now.get(name) != value for name, value in old.items()):
             self._own = {name: now.get(name) for name in self._fitting(next(iter(STARTERS.values())))}
-        self._form.fill(self._fitting(STARTERS.get(change["new"])) or self._own)
+        self._chosen = idea
+        self._form.fill(self._fitting(STARTERS.get(idea)) or self._own)
 
     def _fitting(self, starter: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return of a starting point, which is written for the default model, what this one has a parameter for."""
@@ -76,7 +68,7 @@ class Header:
             if field is not None and (not field.choices or (starter or {})[name] in field.choices)
         }
 
-    def _add_samples(self) -> None:
+    def add_samples(self) -> None:
         """Put the samples beside a person's own pictures, as far as there is a place for them."""
         now, new = self._form.values(), sample_references()
         filled: dict[str, Any] = {}
@@ -88,3 +80,8 @@ class Header:
             elif field.type == "picture" and own is None and new:
                 filled[field.parameter] = new.pop(0)
         self._form.fill(filled)
+
+
+def _cost(model: Model) -> str:
+    """Return what a call is expected to cost and to take."""
+    return f"{dollars(model.price_usd)} · {minutes(model.seconds)}"

@@ -8,26 +8,25 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import ipywidgets as widgets
-
-from .. import media
-from ..animatic.cancellation import Question
-from ..animatic.engine import make_outputs
 from ..catalogue.request import PREVIEW, Request
 from ..pictures import Picture
-from ..player import Player
 from ..receipt import Receipt
 from ..request import DRAFT_ENDING, MAX_SEED
 from ..video import Video
 from .form import Form
-from .result import ResultView
+from .result import Draft, ResultView
+
+if TYPE_CHECKING:
+    from ..animatic.cancellation import Question
 
 PATIENCE = 0.4  # s without a change before a draft is begun
+_PROMPT_SHOWN = 400  # characters
 
 
 class LiveDraft:
-    """A switch; while it is on, a draft of what the controls say follows each change.
+    """While it is on, a draft of what the controls say follows each change.
 
     Drafts come straight from the preview engine, and none outlives its showing: no journal, no archive, no file.
 
@@ -39,6 +38,10 @@ class LiveDraft:
         Where drafts are shown.
     say
         Gets a sentence where none can be made.
+
+    Attributes
+    ----------
+    is_on : bool
     """
 
     def __init__(self, form: Form, result: ResultView, say: Callable[[str], object]) -> None:
@@ -47,17 +50,17 @@ class LiveDraft:
         self._request: Request | None = None  # what was drawn last, or is about to be
         self._turn = 0  # counts the changes: a draft of an earlier turn is not wanted any more
         self._timer: threading.Timer | None = None
-        self.box = widgets.Checkbox(
-            description="Live draft: a quick, small preview follows your changes (free)", indent=False
-        )
-        self.box.add_class("vidu-live")
-        self.box.observe(self._switched, "value")
-        self.follow()
+        self.is_on = False
+
+    def switch(self, *, on: bool) -> None:
+        """Begin to follow, or cease."""
+        self.is_on, self._request = on, None
+        (self.follow if on else self.rest)()
 
     def follow(self) -> None:
         """Draw what the controls say, once they have been left alone for a moment."""
         request = self._form.request
-        if not self.box.value or request is None:
+        if not self.is_on or request is None:
             return
         with self._lock:
             if request == self._request:
@@ -74,13 +77,6 @@ class LiveDraft:
         with self._lock:
             self._next_turn(self._form.request)
 
-    def _switched(self, _: object) -> None:
-        if not self.box.value:
-            self.rest()
-            return
-        self._request = None
-        self.follow()
-
     def _next_turn(self, request: Request | None) -> int:
         """Give up the draft that is being made, and the one that waits."""
         self._request = request
@@ -94,17 +90,17 @@ class LiveDraft:
             return self._turn != turn
 
         try:
-            draft = make_draft(request, cancelled=is_given_up)
+            drafts = make_drafts(request, cancelled=is_given_up)
             with self._lock:
                 if not is_given_up():
-                    self._result.show_bundle(draft)
+                    self._result.show_drafts(drafts)
         except Exception as error:  # whatever one draft meets, the next change gets another
             if not is_given_up():
                 self._say(f"No draft: {error}")
 
 
-def make_draft(request: Request, *, cancelled: Question) -> dict[str, str]:
-    """Render a draft, and return the MIME bundle of a player that holds it; no file remains.
+def make_drafts(request: Request, *, cancelled: Question) -> list[Draft]:
+    """Render drafts, and return them; no file remains.
 
     Parameters
     ----------
@@ -113,17 +109,21 @@ def make_draft(request: Request, *, cancelled: Question) -> dict[str, str]:
     cancelled
         Asked between frames; True ends the work with `Cancelled`.
     """
+    from ..animatic.engine import make_outputs  # slow to import, and most panels draw no drafts
+
     seed = random.randint(1, MAX_SEED) if request.is_random else request.seed_value
-    returns = request.model.returns
-    receipt = Receipt(
-        PREVIEW, f"{request.model.slug}{DRAFT_ENDING if returns == 'video' else ''}", cost_usd=0.0, seed=seed
-    )
-    made: list[Video | Picture] = []
+    is_video = request.model.returns == "video"
+    receipt = Receipt(PREVIEW, f"{request.model.slug}{DRAFT_ENDING if is_video else ''}", cost_usd=0.0, seed=seed)
+    prompt = str(request.by_role("prompt") or "")
+    drafts = []
     with tempfile.TemporaryDirectory(prefix="vidu-nb-draft-") as folder:
         for number, output in enumerate(make_outputs(request, seed=seed, draft=True, cancelled=cancelled), 1):
             path = Path(folder) / f"draft{number}.{output.suffix}"
             path.write_bytes(output.data)
-            if returns == "video":
-                path.write_bytes(media.proxy(path))  # no link reaches a temporary file: the notebook holds a small copy
-            made.append(Video(path, request, receipt) if returns == "video" else Picture(path, request, receipt))
-        return Player(made, embed=True, loops=True).bundle() | {"text/plain": made[0].caption}
+            made = Video(path, request, receipt) if is_video else Picture(path, request, receipt)
+            size = (made.info.width, made.info.height) if isinstance(made, Video) else made.size
+            kind = "video/mp4" if is_video else f"image/{output.suffix.replace('jpg', 'jpeg')}"
+            drafts.append(
+                Draft("video" if is_video else "image", output.data, kind, made.caption, prompt[:_PROMPT_SHOWN], size)
+            )
+    return drafts

@@ -28,6 +28,8 @@ class Running:
         As for `Client.generate`.
     shows
         Whether what comes goes to the place below the panel.
+    may_pay
+        Whether it may ask anybody for money; else only what is kept can be had.
 
     Attributes
     ----------
@@ -43,6 +45,7 @@ class Running:
     fresh: bool = False
     again: bool = False
     shows: bool = False
+    may_pay: bool = True
     expected_s: float = field(init=False)
     is_cancelled: bool = field(default=False, init=False)
     _client: Client | None = field(default=None, init=False)
@@ -54,7 +57,7 @@ class Running:
 
     def work(self) -> Any:
         """Make the clip or the picture; see `Client.generate` for what is raised."""
-        offline = self.engine != PREVIEW and not self.service.can_pay and not self.fresh
+        offline = self.engine != PREVIEW and not (self.may_pay and (self.service.can_pay or self.fresh))
         client = self.service.client(self.engine).sibling(notify=self._note, progress=self._report)
         self._client = client
         if self.is_cancelled:
@@ -75,7 +78,7 @@ class Running:
             self._client.cancel()
 
     def _note(self, line: str) -> None:
-        self._notice = line.rstrip(".")
+        self._notice = line.rstrip(" .")
 
     def _report(self, share: float) -> None:
         self._reported = share

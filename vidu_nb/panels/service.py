@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 
 from ..catalogue.model import Model
@@ -12,6 +13,8 @@ from ..client.client import Client, client_of
 from ..client.engines import BASE_URL, HOSTED, Engine, named_engine
 from ..client.estimates import Estimate, recent_receipts
 from ..errors import ArchiveError, InvalidRequest
+from ..files import listed
+from ..folders import KEY_DIGITS, folder_name
 from ..storage.archive import Archive
 from .actions import Offer, missing
 from .background import in_background
@@ -22,6 +25,8 @@ _NO_KEY = (
     "field and keeps it in this kernel only. Generate then says what a clip costs. Previews need no key."
 )
 _ONLY_PREVIEWS = "This panel was given the free preview engine: it makes previews, and pays for nothing."
+
+_SETTLED_NS = 2_000_000_000  # since a folder's last change; within a clock's step another one may bear the same time
 
 #: State in the journal → what a person reads.
 _STAGES = {
@@ -53,6 +58,7 @@ class Service:
         self._given = client
         self.archive = client.archive if client else Archive()
         self._credits: float | None = None
+        self._names: dict[str, tuple[int, str]] = {}  # by engine: when its folder had changed, and all names in it
         engine, self.problem = self._find_engine()
         self._use(engine)
 
@@ -73,8 +79,20 @@ class Service:
         if request is None or request.is_random:
             return False
         with contextlib.suppress(ArchiveError, OSError):  # asking for it says what is wrong
-            return self.archive.find(self._key(request, engine), engine=engine) is not None
+            key = self._key(request, engine)
+            return self._is_named(key, engine) and self.archive.find(key, engine=engine) is not None
         return False
+
+    def _is_named(self, key: str, engine: str) -> bool:
+        """Return whether a file's name begins like this key: asked at every pause in typing, of ten thousand clips."""
+        folder = self.archive.folder / folder_name(engine)
+        changed = folder.stat().st_mtime_ns
+        known_at, names = self._names.get(engine, (0, ""))
+        if changed != known_at:
+            is_settled = time.time_ns() - changed > _SETTLED_NS
+            names = "\n".join(listed(folder))
+            self._names[engine] = (changed if is_settled else 0, names)
+        return f"_{key[:KEY_DIGITS]}" in names
 
     def client(self, engine: str) -> Client:
         """Return the client to ask; the preview engine is started at its first use."""
@@ -89,7 +107,7 @@ class Service:
         with contextlib.suppress(ArchiveError, OSError):
             attempts = self.archive.journal.attempts_for(self._key(request, engine))
             state = attempts[-1].state if attempts else ""
-            if state in ("sent", "queued") and engine == PREVIEW:
+            if state in ("sent", "received", "queued") and engine == PREVIEW:  # what comes first is a queue's ticket
                 return "Rendering the preview"
             return _STAGES.get(state, "")
         return ""

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from ..errors import ViduError
-from ..player import figure, still
+from ..player import figure, sources, still
+from ..widgets.pieces import Way
 from .formatting import label_value
 from .plan import Plan
 from .runner import Outcome, made_by
@@ -49,20 +50,22 @@ class Grid:
         self.headline = headline
         self._clips = {} if clips is None else clips
 
-    def html(self, in_flight: Collection[int] = ()) -> str:
+    def html(self, in_flight: Collection[int] = (), *, way: Way = "link") -> str:
         """Return the grid as HTML; every text in it is escaped and it holds no script.
 
         Parameters
         ----------
         in_flight
             The places of the requests that are being made.
+        way
+            How the clips get into the page.
         """
 
         def cell(index: int) -> str:
             outcome = self.results.get(index)
             if index in self._clips:
                 return self._clips[index]
-            html = _cell_html(self.plan, index, outcome, is_in_flight=index in in_flight)
+            html = _cell_html(self.plan, index, outcome, is_in_flight=index in in_flight, way=way)
             return self._clips.setdefault(index, html) if made_by(outcome) else html
 
         body = self._tables(cell) if len(self.plan) <= MAX_SHOWN else self._selection(cell)
@@ -122,6 +125,14 @@ class Grid:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         return self.bundle()
 
+    def _display_(self) -> Any:
+        """Return what marimo shows."""
+        from ..widgets.live_player import shown_in_marimo
+
+        shown: Any = [one for index in self.shown for one in made_by(self.results[index])]
+        grid = Grid(self.plan, self.results, headline=self.headline)  # what the run has shown is not this
+        return shown_in_marimo(lambda way: grid.html(way=way), sources(shown))
+
     def __repr__(self) -> str:
         shown = sorted(self.results.items())[:MAX_SHOWN]
         lines = [f"  [{index}] {self.plan.label(index)}: {_outcome_text(one)}" for index, one in shown]
@@ -139,11 +150,11 @@ def _flow_html(plan: Plan, indexes: Collection[int], cell: Callable[[int], str])
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start">{cells}</div>'
 
 
-def _cell_html(plan: Plan, index: int, outcome: Outcome | None, *, is_in_flight: bool) -> str:
+def _cell_html(plan: Plan, index: int, outcome: Outcome | None, *, is_in_flight: bool, way: Way) -> str:
     made: Any = made_by(outcome)
     if made:
         try:
-            return "".join(map(figure, made))
+            return "".join(figure(one, way=way) for one in made)
         except (ViduError, OSError) as error:  # it was moved or removed meanwhile
             outcome = ViduError(str(error))
     width, height = plan[index].frame_size

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from ..comparison import show
 from ..console import dollars, printable
 from ..errors import InvalidRequest, NotKept, ViduError
 from ..files import shown_path
 from ..player import Player
 from ..storage.budget import Budget
 from ..video import Video
-from ..widgets.show import show
 from .formatting import format_value
 from .grid import Grid
 from .plan import Plan
@@ -221,6 +221,10 @@ class Sweep:
         if self._cell is not None and self._cell == running_cell():
             return {"text/plain": repr(self)}  # the cell that made it shows the grid already
         return self.show().bundle() | {"text/plain": repr(self)}
+
+    def _display_(self) -> Grid:
+        """Return what marimo shows."""
+        return self.show()
 
     def __repr__(self) -> str:
         return f"Sweep({self.headline})"

@@ -1,1 +1,1 @@
-"""The front-end pieces that ipywidgets lacks: each a Python class of traits with one .js file beside it."""
+"""Front ends in a page: plain JavaScript files, and the Python classes that join some of them to a widget."""

@@ -4,18 +4,11 @@
 const MENTION = /(?:^|[^A-Za-z0-9_@])@([\p{L}\p{M}\p{N}_-]*)$/u; // what stands before the caret
 const MOST_NAMES = 8; // in the list
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children); // strings become text, never HTML
-  return made;
-}
-
 // A picture from Python; no other address, since showing it would fetch it.
 function face(member, className) {
   const { name, thumbnail } = member;
-  if (/^data:image\/(webp|jpeg);base64,/.test(thumbnail)) return element("img", { class: className, src: thumbnail, alt: "" });
-  return element("span", { class: className, "aria-hidden": "true" }, [...name][0].toUpperCase());
+  if (isOurs(thumbnail)) return make("img", { class: className, src: thumbnail, alt: "" });
+  return make("span", { class: className, "aria-hidden": "true" }, [...name][0].toUpperCase());
 }
 
 // Puts text in the place of a part of the field's.
@@ -37,13 +30,13 @@ function insertMention(area, name) {
 
 // Where the caret is in the window: a copy of the field, up to the caret, is laid out as the field is.
 function caretBox(area, at) {
-  const copy = element("div");
+  const copy = make("div");
   const style = getComputedStyle(area);
   for (const name of ["font", "letterSpacing", "padding", "border", "boxSizing", "lineHeight", "wordSpacing"])
     copy.style[name] = style[name];
   Object.assign(copy.style, { position: "fixed", visibility: "hidden", whiteSpace: "pre-wrap", overflowWrap: "break-word",
     top: 0, left: 0, width: `${area.offsetWidth}px` });
-  const mark = element("span", {}, "@");
+  const mark = make("span", {}, "@");
   copy.append(area.value.slice(0, at), mark);
   document.body.append(copy);
   const [box, inside] = [area.getBoundingClientRect(), mark.getBoundingClientRect()];
@@ -57,8 +50,8 @@ class Mentions {
     this.area = area;
     this.members = members; // gives them
     this.id = `vidu-mentions-${Math.random().toString(36).slice(2)}`;
-    this.list = element("ul", { class: "vidu-mentions", id: this.id, role: "listbox", "aria-label": "Names in the cast" });
-    this.status = element("span", { class: "vidu-mentions-status", role: "status" });
+    this.list = make("ul", { class: "vidu-mentions", id: this.id, role: "listbox", "aria-label": "Names in the cast" });
+    this.status = make("span", { class: "vidu-mentions-status", role: "status" });
     this.found = [];
     const on = (type, handler, options) => area.addEventListener(type, handler.bind(this), { ...options, signal });
     on("input", this.look);
@@ -76,7 +69,7 @@ class Mentions {
   look() {
     const { selectionStart: caret, selectionEnd: end, value } = this.area;
     const typed = caret === end && MENTION.exec(value.slice(0, caret))?.[1];
-    if (typeof typed !== "string" || document.activeElement !== this.area) return this.close();
+    if (typeof typed !== "string" || this.area.getRootNode().activeElement !== this.area) return this.close();
     const plain = (text) => text.normalize("NFC").toLowerCase();
     const start = plain(typed);
     if (this.members().some((one) => plain(one.name) === start)) return this.close(); // it is all there
@@ -93,7 +86,8 @@ class Mentions {
     const box = caretBox(this.area, this.from);
     this.list.style.left = `${Math.max(4, Math.min(box.left, window.innerWidth - 240))}px`;
     this.list.style.top = `${box.bottom + 4}px`;
-    document.body.append(this.list, this.status);
+    const root = this.area.getRootNode(); // in marimo a widget's own, with its styles
+    (root === document ? document.body : root).append(this.list, this.status);
     const over = this.list.getBoundingClientRect().bottom > window.innerHeight;
     if (over) this.list.style.top = `${Math.max(4, box.top - 4 - this.list.offsetHeight)}px`;
     this.area.setAttribute("aria-controls", this.id);
@@ -102,9 +96,9 @@ class Mentions {
   }
 
   option(member, place) {
-    const made = element("li", { role: "option", id: `${this.id}-${place}`, class: "vidu-mention" },
-      face(member, "vidu-mention-face"), element("span", {}, `@${member.name}`),
-      element("span", { class: "vidu-mention-note" }, member.note ?? ""));
+    const made = make("li", { role: "option", id: `${this.id}-${place}`, class: "vidu-mention" },
+      face(member, "vidu-mention-face"), make("span", {}, `@${member.name}`),
+      make("span", { class: "vidu-mention-note" }, member.note ?? ""));
     made.addEventListener("mousedown", (event) => {
       event.preventDefault(); // the focus stays in the field
       this.take(place);
@@ -131,6 +125,7 @@ class Mentions {
 
   onKey(event) {
     if (!this.list.isConnected || event.isComposing) return;
+    if (event.ctrlKey || event.metaKey) return; // for the panel
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) this.choose(this.place + step);
     else if (event.key === "Enter" || event.key === "Tab") this.take(this.place);

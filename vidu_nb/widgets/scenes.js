@@ -1,215 +1,316 @@
-// A film's scenes as rows to write in. Python decides what the film is; this shows it and asks for changes, one message
-// each. What somebody types stays in its field, whatever Python makes of it. Every text goes through textContent or value.
+// A film's scenes as cards to write in, in their order. Python decides what the film is; this shows it and asks for
+// changes. What somebody types stays in its field, whatever Python makes of it.
 
-const ARROWS = { up: "M6 15l6-6 6 6", down: "M6 9l6 6 6-6", close: "M6 6l12 12M18 6L6 18", plus: "M12 5v14M5 12h14" };
-const PAUSE = 250; // ms without a key before what was typed is sent
+const SIGNS = {
+  up: "M6 15l6-6 6 6", down: "M6 9l6 6 6-6", close: "M6 6l12 12M18 6L6 18", plus: "M12 5v14M5 12h14", play: "M8 5l11 7-11 7z",
+  grip: "M9 5v.1M15 5v.1M9 12v.1M15 12v.1M9 19v.1M15 19v.1",
+};
+const REST = 250; // ms without a key before what was typed is sent
+const DRAGGED = "application/x-vidu-scene";
 
-function sign(shape) {
-  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  for (const [name, value] of Object.entries({ viewBox: "0 0 24 24", class: "vidu-scene-icon", "aria-hidden": "true" }))
-    svg.setAttribute(name, value);
-  path.setAttribute("d", ARROWS[shape]);
-  svg.append(path);
-  return svg;
-}
-
-function control(tag, attributes, ...children) {
-  return element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
-}
-
-// A field that somebody types in: what is here counts until Python has it.
-class Field {
-  constructor(input, send) {
-    this.input = input;
-    this.waits = 0; // messages without an answer
-    this.timer = null;
-    input.addEventListener("input", () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.flush(send), PAUSE);
-    });
-    input.addEventListener("change", () => this.flush(send)); // before a click elsewhere arrives
+// What was typed and Python doesn't have yet. Each message carries all of it, so that no click overtakes it.
+class Edits {
+  constructor(model, answered) {
+    Object.assign(this, { model, answered, dirty: new Map(), turn: 0, timer: null });
   }
 
-  async flush(send) {
+  // Notes that a field of a scene holds something else; `get` gives what.
+  changed(scene, name, get) {
+    this.turn += 1;
+    this.dirty.set(JSON.stringify([scene, name]), { scene, name, get, turn: this.turn });
     clearTimeout(this.timer);
-    this.timer = null;
-    if (this.input.value === this.sent) return;
-    this.sent = this.input.value;
-    this.waits += 1;
-    try {
-      await send(this.sent);
-    } finally {
-      this.waits -= 1;
+    this.timer = setTimeout(() => this.ask({ do: "edit" }), REST);
+  }
+
+  has(scene, name) {
+    return this.dirty.has(JSON.stringify([scene, name]));
+  }
+
+  // Sends a message with all that was typed before it; resolves to Python's answer, when its news are here.
+  async ask(content, options = {}) {
+    clearTimeout(this.timer);
+    const upTo = this.turn;
+    const edits = {};
+    for (const { scene, name, get } of this.dirty.values()) (edits[scene] ??= {})[name] = get();
+    const reply = await askPython(this.model, { ...content, edits }, options);
+    if (!reply.refused) // else it goes along with the next message
+      for (const [key, { turn }] of [...this.dirty]) if (turn <= upTo) this.dirty.delete(key);
+    this.answered(reply);
+    return reply;
+  }
+}
+
+// Controls of parameters that may be left to somebody else: the film's of a scene, the model's of a film.
+class Knobs {
+  constructor(edits, scene) {
+    Object.assign(this, { edits, scene, shown: new Map(), drawn: "" });
+    this.root = make("div", { class: "vidu-knobs" });
+  }
+
+  // Shows some controls; those that were there stay, with the focus.
+  show(items) {
+    const known = JSON.stringify(items.map(({ name, kind, options }) => [name, kind, options?.length]));
+    if (known !== this.drawn) this.build(items);
+    this.drawn = known;
+    for (const item of items) {
+      const { field, set, body } = this.shown.get(item.name);
+      if (item.options) body.options[0].textContent = item.options[0];
+      else field.placeholder = item.placeholder ?? "";
+      if (!this.edits.has(this.scene, item.name)) set(item.raw);
     }
   }
 
-  show(text) {
-    if (this.waits || this.timer !== null) return; // something newer was typed
-    this.sent = text;
-    if (this.input.value !== text) this.input.value = text;
+  build(items) {
+    this.shown.clear();
+    this.root.replaceChildren(...items.map((item) => {
+      const id = freshId("knob");
+      const kind = KINDS[item.kind](item, id, () => this.edits.changed(this.scene, item.name, kind.get));
+      this.shown.set(item.name, kind);
+      return make("div", { class: `vidu-knob vidu-knob-${item.role || "other"}`, title: item.help || null },
+        make("label", { for: id }, item.title), kind.body);
+    }));
   }
 }
 
-class Row {
-  constructor(board, id) {
-    this.board = board;
-    const ask = (content) => board.ask({ ...content, id });
-    const label = (words) => ({ "aria-label": words });
-    this.poster = control("button", { type: "button", class: "vidu-scene-poster" });
-    this.number = element("span", { class: "vidu-scene-number" });
-    this.title = control("input", { class: "vidu-scene-title", placeholder: "Title", maxlength: "200", ...label("Title") });
-    this.state = element("span", { class: "vidu-scene-state" });
-    this.prompt = control("textarea", { class: "vidu-scene-prompt", rows: "2", placeholder: "What happens in this scene",
-      "aria-describedby": `${board.id}-${id}` });
-    this.problem = element("div", { class: "vidu-scene-problem", id: `${board.id}-${id}`, role: "status" });
-    this.names = element("span", { class: "vidu-scene-names" });
-    this.continues = control("input", { type: "checkbox" });
-    this.continuing = element("label", { class: "vidu-scene-check" }, this.continues, "Continues the scene before");
-    this.seed = control("input", { class: "vidu-scene-seed", inputmode: "numeric" });
-    this.seeds = element("label", { class: "vidu-scene-label" }, "Seed", this.seed);
-    this.takes = control("select", label("Take"));
-    this.again = control("button", { type: "button", class: "vidu-scene-button" });
-    const tool = (shape, words, content) => {
-      const button = control("button", { type: "button", class: "vidu-scene-tool", title: words }, sign(shape));
-      button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || ask(content));
-      return button;
-    };
-    this.up = tool("up", "Move up", { do: "move", by: -1 });
-    this.down = tool("down", "Move down", { do: "move", by: 1 });
-    this.remove = tool("close", "Remove", { do: "remove" });
-    this.element = element("li", { class: "vidu-scene" },
-      element("div", { class: "vidu-scene-picture" }, this.poster),
-      element("div", { class: "vidu-scene-words" },
-        element("div", { class: "vidu-scene-head" }, this.number, this.title,
-          element("span", { class: "vidu-scene-right" }, this.state,
-            element("span", { class: "vidu-scene-tools" }, this.up, this.down, this.remove))),
-        this.prompt, this.problem,
-        element("div", { class: "vidu-scene-foot" }, this.names, this.continuing, this.seeds, this.takes, this.again)));
-    const edit = (field) => (value) => ask({ do: "edit", field, value });
-    this.fields = { prompt: new Field(this.prompt, edit("prompt")), title: new Field(this.title, edit("title")),
-      seed: new Field(this.seed, edit("seed")) };
-    this.prompt.addEventListener("input", () => this.fit());
-    this.continues.addEventListener("change", () => edit("continues")(this.continues.checked));
-    this.takes.addEventListener("change", () => edit("take")(Number(this.takes.value)));
-    this.again.addEventListener("click", () => ask({ do: "again", price: this.item.again_price }));
-    this.poster.addEventListener("click", () => ask({ do: "show" }));
-    new Mentions(this.prompt, () => board.model.get("members"), board.life.signal);
+// One scene.
+class Card {
+  constructor(list, id) {
+    Object.assign(this, { list, id, edits: list.edits });
+    this.prompt = make("textarea", { class: "vidu-scene-prompt", rows: "2", placeholder: "What happens in this scene", "aria-describedby": `${list.id}-${id}` });
+    this.problem = make("div", { class: "vidu-scene-problem", id: `${list.id}-${id}`, role: "status" });
+    this.names = make("span", { class: "vidu-scene-names" });
+    this.foot();
+    this.more = make("details", { class: "vidu-scene-more" });
+    this.summary = make("summary", {}, "Parameters");
+    this.knobs = new Knobs(this.edits, id);
+    this.more.append(this.summary, this.knobs.root);
+    this.root = make("li", { class: "vidu-scene", "data-scene": id },
+      this.side(),
+      make("div", { class: "vidu-scene-words" }, this.head(), this.prompt, this.problem,
+        make("div", { class: "vidu-scene-foot" }, this.names, this.continuing, this.takes, this.more, this.buttons)));
+    for (const name of ["prompt", "title"]) this[name].addEventListener("input", () => this.typed(name, () => this[name].value));
+    this.continues.addEventListener("change", () => this.typed("continues", () => this.continues.checked));
+    this.takes.addEventListener("change", () => this.typed("take", () => Number(this.takes.value)));
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
+    new Mentions(this.prompt, () => list.model.get("_members"), list.signal);
+  }
+
+  typed(name, get) {
+    this.edits.changed(this.id, name, get);
+  }
+
+  ask(content) {
+    return this.list.ask({ ...content, scene: this.id });
+  }
+
+  // The handle and the picture, which plays what there is.
+  side() {
+    this.grip = make("button", { type: "button", class: "vidu-scene-grip", draggable: "true" }, drawing(SIGNS.grip, 24, "vidu-scene-sign"));
+    this.grip.addEventListener("keydown", (event) => {
+      const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (by && !event.altKey) this.moveBy(event, by);
+    });
+    this.poster = make("button", { type: "button", class: "vidu-scene-poster" });
+    this.poster.addEventListener("click", () => this.ask(this.item.kind === "kept" ? { do: "show" } : { do: "preview" }));
+    return make("div", { class: "vidu-scene-side" }, this.grip, make("div", { class: "vidu-scene-picture" }, this.poster));
+  }
+
+  head() {
+    this.number = make("span", { class: "vidu-scene-number", "aria-hidden": "true" });
+    this.title = make("input", { class: "vidu-scene-title", type: "text", placeholder: "Title", maxlength: "200", autocomplete: "off" });
+    this.state = make("span", { class: "vidu-scene-state" });
+    this.tools = ["up", "down", "close"].map((sign) => make("button", { type: "button", class: "vidu-scene-tool" }, drawing(SIGNS[sign], 24, "vidu-scene-sign")));
+    const acts = [(event) => this.moveBy(event, -1), (event) => this.moveBy(event, 1), () => this.ask({ do: "remove" })];
+    this.tools.forEach((tool, place) => tool.addEventListener("click", (event) => tool.getAttribute("aria-disabled") === "true" || acts[place](event)));
+    return make("div", { class: "vidu-scene-head" }, this.number, this.title, this.state, make("span", { class: "vidu-scene-tools" }, ...this.tools));
+  }
+
+  foot() {
+    const small = { className: "vidu-small" };
+    this.continues = make("input", { type: "checkbox" });
+    this.after = make("span");
+    this.continuing = make("label", { class: "vidu-scene-check", title: "It begins with the last frame of the scene before" }, this.continues, this.after);
+    this.takes = make("select", { "aria-label": "Take" });
+    this.draft = pushButton("Draft", () => this.ask({ do: "preview", quality: "draft" }), { ...small, title: "A quick, small preview of this scene; free" });
+    this.preview = pushButton("Preview", () => this.ask({ do: "preview" }), { ...small, title: "A preview of this scene; free (Ctrl+Enter)" });
+    this.again = pushButton("", () => this.ask({ do: "again", price: this.item.again_price }), { ...small, title: "Pay for one more take; both are kept" });
+    this.buttons = make("span", { class: "vidu-scene-buttons" }, this.again, this.draft, this.preview);
+  }
+
+  moveBy(event, by) {
+    event.preventDefault();
+    event.stopPropagation();
+    this.ask({ do: "move", by });
+  }
+
+  onKey(event) {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (by && event.altKey && !event.ctrlKey && !event.metaKey) this.moveBy(event, by);
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
+    event.preventDefault();
+    event.stopPropagation(); // or JupyterLab would run the cell
+    this.ask({ do: "preview" });
   }
 
   show(item, place, many) {
     this.item = item;
     const number = place + 1;
-    for (const name of ["prompt", "title", "seed"]) this.fields[name].show(item[name]);
-    this.element.setAttribute("aria-label", `Scene ${number}`);
-    this.element.classList.toggle("vidu-scene-continues", item.continues);
+    const keep = (name, field, value) => this.edits.has(this.id, name) || field.value === value || (field.value = value);
+    keep("prompt", this.prompt, item.prompt);
+    keep("title", this.title, item.title);
+    if (!this.edits.has(this.id, "continues")) this.continues.checked = item.continues;
+    this.root.setAttribute("aria-label", `Scene ${number}`);
+    this.root.classList.toggle("vidu-scene-continues", item.continues && place > 0);
     this.number.textContent = number;
-    this.prompt.setAttribute("aria-label", `Scene ${number}`);
+    this.prompt.setAttribute("aria-label", `Scene ${number}: what happens`);
+    this.title.setAttribute("aria-label", `Scene ${number}: title`);
     this.state.dataset.kind = item.kind;
     this.state.textContent = item.price ? `${item.state} · ${item.price}` : item.state;
-    this.state.title = item.state;
     this.problem.textContent = item.problem ? `⚠ ${item.problem}` : item.note;
     this.problem.classList.toggle("vidu-problem", Boolean(item.problem));
-    this.continues.checked = item.continues;
+    this.prompt.setAttribute("aria-invalid", String(Boolean(item.problem)));
     this.continuing.hidden = place === 0;
-    this.seeds.hidden = !item.has_seed;
-    this.seed.placeholder = item.seed_hint;
-    this.takes.hidden = item.takes < 2;
-    if (this.takes.options.length !== item.takes + 1) {
-      const options = [["0", `Newest of ${item.takes} takes`]];
-      for (let take = 1; take <= item.takes; take++) options.push([`${take}`, `Take ${take}`]);
-      this.takes.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
-    }
-    this.takes.value = `${item.take}`;
+    this.after.textContent = `Continues scene ${place}`;
+    this.summary.textContent = item.own || "Parameters";
+    this.knobs.show(item.controls);
+    this.showTakes(item);
+    const running = this.list.model.get("_offer").is_running;
     this.again.hidden = !item.again;
     this.again.textContent = item.again;
-    this.again.disabled = this.board.model.get("busy");
-    this.up.setAttribute("aria-disabled", place === 0);
-    this.down.setAttribute("aria-disabled", place === many - 1);
-    this.remove.setAttribute("aria-disabled", many === 1);
-    for (const [button, words] of [[this.up, "Move up"], [this.down, "Move down"], [this.remove, "Remove"]])
-      button.setAttribute("aria-label", `${words}: scene ${number}`);
-    this.poster.setAttribute("aria-label", item.kind === "kept" ? `Show scene ${number}` : `Scene ${number}: nothing to show yet`);
-    this.poster.disabled = item.kind !== "kept";
-    this.draw(item);
-    this.fit();
+    for (const button of [this.again, this.draft, this.preview]) disable(button, running);
+    [place === 0, place === many - 1, many === 1].forEach((off, at) => disable(this.tools[at], off));
+    ["Move up", "Move down", "Remove"].forEach((words, at) => {
+      this.tools[at].title = at === 2 ? words : `${words} (Alt+${at ? "Down" : "Up"})`;
+      this.tools[at].setAttribute("aria-label", `${words}: scene ${number}`);
+    });
+    this.grip.setAttribute("aria-label", `Scene ${number}: drag it, or move it with the arrow keys`);
+    this.grip.title = "Drag to move";
+    this.draft.setAttribute("aria-label", `Draft of scene ${number}`);
+    this.preview.setAttribute("aria-label", `Preview of scene ${number}`);
+    this.draw(item, number);
   }
 
-  draw({ poster, shape, names, kind }) {
-    const members = new Map(this.board.model.get("members").map((member) => [member.name, member]));
-    const seen = names.map((name) => members.get(name)).filter(Boolean);
-    const known = JSON.stringify([poster, shape, kind, names]);
+  showTakes({ take, takes }) {
+    this.takes.hidden = takes < 2;
+    if (this.takes.options.length !== takes + 1)
+      this.takes.replaceChildren(make("option", { value: "0" }, `Newest of ${takes} takes`),
+        ...Array.from({ length: takes }, (_, at) => make("option", { value: at + 1 }, `Take ${at + 1}`)));
+    if (!this.edits.has(this.id, "take")) this.takes.value = String(take);
+  }
+
+  draw({ names, kind }, number) {
+    const { picture, shape = "16 / 9", is_made: made } = this.list.model.get("_posters")[this.id] ?? {};
+    const words = kind === "kept" ? `Show scene ${number}` : `Preview scene ${number} (free)`;
+    this.poster.setAttribute("aria-label", words);
+    this.poster.title = words;
+    const known = JSON.stringify([picture, shape, made, kind, names]);
     if (known === this.drawn) return;
     this.drawn = known;
-    const image = /^data:image\/webp;base64,/.test(poster) ? element("img", { src: poster, alt: "" }) : null;
-    this.poster.replaceChildren(...(image ? [image] : []));
-    this.poster.dataset.kind = kind;
+    const image = isOurs(picture) ? make("img", { src: picture, alt: "" }) : null;
+    this.poster.replaceChildren(...(image ? [image] : []), drawing(SIGNS.play, 24, "vidu-scene-play"));
+    this.poster.classList.toggle("vidu-scene-made", Boolean(made));
     this.poster.style.aspectRatio = shape;
-    this.names.replaceChildren(...seen.map((one) =>
-      element("span", { class: "vidu-scene-name" }, face(one, "vidu-scene-face"), one.name)));
-  }
-
-  // As high as its text.
-  fit() {
-    if (CSS.supports("field-sizing", "content")) return;
-    this.prompt.style.height = "auto";
-    this.prompt.style.height = `${this.prompt.scrollHeight + 2}px`;
+    const members = new Map(this.list.model.get("_members").map((member) => [member.name, member]));
+    this.names.replaceChildren(...names.filter((name) => members.has(name)).map((name) =>
+      make("span", { class: "vidu-scene-name" }, face(members.get(name), "vidu-scene-face"), name)));
   }
 }
 
-class Scenes {
-  constructor(model, el) {
-    this.model = model;
-    this.life = new AbortController();
-    this.id = `vidu-scenes-${Math.random().toString(36).slice(2)}`;
-    this.rows = new Map();
-    this.list = element("ol", { class: "vidu-scenes", "aria-label": "Scenes" });
-    this.add = control("button", { type: "button", class: "vidu-scene-button" }, sign("plus"), "Add a scene");
-    this.add.addEventListener("click", () => this.ask({ do: "add" }));
-    this.notice = element("div", { class: "vidu-scene-notice", role: "alert" });
-    el.append(this.list, element("div", { class: "vidu-scenes-foot" }, this.add, this.notice));
-    model.on("change:scenes change:members change:busy", () => this.draw());
+// All scenes.
+class SceneList {
+  constructor(model, edits, ask, signal) {
+    Object.assign(this, { model, edits, ask: (content) => this.moved(ask, content), signal, cards: new Map(), dragged: null });
+    this.id = freshId("scenes");
+    this.list = make("ol", { class: "vidu-scenes", "aria-label": "Scenes" });
+    this.told = make("div", { class: "vidu-unseen", role: "status" });
+    this.root = make("div", { class: "vidu-scenes-box" }, this.list, this.told);
+    this.list.addEventListener("dragstart", (event) => this.onDragStart(event));
+    this.list.addEventListener("dragover", (event) => this.onDragOver(event));
+    this.list.addEventListener("drop", (event) => this.onDrop(event));
+    this.list.addEventListener("dragend", () => this.endDrag());
     this.draw();
   }
 
-  // Sends one message; resolves once Python has done it, and its news are here.
-  ask(content) {
-    const token = Math.random().toString(36).slice(2);
-    return new Promise((answer) => {
-      const late = setTimeout(() => {
-        this.notice.textContent = "⚠ No answer from Python: it is busy with a cell, or the kernel is gone. Your text is still here.";
-      }, 20000);
-      const hear = (reply) => {
-        if (reply.token !== token) return;
-        this.model.off("msg:custom", hear);
-        clearTimeout(late);
-        this.notice.textContent = reply.message ? `⚠ ${reply.message}` : "";
-        answer();
-        queueMicrotask(() => this.draw());
-      };
-      this.model.on("msg:custom", hear);
-      this.model.send({ ...content, token });
-    });
+  // Asks, and goes where the scene is that it was about.
+  async moved(ask, content) {
+    const reply = await ask(content);
+    const card = this.cards.get(reply.scene ?? content.scene);
+    if (reply.refused || !card || !["move", "add", "restore"].includes(content.do)) return reply;
+    if (reply.scene) card.prompt.focus({ preventScroll: true });
+    card.root.scrollIntoView({ block: "nearest" });
+    if (content.do === "move") this.told.textContent = `Scene ${card.number.textContent} of ${this.cards.size}`;
+    return reply;
   }
 
   draw() {
-    const items = this.model.get("scenes");
-    const before = [...this.list.children];
-    const held = document.activeElement;
-    const known = this.rows;
-    this.rows = new Map(items.map((item) => [item.id, known.get(item.id) ?? new Row(this, item.id)]));
-    const now = [...this.rows.values()].map((row) => row.element);
-    if (now.length !== before.length || now.some((one, place) => one !== before[place])) {
-      this.list.replaceChildren(...now);
-      if (this.list.contains(held)) held.focus({ preventScroll: true }); // it moved with its row
-      else if (now.length > before.length && before.length) now.at(-1).querySelector("textarea").focus();
-    }
-    items.forEach((item, place) => this.rows.get(item.id).show(item, place, items.length));
+    const items = this.model.get("_scenes");
+    const held = this.list.getRootNode().activeElement;
+    const known = this.cards;
+    this.cards = new Map(items.map((item) => [item.id, known.get(item.id) ?? new Card(this, item.id)]));
+    for (const [id, card] of known) if (!this.cards.has(id)) this.drop(card, held);
+    items.forEach((item, place) => {
+      const card = this.cards.get(item.id);
+      if (this.list.children[place] !== card.root) this.list.insertBefore(card.root, this.list.children[place] ?? null);
+      card.show(item, place, items.length);
+    });
+    if (held && held !== held.getRootNode().activeElement && this.list.contains(held)) held.focus({ preventScroll: true }); // it moved with its card
+  }
+
+  // Takes a card away; the focus goes to its neighbour.
+  drop(card, held) {
+    const next = card.root.nextElementSibling ?? card.root.previousElementSibling;
+    const hadFocus = card.root.contains(held);
+    card.root.remove();
+    if (hadFocus) next?.querySelector("textarea").focus({ preventScroll: true });
+  }
+
+  // Dragging.
+
+  onDragStart(event) {
+    const root = event.target.closest?.(".vidu-scene-grip")?.closest(".vidu-scene");
+    if (!root) return;
+    event.stopPropagation();
+    this.dragged = root.dataset.scene;
+    event.dataTransfer.setData(DRAGGED, this.dragged);
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setDragImage(root, 12, 12);
+    root.classList.add("vidu-scene-dragged");
+  }
+
+  onDragOver(event) {
+    if (this.dragged === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.dataTransfer.dropEffect = "move";
+    this.mark(this.below(event.clientY));
+  }
+
+  onDrop(event) {
+    if (this.dragged === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const before = this.below(event.clientY)?.dataset.scene ?? null;
+    const scene = this.dragged;
+    this.endDrag();
+    if (before !== scene) this.ask({ do: "move", scene, before });
+  }
+
+  endDrag() {
+    this.dragged = null;
+    this.mark(null);
+    for (const card of this.list.children) card.classList.remove("vidu-scene-dragged", "vidu-scene-last");
+  }
+
+  // The card before which something would be put that is dropped at a height; none at the end.
+  below(y) {
+    return [...this.list.children].find((card) => {
+      const box = card.getBoundingClientRect();
+      return y < box.top + box.height / 2;
+    });
+  }
+
+  mark(before) {
+    for (const card of this.list.children) card.classList.toggle("vidu-scene-target", card === before);
+    this.list.lastElementChild?.classList.toggle("vidu-scene-last", before === undefined);
   }
 }
-
-export default {
-  render({ model, el }) {
-    const scenes = new Scenes(model, el);
-    return () => scenes.life.abort();
-  },
-};

@@ -13,48 +13,38 @@ const ICONS = {
     "M5 14.5 2 12l3-2.5V11h6a2 2 0 0 0 2-2V8h1.5v1a3.5 3.5 0 0 1-3.5 3.5H5z",
 };
 
-/** A drawing from ICONS. */
-function icon(name) {
-  const [svg, path] = ["svg", "path"].map((one) => document.createElementNS("http://www.w3.org/2000/svg", one));
-  path.setAttribute("d", ICONS[name]);
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(path);
-  return svg;
-}
-
 /** A button that shows an icon and says what it does. */
-function button(name, label, ...children) {
+function syncButton(name, label, ...children) {
   const attributes = { type: "button", class: "vidu-sync-button", "aria-label": label, title: label };
-  return make("button", attributes, icon(name), ...children);
+  return make("button", attributes, drawing(ICONS[name], 16), ...children);
 }
 
 /** A select and the label around it. */
-function choice(label, options) {
+function syncChoice(label, options) {
   const select = make("select", {}, ...options.map(([value, text]) => make("option", { value }, text)));
   return [select, make("label", { class: "vidu-sync-choice" }, make("span", {}, label), select)];
 }
 
 /** The bar's elements by name, not yet doing anything. */
-function build(labels) {
+function buildBar(labels) {
   const numbered = labels.map((label, i) => [i, label]);
   const has = {
-    first: button("first", "First frame"),
-    back: button("back", "One frame back"),
-    play: button("play", "Play"),
-    next: button("next", "One frame on"),
+    first: syncButton("first", "First frame"),
+    back: syncButton("back", "One frame back"),
+    play: syncButton("play", "Play"),
+    next: syncButton("next", "One frame on"),
     time: make("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "Timeline" }),
     position: make("span", { class: "vidu-sync-position" }),
-    again: button("loop", "Loop", "Loop", make("span", { class: "vidu-sync-mark", "aria-hidden": "true" }, "✓")),
+    again: syncButton("loop", "Loop", "Loop", make("span", { class: "vidu-sync-mark", "aria-hidden": "true" }, "✓")),
     at: make("input", { type: "range", min: 0, max: 100, step: 0.1, value: 50, "aria-label": "Wipe position" }),
     problem: make("span", { class: "vidu-sync-problem", role: "status" }),
   };
   const choices = {};
-  [has.speed, choices.speed] = choice("Speed", SPEEDS.map((speed) => [speed, `${speed}×`]));
-  [has.sound, choices.sound] = choice("Sound", [[-1, "muted"], ...numbered]);
-  [has.view, choices.view] = choice("View", [["side", "side by side"], ["wipe", "wipe"]]);
-  [has.a, choices.a] = choice("Left", numbered);
-  [has.b, choices.b] = choice("Right", numbered);
+  [has.speed, choices.speed] = syncChoice("Speed", SPEEDS.map((speed) => [speed, `${speed}×`]));
+  [has.sound, choices.sound] = syncChoice("Sound", [[-1, "muted"], ...numbered]);
+  [has.view, choices.view] = syncChoice("View", [["side", "side by side"], ["wipe", "wipe"]]);
+  [has.a, choices.a] = syncChoice("Left", numbered);
+  [has.b, choices.b] = syncChoice("Right", numbered);
   has.pair = make("div", { class: "vidu-sync-row" }, choices.a, choices.b, has.at);
   has.all = make(
     "fieldset",
@@ -74,7 +64,7 @@ function build(labels) {
 }
 
 /** Shows a timeline's state in a bar. */
-function show(bar, timeline) {
+function showBar(bar, timeline) {
   const { frame, frames, fps, playing, settings, videos, problem } = timeline;
   const seconds = frame / fps;
   bar.time.max = frames - 1;
@@ -147,11 +137,11 @@ function obey(bar, current, signal) {
 }
 
 /** One view of the bar; it waits for its clips, follows them when they are shown anew, and lets go at the end. */
-function render({ model, el }) {
+function mountSynchroniser({ model, el }) {
   const gone = new AbortController();
-  const bar = build(model.get("labels"));
+  const bar = buildBar(model.get("labels"));
   let timeline = null;
-  const refresh = () => show(bar, timeline);
+  const refresh = () => showBar(bar, timeline);
 
   const leave = () => {
     timeline?.removeEventListener("change", refresh);
@@ -191,5 +181,3 @@ function render({ model, el }) {
     leave();
   };
 }
-
-export default { render };

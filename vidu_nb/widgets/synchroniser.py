@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets as t
 
 from ..media import probe
+from .front import FrontEnd
 
 if TYPE_CHECKING:
     from ..player import Player
 
 
-class Synchroniser(anywidget.AnyWidget):
+class Synchroniser(FrontEnd):
     """Play, pause, step, speed, loop, sound and wipe for all the clips of a grid on the same page.
 
     Attributes
@@ -30,9 +29,7 @@ class Synchroniser(anywidget.AnyWidget):
         Frames on the timeline, which is as long as the longest clip.
     """
 
-    # Two files to read, one module for the browser: outputs have no address from which one could import the other.
-    _esm = "\n".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("timeline", "synchroniser"))
-    _css = Path(__file__).with_name("synchroniser.css")
+    files = ("dom", "timeline", "synchroniser", "synchroniser_alone")
 
     group = t.Unicode().tag(sync=True)
     labels = t.List(t.Unicode()).tag(sync=True)
@@ -42,15 +39,16 @@ class Synchroniser(anywidget.AnyWidget):
     @classmethod
     def from_player(cls, player: Player) -> Synchroniser:
         """Make the bar for a grid of players, which is to be shown beside it."""
-        infos = [probe(video.path) for video in player.videos]
-        fps = infos[0].fps or 24.0
-        longest = max(info.frames / (info.fps or fps) for info in infos)
-        return cls(
-            group=player.group,
-            labels=[label or f"clip {i}" for i, label in enumerate(player.labels, 1)],
-            fps=fps,
-            frames=max(1, math.ceil(round(longest * fps, 3))),
-        )
+        return cls(**timeline_of(player))
 
     def __repr__(self) -> str:
         return f"To play these {len(self.labels)} clips in step, run this cell in a notebook that shows widgets."
+
+
+def timeline_of(player: Player) -> dict[str, Any]:
+    """Return what a bar for a grid of players holds: its name, the clips' labels, and a timeline for all."""
+    infos = [probe(video.path) for video in player.videos]
+    fps = infos[0].fps or 24.0
+    longest = max(info.frames / (info.fps or fps) for info in infos)
+    labels = [label or f"clip {i}" for i, label in enumerate(player.labels, 1)]
+    return {"group": player.group, "labels": labels, "fps": fps, "frames": max(1, math.ceil(round(longest * fps, 3)))}

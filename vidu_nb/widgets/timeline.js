@@ -224,14 +224,6 @@ function nearest(place, group) {
     const apart = row.findIndex((one) => one.contains(grid)) - row.indexOf(here);
     return steps * 1000 + Math.abs(apart) + (apart > 0 ? 0.5 : 0);
   };
-  const grids = [...document.querySelectorAll(`.vidu-group-${CSS.escape(group)}`)];
+  const grids = [...place.getRootNode().querySelectorAll(`.vidu-group-${CSS.escape(group)}`)];
   return grids.map((grid) => [far(grid), grid]).sort(([one], [other]) => one - other)[0]?.[1];
-}
-
-/** An element with attributes and children; texts stay texts. */
-function make(name, attributes = {}, ...children) {
-  const one = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
-  one.append(...children);
-  return one;
 }

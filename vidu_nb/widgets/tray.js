@@ -12,24 +12,7 @@ const SHAPES = {
   picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5v.1",
 };
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  // JupyterLab's shortcuts for a cell, "d d" to delete it, look at what has the focus: around it would not do.
-  if (["button", "input"].includes(tag) || "tabindex" in attributes) element.dataset.lmSuppressShortcuts = "true";
-  element.append(...children); // strings become text, never HTML
-  return element;
-}
-
-function icon(shape) {
-  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  const attributes = { viewBox: "0 0 24 24", class: "vidu-tray-icon", "aria-hidden": "true" };
-  for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
-  path.setAttribute("d", SHAPES[shape]);
-  svg.append(path);
-  return svg;
-}
-
+const trayIcon = (shape) => drawing(SHAPES[shape], 24, "vidu-tray-icon");
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 const pictures = (count) => `${count} picture${count === 1 ? "" : "s"}`;
 const JUPYTER_FILES = "application/x-jupyter-icontents"; // paths below the server's root
@@ -95,7 +78,6 @@ async function shrunk(bitmap, limits) {
 class Tray {
   constructor(model, el) {
     this.model = model;
-    this.limits = model.get("limits");
     this.words = model.get("words");
     this.cards = new Map(); // id of an item -> its card
     this.pending = new Set(); // cards of files that are being read or travel
@@ -108,15 +90,20 @@ class Tray {
     this.draw();
   }
 
+  get limits() {
+    return this.model.get("limits");
+  }
+
   build(el) {
     const id = `vidu-tray-${Math.random().toString(36).slice(2)}`;
     const button = { type: "button", class: "vidu-tray-button" };
     this.count = make("span", { class: "vidu-tray-count" });
     this.list = make("ol", { class: "vidu-tray-list", "aria-labelledby": id });
     const one = this.limits.pictures === 1;
-    this.empty = make("div", { class: "vidu-tray-empty" }, icon("picture"),
-      `Drop, paste or browse: ${this.words.about}`);
-    this.browse = make("button", button, icon("plus"), one ? "Add picture..." : "Add pictures...");
+    this.empty = make("div", { class: "vidu-tray-empty" }, trayIcon("picture"),
+      make("div", {}, make("div", {}, one ? "Drop a picture here, paste or browse" : "Drop pictures here, paste or browse"),
+        make("div", { class: "vidu-tray-about" }, this.words.about)));
+    this.browse = make("button", button, trayIcon("plus"), one ? "Add picture..." : "Add pictures...");
     this.chooser = make("input", { type: "file", accept: "image/*", hidden: "", ...(one ? {} : { multiple: "" }) });
     this.url = make("input", { type: "url", class: "vidu-tray-url", id: `${id}-url`, placeholder: "https://",
       autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-notice` });
@@ -128,11 +115,10 @@ class Tray {
         : "Drag to reorder, or press Alt+Left and Alt+Right on a picture; Delete removes it.");
     const label = make("label", { for: `${id}-url` }, "Picture URL");
     this.root = make("div", { class: `vidu-tray${one ? " vidu-tray-one" : ""}`, role: "group", tabindex: "-1", "aria-labelledby": id },
-      make("div", { class: "vidu-tray-head" }, make("b", { id }, this.words.title), this.count),
-      make("div", { class: "vidu-tray-area" }, this.empty, this.list),
-      make("div", { class: "vidu-tray-foot" }, this.browse, this.chooser,
+      make("div", { class: "vidu-tray-head" }, make("b", { id }, this.words.title), this.count, this.browse, this.chooser,
         make("div", { class: "vidu-tray-typed" }, label, this.url, this.addUrl)),
-      this.notice, make("div", { class: "vidu-tray-status-line" }, this.status, this.hint));
+      make("div", { class: "vidu-tray-area" }, this.empty, this.list),
+      make("div", { class: "vidu-tray-status-line" }, this.notice, this.status, this.hint));
     el.append(this.root);
   }
 
@@ -161,27 +147,16 @@ class Tray {
     on(document, "paste", this.onPaste, { capture: true });
   }
 
-  // Sends one message; resolves to Python's {message, refused} if that ever comes.
-  ask(content, buffers = [], onSilence = (words) => this.complain(words)) {
-    const token = Math.random().toString(36).slice(2);
-    const seconds = this.model.get("limits").answer_seconds;
+  // Sends one message; resolves to Python's answer if that ever comes.
+  async ask(content, buffers = [], onSilence = (words) => this.complain(words)) {
+    const seconds = this.limits.answer_seconds;
     const silence = `no answer from Python for ${seconds} s: it is busy with a cell, or the kernel is gone`;
-    return new Promise((answer) => {
-      const timers = [
-        setTimeout(() => (this.status.textContent = "waiting for Python ..."), Math.min(2000, seconds * 500)),
-        setTimeout(() => onSilence(silence), seconds * 1000),
-      ];
-      const hear = (reply) => {
-        if (reply.token !== token) return; // to another question, perhaps of another view of this tray
-        this.model.off("msg:custom", hear);
-        timers.forEach(clearTimeout);
-        if (reply.refused) this.complain(reply.message);
-        else this.status.textContent = reply.message;
-        answer(reply);
-      };
-      this.model.on("msg:custom", hear);
-      this.model.send({ ...content, token }, undefined, buffers);
-    });
+    const wait = setTimeout(() => (this.status.textContent = "waiting for Python ..."), Math.min(2000, seconds * 500));
+    const reply = await askPython(this.model, content, { buffers, seconds, onSilence: () => onSilence(silence) });
+    clearTimeout(wait);
+    if (reply.refused) this.complain(reply.message);
+    else this.status.textContent = reply.message;
+    return reply;
   }
 
   change(content) {
@@ -191,14 +166,19 @@ class Tray {
 
   complain(words) {
     this.status.textContent = "";
-    this.notice.replaceChildren(icon("warning"), make("span", {}, words));
+    this.notice.replaceChildren(trayIcon("warning"), make("span", { title: words }, words));
+  }
+
+  // How many more it takes.
+  free() {
+    const good = this.model.get("items").filter((item) => !item.problem).length;
+    return Math.max(0, this.limits.pictures - good - this.pending.size);
   }
 
   // As many files or URLs as still fit in; the others are refused by name.
   fitting(things) {
     this.notice.replaceChildren();
-    const good = this.model.get("items").filter((item) => !item.problem).length;
-    const free = Math.max(0, this.limits.pictures - good - this.pending.size);
+    const free = this.free();
     const left = things.slice(free).map((thing) => thing.name ?? thing);
     const refusal = `at most ${pictures(this.limits.pictures)}: ${left.length} not added (${left.slice(0, 7).join(", ")})`;
     if (left.length) this.complain(refusal);
@@ -262,6 +242,7 @@ class Tray {
   onKey(event) {
     const id = event.target.closest("[data-id]")?.dataset.id;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.ctrlKey || event.metaKey) return; // for the panel
     if (event.target === this.url && event.key === "Enter") this.addTypedUrl();
     else if (id && event.altKey && by) this.change({ do: "move", id, by });
     else if (id && event.key === "Delete") this.change({ do: "remove", id });
@@ -303,7 +284,7 @@ class Tray {
     const over = cards.findIndex((card) => card.matches(".vidu-tray-before, .vidu-tray-after"));
     const gap = over + (cards[over]?.matches(".vidu-tray-after") ? 1 : 0);
     this.endDrag();
-    if (!dragged) return this.take(event.dataTransfer);
+    if (!dragged) return this.dropped(() => this.take(event.dataTransfer));
     const from = cards.indexOf(dragged);
     const by = (gap > from ? gap - 1 : gap) - from;
     if (over >= 0 && by) this.change({ do: "move", id: dragged.dataset.id, by });
@@ -324,7 +305,13 @@ class Tray {
     event.dropAction = event.proposedAction;
     this.root.classList.remove("vidu-tray-over");
     const paths = event.mimeData.getData(JUPYTER_FILES).map(String);
-    this.addFiles(paths.map((path) => ({ name: path.split("/").pop(), path })));
+    this.dropped(() => this.addFiles(paths.map((path) => ({ name: path.split("/").pop(), path }))));
+  }
+
+  // A drop moves no focus by itself: whatever shows the tray may.
+  dropped(take) {
+    take();
+    this.root.dispatchEvent(new Event("vidu-dropped", { bubbles: true }));
   }
 
   endDrag() {
@@ -358,6 +345,7 @@ class Tray {
     this.list.hidden = this.hint.hidden = !cards.length;
     if (before.length === cards.length && before.every((card, index) => card === cards[index])) return;
     this.list.replaceChildren(...cards);
+    if (this.empty.contains(held)) this.browse.focus({ preventScroll: true });
     const neighbour = cards[Math.min(place, cards.length - 1)] ?? this.browse;
     if (place >= 0) (this.root.contains(held) ? held : neighbour).focus({ preventScroll: true });
   }
@@ -366,15 +354,15 @@ class Tray {
     const { id, label, size, host, thumbnail, note, problem } = item;
     const wordsId = `${this.hint.id}-${id}`;
     const number = make("span", { class: "vidu-tray-number", "aria-hidden": "true" });
-    const left = tool("left", "Move left", label, () => this.change({ do: "move", id, by: -1 }));
-    const right = tool("right", "Move right", label, () => this.change({ do: "move", id, by: 1 }));
-    const remove = tool("close", "Remove", label, () => this.change({ do: "remove", id }));
-    const shown = problem ? [icon("warning"), problem] : [icon(host ? "link" : "picture"), host || ""];
+    const left = trayTool("left", "Move left", label, () => this.change({ do: "move", id, by: -1 }));
+    const right = trayTool("right", "Move right", label, () => this.change({ do: "move", id, by: 1 }));
+    const remove = trayTool("close", "Remove", label, () => this.change({ do: "remove", id }));
+    const shown = problem ? [trayIcon("warning"), problem] : [trayIcon(host ? "link" : "picture"), host || ""];
     const picture = /^data:image\/jpeg;base64,/.test(thumbnail) // no other address: showing it would fetch it
       ? make("img", { class: "vidu-tray-thumbnail", src: thumbnail, alt: "", draggable: "false" })
       : make("div", { class: "vidu-tray-words", title: problem }, ...shown);
     const attributes = { class: `vidu-tray-card vidu-tray-${problem ? "bad" : "good"}`, "data-id": id, tabindex: "0",
-      draggable: !problem, "aria-describedby": `${wordsId} ${this.hint.id}`, "aria-keyshortcuts": SHORTCUTS };
+      draggable: problem ? null : "true", "aria-describedby": `${wordsId} ${this.hint.id}`, "aria-keyshortcuts": SHORTCUTS };
     const card = make("li", attributes,
       make("div", { class: "vidu-tray-frame" }, number, picture),
       make("div", { class: "vidu-tray-name", title: label }, label),
@@ -397,10 +385,10 @@ class Tray {
     const card = make("li", { class: "vidu-tray-card vidu-tray-pending" },
       make("div", { class: "vidu-tray-frame" }, words),
       make("div", { class: "vidu-tray-name", title: name }, name),
-      make("div", { class: "vidu-tray-tools" }, tool("close", "Dismiss", name, () => card.settle())));
+      make("div", { class: "vidu-tray-tools" }, trayTool("close", "Dismiss", name, () => card.settle())));
     card.fail = (text) => {
       card.classList.add("vidu-tray-bad");
-      words.replaceChildren(icon("warning"), text);
+      words.replaceChildren(trayIcon("warning"), text);
       this.status.textContent = `${name}: ${text}`;
     };
     card.settle = () => this.pending.delete(card) && this.draw();
@@ -409,16 +397,9 @@ class Tray {
   }
 }
 
-function tool(shape, words, label, act) {
+function trayTool(shape, words, label, act) {
   const attributes = { type: "button", class: "vidu-tray-tool", "aria-label": `${words} ${label}`, title: words };
-  const button = make("button", attributes, icon(shape));
+  const button = make("button", attributes, trayIcon(shape));
   button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || act());
   return button;
 }
-
-export default {
-  render({ model, el }) {
-    const tray = new Tray(model, el);
-    return () => tray.life.abort();
-  },
-};

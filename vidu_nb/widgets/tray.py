@@ -12,16 +12,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import anywidget
 import traitlets
 
 from ..catalogue.field import MOST_MEDIA
 from ..errors import InvalidRequest, one_line
 from ..references.reference import MAX_REFERENCES, Reference, Source, as_references
+from .front import Answer, FrontEnd
 
 _THUMBNAIL_SIDE = 160  # px
 _THUMBNAIL_BYTES = 5_000  # seven of them, in base64, must not swell a saved notebook
@@ -35,6 +34,9 @@ _LIMITS = {
     "side": 4096,  # px, of a picture that was shrunk
     "answer_seconds": 20,
 }
+
+
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,10 @@ class _References(traitlets.Tuple):
         super().set(obj, value)
 
 
-class ReferenceTray(anywidget.AnyWidget):
+class Tray(traitlets.HasTraits):
     """Takes reference pictures: drop, paste, browse or give URLs; reorder; remove.
+
+    It is shown as a part of a panel, or by itself as a `ReferenceTray`.
 
     Parameters
     ----------
@@ -113,13 +117,10 @@ class ReferenceTray(anywidget.AnyWidget):
         More than `most`, or one of `references` is no reference picture.
 
     >>> from PIL import Image
-    >>> tray = ReferenceTray(Image.new("RGB", (256, 128), "navy"))
+    >>> tray = Tray(Image.new("RGB", (256, 128), "navy"))
     >>> tray.references
     (Reference('picture', 256x128, ...),)
     """
-
-    _esm = Path(__file__).with_name("tray.js")
-    _css = Path(__file__).with_name("tray.css")
 
     items = traitlets.List(traitlets.Dict()).tag(sync=True)
     limits = traitlets.Dict().tag(sync=True)
@@ -138,12 +139,10 @@ class ReferenceTray(anywidget.AnyWidget):
     ) -> None:
         self.most, self.parameter = most, parameter
         self._pictures: tuple[_Picture, ...] = ()
-        self._ids = count(1)
         self._lock = threading.RLock()  # some kernels handle messages in a thread beside the running cell
         self._actions = {"file": self._add_file, "url": self._add_url, "move": self._move, "remove": self._remove}
         limits = {**_LIMITS, "pictures": most, "open": most >= MOST_MEDIA}  # then nobody knows how many are taken
         super().__init__(limits=limits, words={"title": title, "about": about})
-        self.on_msg(self._receive)
         self.references = references
 
     # What is in the tray.
@@ -181,25 +180,22 @@ class ReferenceTray(anywidget.AnyWidget):
         return _Picture(self._id(), label, problem=problem)
 
     def _id(self) -> str:
-        return f"picture-{next(self._ids)}"
+        return f"picture-{next(_numbers)}"  # one that no other tray has: a message may come after the model changed
 
     # What the browser asks for. Nothing in a message is trusted.
 
-    def _receive(self, _widget: object, content: object, buffers: Sequence[memoryview] | None) -> None:
-        content = content if isinstance(content, Mapping) else {}
-        token, kind = content.get("token"), content.get("do")
-        action = self._actions.get(kind) if isinstance(kind, str) else None
-        message, refused = "that was not done: an error in Python", True  # if something unforeseen is raised below
-        try:
-            if action is None:
-                message = "that is not something the tray can do"
-            else:
-                message, refused = action(content, list(buffers or ())), False
-        except InvalidRequest as error:
-            message = error.message
-        finally:
-            if isinstance(token, str):
-                self.send({"token": token, "message": message, "refused": refused})
+    def answer(self, do: str, content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Answer:
+        """Do what a page asks, and return what its answer says.
+
+        Raises
+        ------
+        InvalidRequest
+            It is not done.
+        """
+        action = self._actions.get(do)
+        if action is None:
+            raise InvalidRequest("that is not something the tray can do")
+        return {"message": action(content, list(buffers))}
 
     def _add_file(self, content: Mapping[str, Any], buffers: list[memoryview]) -> str:
         label = _line(content.get("name")) or "picture"
@@ -267,6 +263,15 @@ class ReferenceTray(anywidget.AnyWidget):
     def _check_count(self, label: str) -> None:
         if len(self.references) >= self.most:
             raise InvalidRequest(f"at most {_pictures(self.most)}: remove one to add {label}")
+
+
+class ReferenceTray(Tray, FrontEnd):
+    """A tray by itself. Parameters and attributes are those of `Tray`."""
+
+    files = ("dom", "tray", "tray_alone")
+
+    def _answer(self, do: str, content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Answer:
+        return self.answer(do, content, buffers)
 
 
 def _pictures(count: int) -> str:

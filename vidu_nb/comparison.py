@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ..errors import InvalidRequest
-from ..pictures import Picture, Pictures
-from ..player import Player
-from ..video import Video
+from .errors import InvalidRequest
+from .pictures import Picture, Pictures
+from .player import Player
+from .video import Video
 
 
 class PlayersInStep(Player):
@@ -20,10 +21,15 @@ class PlayersInStep(Player):
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        from .synchroniser import Synchroniser
+        from .widgets.synchroniser import Synchroniser
 
         display(self.bundle(), raw=True)
         display(Synchroniser.from_player(self))
+
+    def _bar(self) -> Mapping[str, Any]:
+        from .widgets.synchroniser import timeline_of
+
+        return timeline_of(self)
 
 
 def show(

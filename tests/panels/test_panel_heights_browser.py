@@ -1,0 +1,221 @@
+"""How high the panel is, and what of it is in view, measured in JupyterLab: sizes, models, states, both themes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import KERNEL_IS_IDLE, command, in_kernel, jupyter_lab, open_notebook, write_notebook
+from faults import KEY, FaultServer
+from playwright.sync_api import Browser, Page, expect
+
+from vidu_nb import models
+
+DEFAULT = next(iter(models))
+PANEL = "panel = vidu.panel(model={slug!r})\npanel"
+START = f"""\
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import vidu_nb as vidu
+from panels import keep
+from vidu_nb.samples import sample_references
+
+three = sample_references()
+seven = [*three, *three, three[0]]
+prompt = "A red fox walks through a snowy birch forest at dawn. Slow push in. " * 22
+
+def fill():
+    trays = [one for one in panel.model.media if one.type.startswith("picture")]
+    given = {{"references": seven if trays[0].type == "pictures" else three[:1] * len(trays)}} if trays else {{}}
+    field = panel.model.by_role("prompt")
+    panel.fill(**given, **({{field.parameter: prompt[:field.max_length or 1500]}} if field else {{}}))
+
+def keep_previews(*seeds):
+    # So that none is rendered: what a call then shows is measured, not how it comes.
+    if panel.model.returns == "video":
+        with open("small.mp4", "rb") as file:
+            data = file.read()
+        for seed in seeds:
+            keep(panel.request.replace(seed=seed), data, name=f"clip-{{seed}}")
+        panel.fill(seed=seeds[-1])
+
+{PANEL.format(slug=DEFAULT)}"""
+
+#: Window, and between which widths the panel then is, with JupyterLab's side bar closed.
+SIZES = {
+    "1280x800": (1000, 1130),
+    "1440x900": (1150, 1170),
+    "1024x768": (770, 900),
+    "700x900": (400, 640),
+}
+BESIDE, STACKED = ("1280x800", "1440x900"), "700x900"
+HIGHEST = 620  # px
+HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+
+#: Where the panel's parts are from its top, how much of a notebook can be seen, and what sticks out of the panel.
+MEASURE = """() => {
+    const panel = document.querySelector('.vidu-panel');
+    const whole = panel.getBoundingClientRect();
+    const place = name => {
+        const box = [...panel.querySelectorAll(name)].map(one => one.getBoundingClientRect()).find(box => box.height);
+        return box ? {top: Math.round(box.top - whole.top), bottom: Math.round(box.bottom - whole.top)} : null;
+    };
+    const scrolling = '.vidu-strip, .vidu-members, .vidu-words, .vidu-label-row';
+    const out = [...panel.querySelectorAll('*')].filter(one => {
+        const box = one.getBoundingClientRect();
+        return one.checkVisibility() && box.width > 1 && !one.parentElement.closest(scrolling)
+            && !one.matches('.vidu-unseen') && (
+                box.right > whole.right + 1 || box.left < whole.left - 1 || box.bottom > whole.bottom + 1);
+    }).map(one => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`);
+    const names = {prompt: '.vidu-role-prompt textarea', pictures: '.vidu-tray', buttons: '.vidu-actions .vidu-row',
+        clip: '.vidu-stage-place', status: '.vidu-status', dials: '.vidu-dials'};
+    return {height: Math.ceil(whole.height), seen: document.querySelector('.jp-WindowedPanel-outer').clientHeight, out,
+        ...Object.fromEntries(Object.entries(names).map(([name, at]) => [name, place(at)]))};
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory, small_clip: Path):
+    """A notebook with a panel, the side bar closed, and a service that misbehaves as the prompt says."""
+    folder = tmp_path_factory.mktemp("lab")
+    write_notebook(folder / "panel.ipynb", START)
+    shutil.copy(small_clip, folder / "small.mp4")
+    with FaultServer() as faults, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGMIND_API_KEY", KEY)
+        patch.setenv("SEGMIND_BASE_URL", faults.root)
+        patch.delenv("VIDU_NB_ARCHIVE", raising=False)
+        with jupyter_lab(folder) as url:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            open_notebook(page, url, "panel.ipynb")
+            command(page, "application:toggle-left-area")
+            command(page, "notebook:run-all-cells")
+            page.locator(".vidu-panel").wait_for()
+            page.wait_for_function(KERNEL_IS_IDLE)
+            yield page
+            page.close()
+
+
+def new_panel(page: Page, code: str) -> None:
+    """Put a new panel in the place of the one that is shown."""
+    page.evaluate("code => jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource(code)", code)
+    command(page, "notebook:clear-all-cell-outputs")
+    expect(page.locator(".vidu-panel")).to_have_count(0)
+    command(page, "notebook:run-all-cells")
+    page.locator(".vidu-panel").wait_for()
+    page.wait_for_function(KERNEL_IS_IDLE)
+
+
+def measure(page: Page) -> dict[str, dict[str, Any]]:
+    """What `MEASURE` tells, by the window's size."""
+    found = {}
+    for size, widths in SIZES.items():
+        width, height = map(int, size.split("x"))
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            "([low, high]) => { const {clientWidth} = document.querySelector('.vidu-panel');"
+            " return low < clientWidth && clientWidth < high; }",
+            arg=widths,
+        )
+        found[size] = page.evaluate(MEASURE)
+    return found
+
+
+def ask(page: Page) -> None:
+    """Press Ctrl+Enter in the panel."""
+    page.locator(".vidu-models select").press("Control+Enter")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*((slug, "JupyterLab Light") for slug in models), (DEFAULT, "JupyterLab Dark")],
+    ids=lambda param: f"{param[0]}-{param[1][11:].lower()}",
+)
+def measured(lab: Page, request: pytest.FixtureRequest) -> dict[str, dict[str, dict[str, Any]]]:
+    """A model's measures by state and size: empty, asked for too early, filled, with what was made."""
+    slug, theme = request.param
+    lab.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    expect(lab.locator("body")).to_have_attribute("data-jp-theme-name", theme)
+    new_panel(lab, PANEL.format(slug=slug))
+    found = {"empty": measure(lab)}
+    ask(lab)
+    expect(lab.locator(".vidu-status .vidu-problem")).to_be_visible()
+    found["error"] = measure(lab)
+    assert in_kernel(lab, "fill(); keep_previews(42)") == ""
+    expect(lab.locator(".vidu-actions .vidu-info")).to_have_attribute("aria-disabled", "false")
+    found["filled"] = measure(lab)
+    ask(lab)
+    expect(lab.locator(".vidu-status")).to_contain_text("Here ")
+    expect(lab.locator(".vidu-card").first).to_be_visible()
+    found["made"] = measure(lab)
+    return found
+
+
+def wrong(measures: dict[str, dict[str, Any]]) -> list[str]:
+    """What is wrong with a panel, measured in windows of several sizes."""
+    return [f"{size}: {fault}" for size, found in measures.items() for fault in faults_of(size, found)]
+
+
+def faults_of(size: str, found: dict[str, Any]) -> list[str]:
+    """What is wrong with it in a window of a size."""
+    faults = [f"sticks out: {one}" for one in found["out"]]
+    parts = {name: found[name] for name in ("prompt", "pictures", "buttons", "clip", "status") if found[name]}
+    if size in BESIDE and found["height"] > HIGHEST:
+        faults.append(f"{found['height']} px high")
+    if size == STACKED:
+        first = parts.get("prompt") or parts["pictures"]
+        return faults + ([] if parts["clip"]["bottom"] <= first["top"] else ["the clip is not first"])
+    return faults + [
+        f"{name} is out of sight: {part}" for name, part in parts.items() if part["bottom"] > found["seen"]
+    ]
+
+
+def test_all_is_in_view_and_nothing_sticks_out(measured):
+    """Side by side at most 620 px; on a small screen the buttons are in view; on a narrow one the clip comes first."""
+    assert {state: faults for state, measures in measured.items() if (faults := wrong(measures))} == {}
+
+
+def test_a_problem_moves_nothing(measured):
+    """Pressing Ctrl+Enter too early says why, and no part of the panel moves for it."""
+    assert measured["error"] == measured["empty"]
+
+
+def test_a_call_a_cancelled_one_and_hostile_texts_move_nothing(lab: Page):
+    """Progress with Cancel, what comes of it, a long prompt's problem: all have their place before they come."""
+    new_panel(lab, PANEL.format(slug=DEFAULT))
+    in_kernel(lab, "fill()\npanel.fill(prompt='A wall [fault:silence_after_body]')")
+    generate = lab.locator(".vidu-actions .vidu-strong")
+    expect(generate).to_have_text("Generate (about $0.50, about 2 min)")
+    before = measure(lab)
+    generate.click()
+    expect(lab.locator(".vidu-clock")).to_contain_text("of about 120 s")
+    assert measure(lab) == before
+    lab.locator(".vidu-status").get_by_role("button", name="Cancel").click()
+    expect(lab.locator(".vidu-status .vidu-note")).to_contain_text("may bill about $0.50")
+    assert measure(lab) == before
+    lab.locator(".vidu-role-prompt textarea").fill(f"{HOSTILE} {'A' * 5000} {'words ' * 500}")
+    expect(lab.locator(".vidu-role-prompt .vidu-problem")).to_contain_text("the limit is 1,500")
+    assert measure(lab) == before
+    assert lab.evaluate("() => window.hacked") is None
+
+
+def test_a_cast_many_results_and_a_comparison_fit(lab: Page):
+    """Chips of a cast of twelve, the bar over nine clips and 24 posters leave the panel below 620 px."""
+    new_panel(lab, PANEL.format(slug=DEFAULT))
+    code = "fill(); keep_previews(*range(9))\nfor seed in range(9): panel.fill(seed=seed), panel.preview()"
+    assert in_kernel(lab, code) == ""
+    ticks = lab.locator(".vidu-strip .vidu-card input")
+    expect(ticks).to_have_count(9)
+    names = "{**{f'Person_number_{i}_of_the_cast': three[i % 3] for i in range(12)}}"
+    assert in_kernel(lab, f"panel.fill(references=vidu.Cast({names}), prompt='@Person_number_1_of_the_cast')") == ""
+    expect(lab.locator(".vidu-member")).to_have_count(12)
+    for clips in (2, 9):
+        for tick in ticks.all()[:clips]:
+            tick.check()
+        expect(lab.locator(".vidu-stage-place video")).to_have_count(clips)
+        assert wrong(measure(lab)) == []
+    lab.locator(".vidu-strip").first.evaluate(
+        "strip => { while (strip.children.length < 24) strip.append(strip.firstChild.cloneNode(true)); }"
+    )
+    assert wrong(measure(lab)) == []

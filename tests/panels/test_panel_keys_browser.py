@@ -1,0 +1,690 @@
+"""The panel without a mouse, and beside other pages: keys, focus, what screen readers hear, two tabs, reloads."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import KERNEL_IS_IDLE, command, jupyter_lab, open_notebook, write_notebook
+from faults import KEY, FaultServer
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import vidu_nb
+
+CAST = """import vidu_nb as vidu
+from PIL import Image
+cast = vidu.Cast(anna=Image.new("RGB", (320, 240), "teal"), ben=Image.new("RGB", (320, 240), "gold"))
+panel = vidu.panel(references=cast, bgm=True)
+panel"""
+PANEL = "import vidu_nb as vidu\npanel = vidu.panel()\npanel"
+OTHERS = ("1 + 1", "2 + 2")
+CLIP = 120_000  # ms that a preview may take on a busy machine
+
+#: Sends an element a drop or a paste with these files and texts, announced as in life.
+HAND_OVER = """(element, [kind, files, texts]) => {
+    const carried = new DataTransfer();
+    for (const [name, text] of files) {
+        const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+        carried.items.add(new File([bytes], name, {type: 'image/png'}));
+    }
+    for (const [type, text] of Object.entries(texts)) carried.setData(type, text);
+    const more = {bubbles: true, cancelable: true};
+    if (kind === 'paste') return element.dispatchEvent(new ClipboardEvent('paste', {...more, clipboardData: carried}));
+    for (const name of ['dragenter', 'dragover', 'drop'])
+        element.dispatchEvent(new DragEvent(name, {...more, dataTransfer: carried}));
+}"""
+
+#: From here on notes, frame by frame, where the focus was outside the panel.
+WATCH = """() => {
+    window.lost = [];
+    const look = () => {
+        const one = document.activeElement;
+        if (!one?.closest('.vidu-panel')) window.lost.push(one?.tagName ?? 'nothing');
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+#: From here on notes what the live regions say, as a screen reader would hear it.
+LISTEN = """() => {
+    window.heard = [];
+    const live = '[role=status], [role=alert], [aria-live]';
+    new MutationObserver(changes => {
+        const places = changes.map(one => one.target.closest ? one.target : one.target.parentElement);
+        for (const one of new Set(places.map(place => place.closest(live))))
+            if (one && one.checkVisibility() && one.textContent.trim())
+                window.heard.push([one.getAttribute('role'), one.textContent.trim()]);
+    }).observe(document.querySelector('.vidu-panel'), {childList: true, characterData: true, subtree: true});
+}"""
+
+#: Every focusable thing in the panel that can be seen, in the order of the document.
+FOCUSABLE = """() => [...document.querySelectorAll('.vidu-panel *')]
+    .filter(one => one.tabIndex >= 0 && one.checkVisibility() && !one.closest('[hidden]'))"""
+
+#: An element as a person would name it; what has the focus.
+NAMED = """one => one.getAttribute('aria-label') || one.labels?.[0]?.textContent.trim()
+    || one.textContent.trim().slice(0, 60) || `${one.tagName} ${one.className}`"""
+FOCUSED = f"() => ({NAMED})(document.activeElement)"
+
+#: How far below the panel's edge the thing with the focus stands.
+TOP = """() => document.activeElement.getBoundingClientRect().top
+    - document.querySelector('.vidu-panel').getBoundingClientRect().top"""
+
+#: The notebook as JupyterLab has it: a shortcut that got through changes something here.
+NOTEBOOK = """() => {
+    const shown = jupyterapp.shell.currentWidget;
+    const cells = shown.content.widgets.map(cell => {
+        const {cell_type, source, execution_count, id} = cell.model.toJSON();
+        return [cell_type, source, execution_count, id];
+    });
+    const dialogs = document.querySelectorAll('.jp-Dialog').length;
+    return JSON.stringify([cells, shown.content.activeCellIndex, shown.content.mode, dialogs, shown.id]);
+}"""
+
+#: The parts of the panel in which things can have the focus, in the order of the document.
+PARTS = f"""() => {{
+    const parts = ['vidu-head', 'vidu-prompt', 'vidu-tray', 'vidu-dials', 'vidu-actions', 'vidu-shown', 'vidu-tools',
+                   'vidu-history'];
+    const partOf = one => parts.find(part => one.closest('.' + part));
+    return ({FOCUSABLE})().map(one => [partOf(one), one.getBoundingClientRect().toJSON()]);
+}}"""
+
+#: Ids that are named and do not exist, groups without a name, and invalid values of attributes.
+DANGLING = """() => [...document.querySelectorAll('.vidu-panel *')].flatMap(one => [
+    ...['aria-describedby', 'aria-labelledby', 'aria-controls', 'for', 'list']
+        .flatMap(name => (one.getAttribute(name) ?? '').split(' ').filter(Boolean))
+        .filter(id => !document.getElementById(id)),
+    ...(['group', 'radiogroup'].includes(one.getAttribute('role')) && !one.getAttribute('aria-label')
+        && !one.getAttribute('aria-labelledby') ? [one.className] : []),
+])"""
+
+
+@pytest.fixture(scope="module")
+def faults():
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def lab(place, faults):
+    """JupyterLab whose kernels have a key and a service that misbehaves as the prompt says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGMIND_API_KEY", KEY)
+        patch.setenv("SEGMIND_BASE_URL", faults.root)
+        patch.delenv("VIDU_NB_ARCHIVE", raising=False)
+        with jupyter_lab(place) as url:
+            yield url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def pictures(encoded):
+    """Three pictures as a page's JavaScript takes them."""
+    names = ("red.png", "navy.png", "teal.png")
+    return [[name, base64.b64encode(encoded(320, 240, colour=name[:-4])).decode()] for name in names]
+
+
+def open_panel(page: Page, lab: str, place: Path, name: str, *cells: str) -> Locator:
+    """A notebook with a panel that has been shown; gives the panel."""
+    write_notebook(place / name, *(cells or (PANEL, *OTHERS)))
+    open_notebook(page, lab, name)
+    command(page, "notebook:run-all-cells")
+    page.locator(".vidu-tray").first.wait_for()
+    page.wait_for_function(KERNEL_IS_IDLE)
+    return page.locator(".vidu-panel")
+
+
+def drop(target: Locator, pictures: list) -> None:
+    target.evaluate(HAND_OVER, ["drop", pictures, {}])
+
+
+def prompt_of(panel: Locator) -> Locator:
+    return panel.locator(".vidu-prompt textarea")
+
+
+def button(panel: Locator, name: str) -> Locator:
+    return panel.get_by_role("button", name=re.compile(f"^{name}"))
+
+
+def run(page: Page, code: str) -> str:
+    """Run code in the notebook's kernel, and give what it prints."""
+    return page.evaluate(
+        """async code => {
+            let text = '';
+            const future = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
+            future.onIOPub = ({header, content}) => {
+                if (header.msg_type === 'stream') text += content.text;
+                if (header.msg_type === 'error') text += content.traceback.join('\\n');
+            };
+            await future.done;
+            return text.trim();
+        }""",
+        code,
+    )
+
+
+def with_a_clip(page: Page, panel: Locator, pictures: list, prompt: str = "A wall. Zoom in.") -> None:
+    """Three pictures, a prompt and a preview of both."""
+    drop(panel.locator(".vidu-tray"), pictures)
+    expect(panel.locator(".vidu-tray-good")).to_have_count(len(pictures))
+    prompt_of(panel).fill(prompt)
+    button(panel, "Preview").click()
+    expect(panel.locator(".vidu-card")).to_have_count(1, timeout=CLIP)
+    page.wait_for_function("() => document.querySelector('.vidu-panel video')?.currentTime > 0")
+
+
+KEYS = ["d", "d", "a", "b", "m", "x", "y", "z", "0", "0", "i", "i", "Shift+Enter", "Alt+Enter", "Shift+M", "Enter",
+        "Escape", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Shift+ArrowDown", "Space"]  # fmt: skip
+
+#: What the keys do to a control is not of interest here: no click, choice or text comes of them.
+NEUTRAL = """() => {
+    for (const type of ['click', 'change', 'input', 'toggle'])
+        document.querySelector('.vidu-panel').addEventListener(type, event => {
+            event.stopImmediatePropagation();
+            if (type === 'click') event.preventDefault();
+        }, {capture: true});
+}"""
+
+
+def press_all_keys(page: Page) -> list[str]:
+    """Press every key on everything in the panel that can have the focus; gives what the notebook changed at."""
+    page.evaluate(NEUTRAL)
+    before = page.evaluate(NOTEBOOK)
+    changed, count = [], len(page.evaluate(f"() => ({FOCUSABLE})().map(one => one.tagName)"))
+    assert count > 40
+    for i in range(count):
+        for key in KEYS:
+            page.evaluate(f"i => ({FOCUSABLE})()[i].focus()", i)
+            page.keyboard.press(key)
+        now = page.evaluate(NOTEBOOK)
+        if now != before:
+            changed.append(page.evaluate(FOCUSED))
+            before = now
+    return changed
+
+
+def test_no_key_reaches_the_notebook(page: Page, lab: str, place: Path, pictures: list):
+    """On every control, and beside them, JupyterLab's shortcuts change no cell; the video has its own keys."""
+    panel = open_panel(page, lab, place, "shortcuts.ipynb", CAST, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    panel.locator(".vidu-kept summary").click()
+    expect(panel.locator(".vidu-card")).to_have_count(2, timeout=CLIP)
+    panel.locator(".vidu-tips summary").click()
+    before = page.evaluate(NOTEBOOK)
+    panel.locator(".vidu-columns").click(position={"x": 2, "y": 2})
+    for key in KEYS:
+        page.keyboard.press(key)
+    assert page.evaluate(NOTEBOOK) == before
+    video = panel.locator("video")
+    video.evaluate("one => { one.loop = true; one.focus(); }")
+    page.keyboard.press("Space")
+    expect(video).to_have_js_property("paused", True)
+    video.evaluate("one => (one.currentTime = 0)")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('.vidu-panel video').currentTime > 0")
+    assert press_all_keys(page) == []
+
+
+def test_everything_is_reached_by_keyboard_in_the_order_of_the_eye(page: Page, lab: str, place: Path, pictures: list):
+    """Tab goes through head, prompt and cast, tray, dials, buttons, clip, tools and history, wide or narrow."""
+    panel = open_panel(page, lab, place, "order.ipynb", CAST, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    found = page.evaluate(PARTS)
+    order = ["vidu-head", "vidu-prompt", "vidu-tray", "vidu-dials", "vidu-actions", "vidu-shown", "vidu-tools",
+             "vidu-history"]  # fmt: skip
+    assert list(dict.fromkeys(part for part, _ in found)) == order
+    for (part, one), (other, next_one) in itertools.pairwise(found):
+        assert part != other or next_one["bottom"] > one["top"] - 30, (part, one, next_one)
+    reached = tab_through(page, panel)
+    names = page.evaluate(f"() => ({FOCUSABLE})().filter(one => one.type !== 'radio').map({NAMED})")
+    walked = [name for name, _ in reached if not name.startswith("16:9 ")]  # the video has keys inside
+    assert [name for name in names if name not in [found for found, _ in reached]] == []
+    assert len(set(walked)) == len(walked), walked
+    page.set_viewport_size({"width": 900, "height": 800})  # beside the file browser
+    page.wait_for_function("() => document.querySelector('.vidu-panel').clientWidth < 700")
+    narrow = tab_through(page, panel)
+    tops = [top for name, top in narrow if name in ("Model", "Prompt", "Use this seed", "Kept clips")]
+    assert tops == sorted(tops), narrow
+    assert len(tops) == 4, narrow
+
+
+def tab_through(page: Page, panel: Locator) -> list[tuple[str, float]]:
+    """What gets the focus from the panel's first control on, and where it stands in the panel."""
+    panel.locator("select").first.focus()
+    reached = []
+    for _ in range(80):
+        reached.append((page.evaluate(FOCUSED), page.evaluate(TOP)))
+        page.keyboard.press("Tab")
+        if not page.evaluate("() => document.activeElement.closest('.vidu-panel')"):
+            break
+    return reached
+
+
+#: How many calls have begun, once as many have as are expected, and ended: a page's messages may overtake cells.
+COUNT = """import time
+began = []
+panel.observe(lambda change: change.new == 'running' and began.append(1), 'state')
+def count(expected):
+    for _ in range(3000):
+        if len(began) >= expected:
+            break
+        time.sleep(0.02)
+    panel.wait()
+    return len(began)"""
+
+
+def test_ctrl_enter_previews_from_anywhere_and_escape_closes(page: Page, lab: str, place: Path, pictures: list):
+    """From each kind of control it makes one preview, and nothing else comes of it; no cell runs."""
+    panel = open_panel(page, lab, place, "preview.ipynb", PANEL, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    before = page.evaluate(NOTEBOOK)
+    run(page, COUNT)
+    places = [".vidu-models select", ".vidu-prompt textarea", ".vidu-tray-good", ".vidu-tray-url", ".vidu-seed input",
+              ".vidu-aspect-ratio input:checked", ".vidu-bgm input", ".vidu-keep", ".vidu-actions .vidu-strong",
+              ".vidu-live input", ".vidu-shown video", ".vidu-tools button", ".vidu-card-button", ".vidu-card input",
+              ".vidu-kept summary"]  # fmt: skip
+    for number, (selector, key) in enumerate(zip(places, ["Control+Enter", "Meta+Enter"] * 8, strict=False), 1):
+        panel.locator(selector).first.evaluate("one => one.focus()")
+        page.keyboard.press(key)
+        assert run(page, f"print(count({number}))") == str(number), selector
+        expect(panel.locator(selector).first).to_be_focused()
+    button(panel, "Save a copy").press("Enter")
+    expect(panel.get_by_label("Save as")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(button(panel, "Save a copy")).to_be_focused()
+    expect(panel.locator(".vidu-sheet")).to_be_hidden()
+    panel.locator(".vidu-tips summary").press("Enter")
+    expect(panel.locator(".vidu-tips ul")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel.locator(".vidu-tips ul")).to_be_hidden()
+    expect(panel.locator(".vidu-tips summary")).to_be_focused()
+    assert page.evaluate(NOTEBOOK) == before
+
+
+def test_the_focus_is_never_lost(page: Page, lab: str, place: Path, pictures: list):
+    """Buttons that hide, cards that move and controls that are drawn anew leave it where it was, or near."""
+    panel = open_panel(page, lab, place, "focus.ipynb", PANEL, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    button(panel, "Preview").focus()
+    page.evaluate(WATCH)
+    page.keyboard.press("Enter")
+    expect(panel.locator(".vidu-note")).to_contain_text("Here it is")
+    expect(button(panel, "Preview")).to_be_focused()
+    cancel_from_itself(page, panel)
+    choose_models(page, panel)
+    change_the_tray(page, panel, pictures)
+    open_cards(page, panel)
+    for name in ("Dice", "Keep"):
+        button(panel, name).press("Enter")
+        run(page, "panel.wait()")
+        expect(button(panel, name)).to_be_focused()
+    close_the_sheet(page, panel)
+    assert page.evaluate("window.lost") == []
+
+
+def cancel_from_itself(page: Page, panel: Locator) -> None:
+    prompt_of(panel).fill("A wall [fault:silence_after_body]")
+    button(panel, "Generate").press("Enter")
+    expect(panel.locator(".vidu-stage")).to_contain_text("The model is at work")
+    expect(button(panel, "Generate")).to_be_focused()
+    button(panel, "Cancel").press("Enter")
+    expect(button(panel, "Cancel")).to_be_hidden()
+    expect(button(panel, "Preview")).to_be_focused()
+    expect(panel.locator(".vidu-note")).to_contain_text("may bill")
+    again = button(panel, "Pay again")
+    expect(again).to_be_visible()
+    again.focus()
+    run(page, "panel.fill(prompt='Another.')")  # nothing to pay again
+    expect(again).to_be_hidden()
+
+
+def choose_models(page: Page, panel: Locator) -> None:
+    models = panel.locator(".vidu-models select")
+    models.focus()
+    first = models.input_value()
+    for slug in ("sdxl1.0-txt2img", first):
+        models.select_option(value=slug)
+        page.wait_for_function("slug => document.querySelector('.vidu-models select').value === slug", arg=slug)
+        run(page, "panel.wait()")
+        expect(models).to_be_focused()
+    prompt_of(panel).focus()
+    page.keyboard.press("Home")
+    run(page, "panel.model = 'sdxl1.0-txt2img'")  # from another cell
+    expect(panel.locator(".vidu-tray")).to_have_count(0)
+    expect(prompt_of(panel)).to_be_focused()
+    assert prompt_of(panel).evaluate("one => one.selectionStart") == 0
+    run(page, f"panel.model = {first!r}")
+    panel.locator(".vidu-tray-good").nth(1).focus()
+    run(page, "panel.model = 'sdxl1.0-txt2img'")
+    expect(panel.locator(".vidu-tray")).to_have_count(0)
+    run(page, f"panel.model = {first!r}")
+    expect(panel.locator(".vidu-tray-good")).to_have_count(3)
+
+
+def change_the_tray(page: Page, panel: Locator, pictures: list) -> None:
+    cards = panel.locator(".vidu-tray-good")
+    button(panel, "Add pictures").focus()
+    drop(panel.locator(".vidu-tray"), [["blue.png", pictures[0][1]]])
+    expect(cards).to_have_count(4)
+    expect(button(panel, "Add pictures")).to_be_focused()
+    cards.nth(3).focus()
+    page.keyboard.press("Alt+ArrowLeft")
+    expect(cards.nth(2)).to_contain_text("blue.png")
+    expect(cards.nth(2)).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(cards).to_have_count(3)
+    expect(cards.nth(2)).to_be_focused()
+
+
+def open_cards(page: Page, panel: Locator) -> None:
+    prompt_of(panel).fill("Two walls. Zoom in.")
+    button(panel, "Preview").press("Enter")
+    cards = panel.locator(".vidu-card")
+    expect(cards).to_have_count(2, timeout=CLIP)
+    show = cards.nth(1).get_by_role("button", name="Show")
+    show.press("Enter")
+    expect(panel.locator(".vidu-note")).to_contain_text("Brought back")
+    expect(show).to_be_focused()
+    prompt_of(panel).fill("Three walls. Zoom in.")
+    cards.nth(1).get_by_role("checkbox").focus()
+    page.keyboard.press("Control+Enter")
+    expect(cards).to_have_count(3, timeout=CLIP)
+    expect(cards.nth(2).get_by_role("checkbox")).to_be_focused()  # the strip was drawn anew
+    panel.locator("video").focus()
+    prompt_of(panel).evaluate("one => { one.value = 'Four.'; one.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.keyboard.press("Control+Enter")
+    expect(cards).to_have_count(4, timeout=CLIP)
+    expect(panel.locator("video")).to_be_focused()  # another clip
+    panel.locator(".vidu-kept summary").press("Enter")
+    expect(cards).to_have_count(8, timeout=CLIP)
+    button(panel, "Continue from the last frame").focus()
+    run(page, "panel.preview()")
+
+
+def close_the_sheet(page: Page, panel: Locator) -> None:
+    language = panel.get_by_label("Copy as", exact=True)
+    language.focus()
+    language.select_option("curl")
+    expect(panel.get_by_label("As curl")).to_be_focused()
+    button(panel, "Close").press("Enter")
+    expect(language).to_be_focused()
+    button(panel, "Save a copy").press("Enter")
+    expect(panel.get_by_label("Save as")).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("kept copy.mp4")
+    page.keyboard.press("Enter")
+    expect(panel.locator(".vidu-note")).to_contain_text("Saved as")
+    expect(button(panel, "Save a copy")).to_be_focused()
+    button(panel, "Save a copy").press("Enter")
+    run(page, "panel.fill(prompt='Five.'); panel.preview()")
+
+
+def test_what_is_typed_while_another_model_comes_stays(page: Page, lab: str, place: Path):
+    """On a busy kernel the controls come late: what was typed meanwhile is in the new ones, and so is the caret."""
+    panel = open_panel(page, lab, place, "typed.ipynb", PANEL, *OTHERS)
+    prompt_of(panel).fill("A boat")
+    run(page, f"{HELD}{ONCE}")  # the new controls come after the request
+    panel.locator(".vidu-models select").select_option(value="sdxl1.0-txt2img")
+    prompt_of(panel).focus()
+    page.keyboard.press("End")
+    page.keyboard.type(", red.")
+    page.keyboard.press("ArrowLeft")
+    let_go(place)
+    expect(panel.locator(".vidu-tray")).to_have_count(0)
+    expect(prompt_of(panel)).to_be_focused()
+    page.keyboard.type("!")
+    expect(prompt_of(panel)).to_have_value("A boat, red!.")
+    page.wait_for_function(KERNEL_IS_IDLE)
+    button(panel, "Preview").press("Enter")
+    expect(panel.locator(".vidu-card")).to_have_count(1, timeout=CLIP)
+    assert run(page, "print(panel.request.prompt)") == "A boat, red!."
+
+
+HELD = """def held():
+    import os, time
+    for _ in range(3000):  # a minute at most
+        if os.path.exists('go on'):
+            os.remove('go on')
+            break
+        time.sleep(0.02)
+"""
+
+
+ONCE = """
+def once(change):
+    panel.unobserve(once, 'request')
+    held()
+panel.observe(once, 'request')"""
+
+
+def hold(page: Page) -> None:
+    """Keep the kernel busy until `let_go`."""
+    page.evaluate(
+        """code => {
+            jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
+        }""",
+        f"{HELD}\nheld()",
+    )
+
+
+def let_go(place: Path) -> None:
+    (place / "go on").touch()
+
+
+def test_screen_readers_hear_each_stage_once(page: Page, lab: str, place: Path, pictures: list):
+    """The stages and the result, problems as alerts, and pictures; never the clock. Every control has its name."""
+    panel = open_panel(page, lab, place, "heard.ipynb", CAST, *OTHERS)
+    page.evaluate(LISTEN)
+    drop(panel.locator(".vidu-tray"), pictures[:1])
+    expect(panel.locator(".vidu-tray-good")).to_have_count(1)
+    drop(panel.locator(".vidu-tray"), pictures[1:2])
+    expect(panel.locator(".vidu-tray-good")).to_have_count(2)
+    panel.locator(".vidu-tray-good").nth(1).press("Alt+ArrowLeft")
+    expect(panel.locator(".vidu-tray-status")).to_contain_text("moved")
+    panel.locator(".vidu-tray-good").nth(1).press("Delete")
+    expect(panel.locator(".vidu-tray-status")).to_contain_text("removed")
+    assert heard(page) == [
+        ["status", "red.png added as picture 1"], ["status", "navy.png added as picture 2"],
+        ["status", "navy.png moved to place 1 of 2"], ["status", "red.png removed, 1 of 7 pictures left"],
+    ]  # fmt: skip
+    for words in ("in", "out"):  # the second time an old result is there, which is not heard again
+        prompt_of(panel).fill(f"A wall. Zoom {words}.")
+        button(panel, "Preview").press("Enter")
+        expect(panel.locator(".vidu-card")).to_have_count(1 if words == "in" else 2, timeout=CLIP)
+        expect(panel.locator(".vidu-note")).to_contain_text("Here it is")
+        expect(button(panel, "Preview")).to_be_enabled()
+        stages = heard(page)
+        assert stages[0] == ["status", "Starting ..."], stages
+        assert ["status", "Rendering the preview ..."] in stages, stages
+        assert stages[-1][1].startswith("Here it is: 16:9"), stages
+        assert len({text for _, text in stages}) == len(stages), stages
+        assert not any(text[0] in "0123456789" for _, text in stages)
+    prompt_of(panel).focus()
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text("x" * 1490)
+    expect(panel.locator(".vidu-prompt .vidu-problem")).to_contain_text("1,507")
+    page.keyboard.type("yz")
+    expect(panel.locator(".vidu-prompt .vidu-problem")).to_contain_text("1,509")
+    expect(prompt_of(panel)).to_have_accessible_description(re.compile("1,509"))
+    expect(prompt_of(panel)).to_have_attribute("aria-invalid", "true")
+    told = [text for role, text in heard(page) if role == "alert"]
+    assert told == ["Prompt: Has 1,507 characters: the limit is 1,500"]
+    assert page.evaluate(DANGLING) == []
+    for group in ("Aspect ratio", "Duration"):
+        expect(panel.get_by_role("radiogroup", name=group)).to_be_visible()
+    found = Axe().run(page, context=".vidu-panel").response["violations"]
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found] == []
+
+
+def heard(page: Page) -> list[list[str]]:
+    """What was heard since the last look, in its order; what one frame replaced by the next counts, too."""
+    return page.evaluate("() => window.heard.splice(0)")
+
+
+def test_pictures_are_dropped_and_pasted_anywhere_on_the_panel(
+    page: Page, lab: str, place: Path, pictures: list, encoded
+):
+    """The first tray with a place left takes them; text that is pasted with its picture stays with the field."""
+    panel = open_panel(page, lab, place, "drops.ipynb", PANEL, *OTHERS)
+    cards = panel.locator(".vidu-tray-good")
+    for number, target in enumerate((".vidu-head", ".vidu-prompt textarea", ".vidu-shown"), 1):
+        drop(panel.locator(target), pictures[:1])
+        expect(cards).to_have_count(number)
+    expect(panel.locator(".vidu-tray-over")).to_have_count(0)
+    for number, target in enumerate((".vidu-prompt textarea", ".vidu-seed input", ".vidu-actions .vidu-info"), 4):
+        panel.locator(target).focus()
+        panel.locator(target).evaluate(HAND_OVER, ["paste", pictures[1:2], {}])
+        expect(cards).to_have_count(number)
+    prompt_of(panel).evaluate(HAND_OVER, ["paste", pictures[1:2], {"text/plain": "words with their picture"}])
+    (place / "from the list.png").write_bytes(encoded(230, 150))
+    command(page, "filebrowser:refresh")
+    drag_from_the_file_browser(page, "from the list.png", panel.locator(".vidu-shown"))
+    expect(cards).to_have_count(7)
+    drop(panel.locator(".vidu-shown"), pictures[:1])
+    expect(panel.locator(".vidu-tray-notice")).to_contain_text("at most 7 pictures")
+    run(page, "panel.model = 'sdxl1.0-txt2img'")
+    expect(panel.locator(".vidu-tray")).to_have_count(0)
+    drop(panel.locator(".vidu-shown"), pictures[:1])
+    expect(panel.get_by_role("alert").filter(has_text="takes no pictures")).to_be_visible()
+    trays = "[one.slug for one in vidu.models.values() if sum(f.type == 'picture' for f in one.media) > 1]"
+    slugs = run(page, f"print(*{trays})").split()
+    if slugs:
+        run(page, f"panel.model = {slugs[0]!r}")
+        expect(panel.locator(".vidu-tray")).not_to_have_count(0)
+        run(page, "panel.fill(**{f.parameter: None for f in panel.model.media if f.type == 'picture'})")
+        expect(cards).to_have_count(0)
+        drop(panel.locator(".vidu-shown"), pictures[:1])
+        expect(cards).to_have_count(1)
+        drop(panel.locator(".vidu-shown"), pictures[1:2])
+        expect(cards).to_have_count(2)
+        expect(panel.locator(".vidu-tray").nth(1).locator(".vidu-tray-good")).to_have_count(1)
+
+
+def drag_from_the_file_browser(page: Page, name: str, target: Locator) -> None:
+    """Drag a file by the mouse, as a person does."""
+    item = page.locator(".jp-DirListing-item", has_text=name).locator(".jp-DirListing-itemText")
+    item.scroll_into_view_if_needed()
+    target.scroll_into_view_if_needed()
+    start, end = item.bounding_box(), target.bounding_box()
+    page.mouse.move(start["x"] + 10, start["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(start["x"] + 40, start["y"] + 15, steps=5)
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + min(end["height"] / 2, 80), steps=10)
+    expect(page.locator(".vidu-tray-over")).to_have_count(1)
+    page.mouse.up()
+    expect(page.locator(".vidu-tray-over")).to_have_count(0)
+
+
+def test_two_tabs_on_one_kernel_and_a_page_that_is_loaded_again(
+    page: Page, browser: Browser, lab: str, place: Path, pictures: list
+):
+    """What one writes the other shows, but not over what is being written there; a click carries its own values."""
+    panel = open_panel(page, lab, place, "tabs.ipynb", PANEL, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    other_page = browser.new_page(viewport={"width": 1280, "height": 800})
+    try:
+        open_notebook(other_page, lab, "tabs.ipynb")
+        other = other_page.locator(".vidu-panel")
+        expect(prompt_of(other)).to_have_value("A wall. Zoom in.")
+        expect(other.locator(".vidu-card")).to_have_count(1, timeout=CLIP)
+        plays(other_page)
+        prompt_of(panel).fill("A wall seen by two.")
+        expect(prompt_of(other)).to_have_value("A wall seen by two.")
+        write_at_once_in_both(page, panel, other, place)
+        button(other, "Preview").click()
+        for one in (panel, other):
+            expect(one.locator(".vidu-card")).to_have_count(2, timeout=CLIP)
+            expect(one.locator(".vidu-note")).to_contain_text("Here it is")
+        assert run(page, "print(panel.video.request.prompt, panel.video.request.seed)") == "Written in the second. 77"
+        plays(page)
+        plays(other_page)
+    finally:
+        other_page.close()
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    page.reload()
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    expect(prompt_of(panel)).to_have_value("Written in the second.")
+    expect(panel.locator(".vidu-seed input")).to_have_value("77")
+    expect(panel.locator(".vidu-tray-good")).to_have_count(3)
+    expect(panel.locator(".vidu-card")).to_have_count(2, timeout=CLIP)
+    plays(page)
+    restart_the_kernel(page, panel)
+
+
+def plays(page: Page) -> None:
+    page.wait_for_function("() => document.querySelector('.vidu-panel video')?.currentTime > 0.1")
+
+
+def write_at_once_in_both(page: Page, panel: Locator, other: Locator, place: Path) -> None:
+    """While Python is busy, one page writes a seed and the other a prompt; then both have both."""
+    hold(page)
+    prompt_of(other).fill("Written in the second.")
+    panel.locator(".vidu-seed input").fill("77")
+    let_go(place)
+    expect(prompt_of(panel)).to_have_value("Written in the second.")
+    expect(other.locator(".vidu-seed input")).to_have_value("77")
+    expect(prompt_of(other)).to_have_value("Written in the second.")
+
+
+def restart_the_kernel(page: Page, panel: Locator) -> None:
+    """The panel of a kernel that is gone says so, and holds what is typed."""
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_function(KERNEL_IS_IDLE)
+    prompt_of(panel).fill("Written to nobody.")
+    button(panel, "Preview").press("Enter")
+    expect(panel.get_by_role("alert").filter(has_text="No answer from Python")).to_be_visible()
+    expect(prompt_of(panel)).to_have_value("Written to nobody.")
+    expect(prompt_of(panel)).to_be_visible()
+
+
+HMR = "import os, sys\nos.environ['ANYWIDGET_HMR'] = '1'\nsys.path.insert(0, 'source')\n"
+
+
+def test_a_change_of_a_file_is_shown_in_the_running_page(page: Page, lab: str, place: Path):
+    """With ANYWIDGET_HMR=1 a changed, or replaced, JavaScript or CSS file shows at once; what was written stays."""
+    source = place / "source" / "vidu_nb"
+    shutil.copytree(Path(vidu_nb.__file__).parent, source, ignore=shutil.ignore_patterns("__pycache__"))
+    panel = open_panel(page, lab, place, "files.ipynb", HMR + PANEL, "print(vidu.__file__)")
+    assert "source/vidu_nb" in run(page, "print(vidu.__file__)")
+    prompt_of(panel).fill("A wall.")
+    run(page, "panel.wait()")
+    for number, words in enumerate(("Spark", "Flare")):
+        script = source / "widgets" / "panel.js"
+        change(script, '"Live draft"', f'"{words}"') if number == 0 else change(script, '"Spark"', f'"{words}"')
+        expect(panel.get_by_label(words)).to_be_visible()
+        expect(page.locator(".vidu-panel")).to_have_count(1)
+        expect(prompt_of(panel)).to_have_value("A wall.")
+    style = source / "widgets" / "panel.css"
+    style.write_text(
+        style.read_text("utf-8") + "\n.vidu-panel { outline: 3px solid rgb(1, 2, 3) !important; }", "utf-8"
+    )
+    expect(panel).to_have_css("outline-color", "rgb(1, 2, 3)")
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Replace a text in a file as many editors do, by another file of its name."""
+    text = path.read_text("utf-8")
+    assert old in text
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text.replace(old, new), "utf-8")
+    fresh.replace(path)

@@ -1,0 +1,2 @@
+// synchroniser.js as a widget of its own.
+export default { render: mountSynchroniser };

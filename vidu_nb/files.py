@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from .errors import InvalidRequest
 
@@ -76,7 +77,7 @@ def write_atomically(target: Path, write: Callable[[Path], object], *, sync_name
     def write_and_sync(part: Path) -> None:
         write(part)
         with part.open("rb+") as file:
-            os.fsync(file.fileno())
+            _sync(file)
 
     _replace(target, write_and_sync, sync_name=sync_name)
 
@@ -87,10 +88,14 @@ def write_bytes(target: Path, data: bytes, *, sync_name: bool = True) -> None:
     def write(part: Path) -> None:
         with part.open("xb") as file:  # opened once: on some disks that takes as long as the rest
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            _sync(file)
 
     _replace(target, write, sync_name=sync_name)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _replace(target: Path, write: Callable[[Path], object], *, sync_name: bool) -> None:

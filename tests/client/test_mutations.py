@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 from common import ROOT
 
-SYNC = """        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-"""
+SYNC = "    os.fsync(file.fileno())\n"
 RESERVE = "        call = session.call("
 RESERVE_EARLY = f"        session.reserve(attempt)\n{RESERVE}"
 RESERVED = "            self._write({**amounts, call: usd})\n"

@@ -74,8 +74,9 @@ class Disk:
         opens, fsync, rename = Path.open, os.fsync, os.replace
 
         def open_to_write(path, mode="r", **how):
-            if mode == "xb" and self.fails("write"):
-                path.write_bytes(b"the half of it")
+            if mode in ("xb", "wb") and self.fails("write"):
+                with opens(path, "wb") as file:
+                    file.write(b"the half of it")
                 raise FULL
             return opens(path, mode, **how)
 

@@ -105,7 +105,7 @@ class Panel(Calling, FrontEnd):
     problems = traitlets.Tuple()
     video = traitlets.Any(None, allow_none=True)
     history = traitlets.Tuple()
-    film = traitlets.Instance("vidu_nb.films.film.Film", allow_none=True)
+    film = traitlets.Any(None, allow_none=True)
 
     # What the page shows.
     _head = traitlets.Dict().tag(sync=True)  # models, starting points, sample pictures
@@ -494,6 +494,16 @@ class Panel(Calling, FrontEnd):
         self._show_controls()
         left = f" Not for it: {', '.join(dropped)}; that comes back with {old.title}." if dropped else ""
         self._say(f"{model.title}: {dollars(self._service.price_usd(model, self.request))} a {noun_of(model)}.{left}")
+
+    @traitlets.validate("film")
+    def _film_is_one(self, proposal: Mapping[str, Any]) -> Film | None:
+        value: Film | None = proposal["value"]
+        if value is not None:
+            from ..films.film import Film
+
+            if not isinstance(value, Film):
+                raise traitlets.TraitError(f"film: {type(value).__name__} is no Film")
+        return value
 
     @traitlets.validate("request")
     def _request_is_one(self, proposal: Mapping[str, Any]) -> Request | None:

@@ -88,8 +88,8 @@ def on_a_page() -> None:
         with jupyter_lab(folder) as url, chromium() as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 1600})
             for kind, cells in (
-                ("new", [f"import vidu_nb as vidu, vidu_nb.samples\n{PANEL}\npanel"]),
-                ("imported", ["import vidu_nb as vidu, vidu_nb.samples\nvidu.panel", f"{PANEL}\npanel"]),
+                ("new", ["import vidu_nb as vidu\n\npanel = vidu.panel()\npanel"]),
+                ("imported", ["import vidu_nb as vidu\nvidu.panel", "panel = vidu.panel()\npanel"]),
             ):
                 for number in range(STARTS):
                     notebook = f"{kind}{number}.ipynb"

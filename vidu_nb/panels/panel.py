@@ -707,6 +707,8 @@ def _prepare() -> None:
     """Import what the first clip wants, once the panel is seen and nobody waits for it."""
     import av  # noqa: F401
 
+    from ..animatic.server import server  # noqa: F401
+
 
 def _arrival(made: Any) -> str:
     """Say that a result is there."""

@@ -245,7 +245,7 @@ def test_no_key_reaches_the_notebook(page: Page, lab: str, place: Path, pictures
 
 
 def test_everything_is_reached_by_keyboard_in_the_order_of_the_eye(page: Page, lab: str, place: Path, pictures: list):
-    """Tab goes through head, prompt and cast, tray, dials, buttons, clip, tools, history; narrow, it leaves none out."""
+    """Tab goes through head, prompt, tray, dials, buttons, clip, tools, history; narrow, it leaves none out."""
     panel = open_panel(page, lab, place, "order.ipynb", CAST, *OTHERS)
     with_a_clip(page, panel, pictures)
     found = page.evaluate(PARTS)

@@ -135,7 +135,7 @@ class Panel(Calling, FrontEnd):
         model: Model | str | None = None,
     ) -> None:
         self._is_in_marimo = runs_in_marimo()  # the threads of calls don't know
-        self._view = ResultView(lambda item: self.set_trait("_result", item), lambda *sent: self.send(*sent))
+        self._view = ResultView(lambda item: self.set_trait("_result", item), self.send)
         super().__init__(_place=self._view.name)
         self._service = Service(client)
         self._form = Form(values or {}, model=models.find(model))

@@ -51,7 +51,8 @@ SIZES = {
     "1024x768": (770, 900),
     "700x900": (400, 640),
 }
-BESIDE, STACKED = ("1280x800", "1440x900", "1024x768"), "700x900"
+SIDE_BY_SIDE = ("1280x800", "1440x900")  # with the strip of results below both
+BESIDE, STACKED = (*SIDE_BY_SIDE, "1024x768"), "700x900"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 HIGHEST = 620  # px
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
@@ -64,7 +65,8 @@ MEASURE = """() => {
         const box = [...panel.querySelectorAll(name)].map(one => one.getBoundingClientRect()).find(box => box.height);
         return box ? {top: Math.round(box.top - whole.top), bottom: Math.round(box.bottom - whole.top)} : null;
     };
-    const scrolling = '.vidu-strip, .vidu-members, .vidu-words, .vidu-label-row';
+    const scrolling = '.vidu-strip, .vidu-members, .vidu-words, .vidu-label-row, '
+        + '.vidu-dials:has([aria-expanded=true])';
     const out = [...panel.querySelectorAll('*')].filter(one => {
         const box = one.getBoundingClientRect();
         return one.checkVisibility() && box.width > 1 && !one.parentElement.closest(scrolling)
@@ -152,7 +154,7 @@ def measured(lab: Page, request: pytest.FixtureRequest) -> dict[str, dict[str, d
     assert in_kernel(lab, "fill(); keep_previews(42)") == ""
     expect(lab.locator(".vidu-actions .vidu-info")).to_have_attribute("aria-disabled", "false")
     found["filled"] = measure_in_both_themes(lab)
-    fold = lab.locator(".vidu-more summary")
+    fold = lab.locator(".vidu-more")
     if fold.count():
         fold.click()
         found["unfolded"] = measure_in_both_themes(lab)
@@ -239,6 +241,10 @@ def test_a_cast_many_results_and_a_comparison_fit(lab: Page):
     names = "{**{f'Person_number_{i}_of_the_cast': three[i % 3] for i in range(12)}}"
     assert in_kernel(lab, f"panel.fill(references=vidu.Cast({names}), prompt='@Person_number_1_of_the_cast')") == ""
     expect(lab.locator(".vidu-member")).to_have_count(12)
+    lab.locator(".vidu-kept summary").click()
+    expect(lab.locator(".vidu-kept .vidu-card")).to_have_count(8)
+    assert wrong(measure(lab, SIDE_BY_SIDE)) == []
+    lab.locator(".vidu-kept summary").click()
     for clips in (2, 9):
         for tick in ticks.all()[:clips]:
             tick.check()

@@ -132,7 +132,8 @@ class Panel {
     this.keptCards = make("div", { class: "vidu-strip", role: "group", "aria-label": "Kept clips" });
     this.keptNote = make("div", { class: "vidu-quiet", role: "status" });
     this.more = pushButton("More", () => this.ask({ do: "more" }), { className: "vidu-small", title: "Older clips" });
-    this.kept = make("details", { class: "vidu-kept" }, make("summary", {}, "Kept clips"), this.keptNote, this.keptCards, this.more);
+    this.kept = make("details", { class: "vidu-kept" }, make("summary", {}, "Kept clips"), this.keptNote,
+      make("div", { class: "vidu-row" }, this.keptCards, this.more));
     this.kept.addEventListener("toggle", () => this.kept.open && this.ask({ do: "kept" }));
     return make("div", { class: "vidu-history" }, this.strip, this.kept);
   }

@@ -246,8 +246,13 @@ def jpeg(image: Image, *, max_bytes: int = 60_000) -> bytes:
 def proxy(path: str | os.PathLike[str], *, side: int = PROXY_SIDE, max_bytes: int = PROXY_BYTES) -> bytes:
     """Encode a small silent copy for places where a link can't play: H.264 MP4 of at most `max_bytes`.
 
-    Every second frame is kept; the bit rate follows from the clip's length.
+    Every second frame is kept; the bit rate follows from the clip's length. Cached while the file stays as it is.
     """
+    return _proxy(Path(path), side, max_bytes, _stamp(path))
+
+
+@functools.lru_cache(maxsize=16)  # some 2 MB; encoding takes seconds, and a panel shows the same clips again
+def _proxy(path: Path, side: int, max_bytes: int, _stamp: tuple[int, ...]) -> bytes:
     info = probe(path)
     rate = max_bytes * 8 / max(info.duration, 0.5) * 0.85
     for _ in range(4):
@@ -255,10 +260,10 @@ def proxy(path: str | os.PathLike[str], *, side: int = PROXY_SIDE, max_bytes: in
         if len(data) <= max_bytes:
             return data
         rate *= max_bytes / len(data) * 0.9
-    raise ViduError(f"{Path(path).name} can't be brought below {max_bytes} bytes")
+    raise ViduError(f"{path.name} can't be brought below {max_bytes} bytes")
 
 
-def _encode_proxy(path: str | os.PathLike[str], info: VideoInfo, side: int, rate: int) -> bytes:
+def _encode_proxy(path: Path, info: VideoInfo, side: int, rate: int) -> bytes:
     import av
 
     buffer = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import ipywidgets
 import pytest
@@ -102,12 +103,12 @@ def test_bringing_back_a_clip_that_is_gone_is_told_in_the_panel(panel):
     assert panel.video == newest
 
 
-def test_the_strip_lets_the_oldest_card_go(small_clip):
+def test_the_strip_lets_the_oldest_card_go(small_clip, tmp_path):
     """Beyond its length nothing piles up in the kernel or in the saved notebook; the newest stand first."""
     told = []
     strip = Cards(told.append)
-    for _ in range(25):
-        strip.add(Video(small_clip))
+    for number in range(25):
+        strip.add(Video(shutil.copy(small_clip, tmp_path / f"{number}.mp4")))
     assert len(told[-1]) == 24
     assert strip.find(told[0][0]["id"]) is None
     assert told[-1][1:] == told[-2][:-1]
@@ -126,6 +127,20 @@ def test_the_archives_clips_are_read_only_when_asked_for(asked):
     open_card(panel, card)
     assert panel.video.path.parent.name == "preview"
     assert panel.request == VideoRequest(**asked)
+
+
+def test_a_card_keeps_its_id_and_stays_until_others_come(asked):
+    """A page remembers ticks by it: read anew, and in the list of the panel's own results, a clip is the same."""
+    keep(VideoRequest(**asked), clip("good"))
+    panel = vidu.panel(**asked)
+    panel.preview()
+    before = open_archive(panel)
+    assert [one["id"] for one in before] == [one["id"] for one in panel._strip]
+    told = []
+    panel.observe(lambda change: told.append([one["id"] for one in change.new["cards"]]), "_kept")
+    assert open_archive(panel) == before
+    assert told
+    assert all(ids == [before[0]["id"]] for ids in told)
 
 
 def test_the_archive_is_shown_a_page_at_a_time(asked):

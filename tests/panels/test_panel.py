@@ -601,3 +601,19 @@ def test_texts_from_people_files_and_servers_stay_texts(asked, view, reads):
     assert "script" not in [tag for tag, _ in page.elements]
     assert [attributes for _, attributes in page.elements if any(name.startswith("on") for name in attributes)] == []
     assert [one for tag, one in page.elements if tag == "img" and not one["src"].startswith("data:image/jpeg")] == []
+
+
+def test_why_nothing_was_done_is_said_no_longer_than_it_is_true(asked):
+    """What was missing is there: the sentence goes, with the first thing that was mended."""
+    panel = vidu.panel()
+    click(panel, "Preview")
+    assert panel._said["problem"]
+    assert "prompt" in panel.message
+    type_in(panel, prompt="A wave")
+    assert panel.message == ""
+    click(panel, "Preview")
+    assert "references" in panel.message
+    type_in(panel, seed="9")
+    assert "references" in panel.message, "nothing of it was mended"
+    panel.fill(references=asked["references"])
+    assert panel._said == {"text": "", "problem": False}

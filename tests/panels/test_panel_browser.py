@@ -401,7 +401,7 @@ def test_every_model_can_be_chosen_on_the_page(page: Page, lab: str, place: Path
         models.select_option(label)
         title, price, _ = label.split(" · ")
         expect(page.locator(".vidu-status .vidu-note")).to_contain_text(f"{title}: {price}")
-        for more in page.locator(".vidu-more summary").all():
+        for more in page.locator(".vidu-more").all():
             more.click()
         check_with_axe(page, ".vidu-panel")
         assert page.evaluate(STICKS_OUT) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ SIZES = {
     "1024x768": (770, 900),
     "700x900": (400, 640),
 }
-BESIDE, STACKED = ("1280x800", "1440x900"), "700x900"
+SIDE_BY_SIDE = ("1280x800", "1440x900")  # with the strip of results below both
+BESIDE, STACKED = (*SIDE_BY_SIDE, "1024x768"), "700x900"
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
 HIGHEST = 620  # px
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
@@ -62,7 +65,8 @@ MEASURE = """() => {
         const box = [...panel.querySelectorAll(name)].map(one => one.getBoundingClientRect()).find(box => box.height);
         return box ? {top: Math.round(box.top - whole.top), bottom: Math.round(box.bottom - whole.top)} : null;
     };
-    const scrolling = '.vidu-strip, .vidu-members, .vidu-words, .vidu-label-row';
+    const scrolling = '.vidu-strip, .vidu-members, .vidu-words, .vidu-label-row, '
+        + '.vidu-dials:has([aria-expanded=true])';
     const out = [...panel.querySelectorAll('*')].filter(one => {
         const box = one.getBoundingClientRect();
         return one.checkVisibility() && box.width > 1 && !one.parentElement.closest(scrolling)
@@ -78,13 +82,13 @@ MEASURE = """() => {
 
 @pytest.fixture(scope="module")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory, small_clip: Path):
-    """A notebook with a panel, the side bar closed, and a service that misbehaves as the prompt says."""
+    """A notebook with a panel, the side bar closed, and a service in which every paid call hangs."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "panel.ipynb", START)
     shutil.copy(small_clip, folder / "small.mp4")
     with FaultServer() as faults, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGMIND_API_KEY", KEY)
-        patch.setenv("SEGMIND_BASE_URL", faults.root)
+        patch.setenv("SEGMIND_BASE_URL", faults.url("silence_after_body"))
         patch.delenv("VIDU_NB_ARCHIVE", raising=False)
         with jupyter_lab(folder) as url:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -107,19 +111,31 @@ def new_panel(page: Page, code: str) -> None:
     page.wait_for_function(KERNEL_IS_IDLE)
 
 
-def measure(page: Page) -> dict[str, dict[str, Any]]:
+def measure(page: Page, sizes: Iterable[str] = SIZES) -> dict[str, dict[str, Any]]:
     """What `MEASURE` tells, by the window's size."""
     found = {}
-    for size, widths in SIZES.items():
+    for size in sizes:
         width, height = map(int, size.split("x"))
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_function(
             "([low, high]) => { const {clientWidth} = document.querySelector('.vidu-panel');"
             " return low < clientWidth && clientWidth < high; }",
-            arg=widths,
+            arg=SIZES[size],
         )
         found[size] = page.evaluate(MEASURE)
     return found
+
+
+def measure_in_both_themes(page: Page) -> dict[str, dict[str, dict[str, Any]]]:
+    """The same in the theme that is on, and then in the other, by theme; from the widest window to that again."""
+    themes = {}
+    for sizes in (list(SIZES), list(SIZES)[::-1]):
+        themes[page.evaluate("() => document.body.dataset.jpThemeName")] = measure(page, sizes)
+        if len(themes) < len(THEMES):
+            [other] = {*THEMES} - {*themes}
+            page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", other)
+            page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=other)
+    return {theme: themes[theme] for theme in THEMES}
 
 
 def ask(page: Page) -> None:
@@ -127,28 +143,31 @@ def ask(page: Page) -> None:
     page.locator(".vidu-models select").press("Control+Enter")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[*((slug, "JupyterLab Light") for slug in models), (DEFAULT, "JupyterLab Dark")],
-    ids=lambda param: f"{param[0]}-{param[1][11:].lower()}",
-)
-def measured(lab: Page, request: pytest.FixtureRequest) -> dict[str, dict[str, dict[str, Any]]]:
-    """A model's measures by state and size: empty, asked for too early, filled, with what was made."""
-    slug, theme = request.param
-    lab.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-    expect(lab.locator("body")).to_have_attribute("data-jp-theme-name", theme)
-    new_panel(lab, PANEL.format(slug=slug))
-    found = {"empty": measure(lab)}
+@pytest.fixture(scope="module", params=list(models))
+def measured(lab: Page, request: pytest.FixtureRequest) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """A model's measures by state, theme and size; the states follow from each other."""
+    new_panel(lab, PANEL.format(slug=request.param))
+    found = {"empty": measure_in_both_themes(lab)}
     ask(lab)
     expect(lab.locator(".vidu-status .vidu-problem")).to_be_visible()
-    found["error"] = measure(lab)
+    found["error"] = measure_in_both_themes(lab)
     assert in_kernel(lab, "fill(); keep_previews(42)") == ""
     expect(lab.locator(".vidu-actions .vidu-info")).to_have_attribute("aria-disabled", "false")
-    found["filled"] = measure(lab)
+    found["filled"] = measure_in_both_themes(lab)
+    fold = lab.locator(".vidu-more")
+    if fold.count():
+        fold.click()
+        found["unfolded"] = measure_in_both_themes(lab)
+        fold.click()
+    lab.locator(".vidu-actions .vidu-strong").click()
+    expect(lab.locator(".vidu-clock")).to_contain_text(" of about ")
+    found["running"] = measure_in_both_themes(lab)
+    lab.locator(".vidu-status").get_by_role("button", name="Cancel").click()
+    expect(lab.locator(".vidu-status .vidu-note")).to_contain_text("may bill")
     ask(lab)
     expect(lab.locator(".vidu-status")).to_contain_text("Here ")
     expect(lab.locator(".vidu-card").first).to_be_visible()
-    found["made"] = measure(lab)
+    found["made"] = measure_in_both_themes(lab)
     return found
 
 
@@ -173,24 +192,36 @@ def faults_of(size: str, found: dict[str, Any]) -> list[str]:
 
 def test_all_is_in_view_and_nothing_sticks_out(measured):
     """Side by side at most 620 px; on a small screen the buttons are in view; on a narrow one the clip comes first."""
-    assert {state: faults for state, measures in measured.items() if (faults := wrong(measures))} == {}
+    faults = {
+        f"{state}, {theme}": found
+        for state, themes in measured.items()
+        for theme, measures in themes.items()
+        if (found := wrong(measures))
+    }
+    assert faults == {}
 
 
-def test_a_problem_moves_nothing(measured):
-    """Pressing Ctrl+Enter too early says why, and no part of the panel moves for it."""
+def test_a_problem_and_a_call_move_nothing(measured):
+    """Why nothing was done, and how far a call is, have their place before they come."""
     assert measured["error"] == measured["empty"]
+    assert measured["running"] == measured["filled"]
 
 
-def test_a_call_a_cancelled_one_and_hostile_texts_move_nothing(lab: Page):
-    """Progress with Cancel, what comes of it, a long prompt's problem: all have their place before they come."""
+def test_a_theme_moves_nothing(measured):
+    """Light and dark, each part stands in the same place."""
+    for themes in measured.values():
+        assert themes[THEMES[0]] == themes[THEMES[1]]
+
+
+def test_a_cancelled_call_and_hostile_texts_move_nothing(lab: Page):
+    """What comes of a call, and a long prompt's problem, have their place before they come."""
     new_panel(lab, PANEL.format(slug=DEFAULT))
-    in_kernel(lab, "fill()\npanel.fill(prompt='A wall [fault:silence_after_body]')")
+    in_kernel(lab, "fill()\npanel.fill(prompt='A wall')")
     generate = lab.locator(".vidu-actions .vidu-strong")
     expect(generate).to_have_text("Generate (about $0.50, about 2 min)")
     before = measure(lab)
     generate.click()
     expect(lab.locator(".vidu-clock")).to_contain_text("of about 120 s")
-    assert measure(lab) == before
     lab.locator(".vidu-status").get_by_role("button", name="Cancel").click()
     expect(lab.locator(".vidu-status .vidu-note")).to_contain_text("may bill about $0.50")
     assert measure(lab) == before
@@ -210,6 +241,10 @@ def test_a_cast_many_results_and_a_comparison_fit(lab: Page):
     names = "{**{f'Person_number_{i}_of_the_cast': three[i % 3] for i in range(12)}}"
     assert in_kernel(lab, f"panel.fill(references=vidu.Cast({names}), prompt='@Person_number_1_of_the_cast')") == ""
     expect(lab.locator(".vidu-member")).to_have_count(12)
+    lab.locator(".vidu-kept summary").click()
+    expect(lab.locator(".vidu-kept .vidu-card")).to_have_count(8)
+    assert wrong(measure(lab, SIDE_BY_SIDE)) == []
+    lab.locator(".vidu-kept summary").click()
     for clips in (2, 9):
         for tick in ticks.all()[:clips]:
             tick.check()

@@ -244,6 +244,36 @@ def test_no_key_reaches_the_notebook(page: Page, lab: str, place: Path, pictures
     assert press_all_keys(page) == []
 
 
+def test_saving_saves_the_notebook_from_everywhere(page: Page, lab: str, place: Path, pictures: list):
+    """Ctrl+S is JupyterLab's from every control and beside them; its other combinations stay out."""
+    panel = open_panel(page, lab, place, "saving.ipynb", CAST, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    page.evaluate(NEUTRAL)
+    places = [".vidu-models select", ".vidu-prompt textarea", ".vidu-tray-good", ".vidu-tray-url", ".vidu-seed input",
+              ".vidu-aspect-ratio input:checked", ".vidu-actions .vidu-strong", ".vidu-shown video",
+              ".vidu-card-button", ".vidu-card input", ".vidu-kept summary", "root"]  # fmt: skip
+    for selector in places:
+        one = panel if selector == "root" else panel.locator(selector).first
+        page.evaluate(DIRTY)
+        one.evaluate("one => one.focus()")
+        page.keyboard.press("Control+s")
+        page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
+        expect(one).to_be_focused()
+        before = page.evaluate(NOTEBOOK)
+        for other in ("Control+Shift+s", "Control+b", "Control+Shift+c", "Control+Shift+d", "d", "d", "x"):
+            page.keyboard.press(other)
+        assert page.evaluate(NOTEBOOK) == before, selector
+        expect(page.locator(".jp-FileBrowser")).to_be_visible()
+
+
+#: Makes the notebook one that has to be saved.
+DIRTY = """() => {
+    const {model} = jupyterapp.shell.currentWidget.context;
+    model.setMetadata('touched', Math.random());
+    model.dirty = true;
+}"""
+
+
 def test_everything_is_reached_by_keyboard_in_the_order_of_the_eye(page: Page, lab: str, place: Path, pictures: list):
     """Tab goes through head, prompt, tray, dials, buttons, clip, tools, history; narrow, it leaves none out."""
     panel = open_panel(page, lab, place, "order.ipynb", CAST, *OTHERS)
@@ -260,9 +290,68 @@ def test_everything_is_reached_by_keyboard_in_the_order_of_the_eye(page: Page, l
     assert [name for name in names if name not in [found for found, _ in reached]] == []
     assert len(set(walked)) == len(walked), walked
     page.set_viewport_size({"width": 900, "height": 800})  # beside the file browser
-    page.wait_for_function("() => document.querySelector('.vidu-panel').clientWidth < 700")
+    page.wait_for_function(IS_FIRST, arg=["vidu-got", "vidu-ask"])
     narrow = [name for name, _ in tab_through(page, panel)]
     assert [name for name in walked if name not in narrow] == []
+    found = page.evaluate(PARTS)
+    order = ["vidu-head", "vidu-shown", "vidu-tools", "vidu-prompt", "vidu-tray", "vidu-dials", "vidu-actions",
+             "vidu-history"]  # fmt: skip
+    assert list(dict.fromkeys(part for part, _ in found)) == order
+    for (part, one), (other, next_one) in itertools.pairwise(found):
+        assert part == other or next_one["top"] > one["top"], (part, one, other, next_one)
+
+
+#: Whether a part stands in the document before another.
+IS_FIRST = """([one, other]) => Boolean(document.querySelector(`.${one}`)
+    .compareDocumentPosition(document.querySelector(`.${other}`)) & Node.DOCUMENT_POSITION_FOLLOWING)"""
+
+
+@pytest.mark.parametrize("held", [".vidu-prompt textarea", ".vidu-shown video", ".vidu-card-button"])
+def test_a_window_that_gets_narrow_moves_no_focus_and_stops_no_clip(
+    page: Page, lab: str, place: Path, pictures: list, held: str
+):
+    """What has the focus keeps it, with its caret, and the clip plays on, while one part is put before the other."""
+    panel = open_panel(page, lab, place, "narrow.ipynb", PANEL, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    video = panel.locator("video")
+    video.evaluate("""one => {
+        one.loop = true;
+        window.ended = [];
+        for (const type of ['pause', 'emptied', 'abort']) one.addEventListener(type, () => window.ended.push(type));
+    }""")
+    one = panel.locator(held).first
+    one.focus()
+    page.keyboard.press("Home")
+    page.evaluate(WATCH)
+    for width, order in ((900, ["vidu-got", "vidu-ask"]), (1280, ["vidu-ask", "vidu-got"])):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(IS_FIRST, arg=order)
+        expect(one).to_be_focused()
+        video.evaluate("one => new Promise(done => one.addEventListener('timeupdate', done, {once: true}))")
+    assert prompt_of(panel).evaluate("one => one.selectionStart") in (0, len(prompt_of(panel).input_value()))
+    assert page.evaluate("() => [window.ended, window.lost]") == [[], []]
+
+
+def test_ticks_outlive_the_list_that_they_stand_in(page: Page, lab: str, place: Path, pictures: list):
+    """Kept clips that are chosen for a comparison stay so while the list is closed, and when a clip comes into it."""
+    panel = open_panel(page, lab, place, "ticks.ipynb", PANEL, *OTHERS)
+    with_a_clip(page, panel, pictures)
+    kept, ticks = panel.locator(".vidu-kept summary"), panel.locator(".vidu-kept .vidu-card input")
+    kept.click()
+    expect(ticks.first).to_be_visible(timeout=CLIP)
+    ticks.first.check()
+    expect(panel.locator(".vidu-history > .vidu-strip input")).to_be_checked()  # the same clip
+    kept.click()
+    expect(ticks.first).to_be_hidden()
+    before = ticks.count()
+    prompt_of(panel).fill("A clip that comes while the list is closed.")
+    button(panel, "Preview").click()
+    expect(panel.locator(".vidu-history > .vidu-strip .vidu-card")).to_have_count(2, timeout=CLIP)
+    kept.click()
+    expect(ticks).to_have_count(min(8, before + 1), timeout=CLIP)
+    expect(panel.locator(".vidu-kept .vidu-card input:checked")).to_have_count(1)
+    ticks.first.check()
+    expect(panel.locator(".vidu-stage-place video")).to_have_count(2)
 
 
 def tab_through(page: Page, panel: Locator) -> list[tuple[str, float]]:

@@ -74,7 +74,7 @@ def test_pictures_of_any_kind_have_a_thumbnail(mode, tmp_path):
 def test_pictures_and_clips_stand_side_by_side(picture, small_clip):
     """Compared, each is under its label; clips alone get their bar of controls."""
     told = []
-    view = ResultView(told.append)
+    view = ResultView(told.append, lambda *_: None)
     view.compare([picture, Video(small_clip)])
     assert [one["kind"] for one in told[-1]["items"]] == ["image", "video"]
     assert all(one["label"] for one in told[-1]["items"])

@@ -11,6 +11,7 @@ from faults import clip
 from panels import fetched, keep, label, press, send, shown, type_in
 
 import vidu_nb as vidu
+from vidu_nb import media
 from vidu_nb.request import VideoRequest
 
 PADDED = clip("good") + (4_000_000).to_bytes(4, "big") + b"free" + bytes(4_000_000 - 8)
@@ -33,6 +34,44 @@ def test_the_pieces_are_the_clip_and_the_poster_is_a_jpeg(panel):
     poster = piece(panel, "poster")
     assert poster["bytes"][:2] == b"\xff\xd8"
     assert poster["total"] == len(poster["bytes"])
+
+
+def sent_ahead(asked, monkeypatch, way):
+    """What a page is sent before it is shown a clip of several pieces."""
+    keep(VideoRequest(**asked), PADDED)
+    monkeypatch.setenv("VIDU_NB_PLAYER", way)
+    panel, sent = vidu.panel(**asked), []
+    monkeypatch.setattr(panel._view, "_send", lambda content, buffers: sent.append((panel._result, content, buffers)))
+    press(panel, "Preview")
+    [(before, content, [first, poster])] = sent
+    assert before == {}
+    assert content["ahead"] == panel._result["id"]
+    assert poster[:2] == b"\xff\xd8"
+    return content["total"], first
+
+
+def test_a_clip_begins_with_no_question(asked, monkeypatch):
+    """Its poster and its first piece are sent before the page is told of it: a click waits for no round trip."""
+    total, first = sent_ahead(asked, monkeypatch, "embed")
+    assert total == len(PADDED)
+    assert 1_000_000 < len(first) < 2_000_000
+    assert PADDED.startswith(first)
+
+
+def test_a_small_copy_for_the_notebook_is_encoded_once(asked, monkeypatch, small_clip):
+    """Shown again, the same clip keeps no processor busy while it is to play."""
+    monkeypatch.setenv("VIDU_NB_PLAYER", "embed")
+    encoded = media.proxy(small_clip)
+    keep(VideoRequest(**asked), small_clip.read_bytes())
+    panel = vidu.panel(**asked)
+    press(panel, "Preview")
+    before = media._proxy.cache_info()
+    press(panel, "Preview")
+    after = media._proxy.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
+    os.utime(small_clip, ns=(1, 1))
+    assert media.proxy(small_clip) == encoded, "a file that has changed is read anew"
+    assert media._proxy.cache_info().misses == after.misses + 1
 
 
 def test_the_widgets_state_holds_little_of_a_clip(panel):

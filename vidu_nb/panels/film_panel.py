@@ -96,7 +96,7 @@ class FilmPanel(Calling, FrontEnd):
     _place = traitlets.Unicode().tag(sync=True)  # the class of the cell's output that shows the same
 
     def __init__(self, film: Film, *, client: Client | None = None) -> None:
-        self._view = ResultView(lambda item: self.set_trait("_result", item))
+        self._view = ResultView(lambda item: self.set_trait("_result", item), self.send)
         super().__init__(_place=self._view.name)
         self._service = Service(client or film.client)
         self._script = Script(film)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from itertools import count, islice
+from itertools import islice
 from typing import Any
 
 from ..errors import ArchiveError, InvalidRequest, ViduError
@@ -17,8 +19,6 @@ _SIDE = 160  # px of a poster's longer side; a few kB each
 _PAGE = 8  # clips of the archive that are shown at a time
 MAX_COMPARED = 9
 _MAX_SHOWN = 24  # cards of this panel's own clips; older ones are in the archive
-
-_numbers = count(1)
 
 
 class Cards:
@@ -46,11 +46,6 @@ class Cards:
         self._cards = [*new, *self._cards][:_MAX_SHOWN] if first else [*self._cards, *new]
         self._show(self.items)
 
-    def clear(self) -> None:
-        """Take all away."""
-        self._cards = []
-        self._show([])
-
     @property
     def items(self) -> list[dict[str, str]]:
         """What the page shows."""
@@ -77,9 +72,14 @@ def find_made(name: object, *lists: Cards) -> Made:
 
 def _card(made: Made) -> dict[str, str]:
     return {
-        "id": f"made-{next(_numbers)}", "label": short_label(made), "caption": made.caption, "prompt": prompt_of(made),
+        "id": _name_of(made), "label": short_label(made), "caption": made.caption, "prompt": prompt_of(made),
         "poster": thumbnail_uri(made, side=_SIDE),
     }  # fmt: skip
+
+
+def _name_of(made: Made) -> str:
+    """Return a card's id, the same wherever and whenever the result is shown: a page remembers by it what is ticked."""
+    return f"made-{hashlib.sha256(os.fsencode(made.path.absolute())).hexdigest()[:16]}"
 
 
 class Kept:
@@ -102,7 +102,6 @@ class Kept:
     def open(self) -> None:
         """Show the newest, read anew, since clips may have come."""
         with self._lock:
-            self.cards.clear()
             self._entries = None
         self.more()
 
@@ -113,10 +112,12 @@ class Kept:
 
     def _add_page(self) -> None:
         with self._lock:
+            cards = self.cards
             if self._entries is None:
-                self._entries = self._archive.entries(newest=sys.maxsize)
+                cards, self._entries = Cards(lambda _: None), self._archive.entries(newest=sys.maxsize)
             page = list(islice(self._entries, _PAGE))
-            lost = len(page) - sum(map(self._add, page))
+            lost = len(page) - sum(self._add(cards, entry) for entry in page)
+            self.cards = cards  # once they are whole: until then those of before can be clicked
             note = f"{lost} here can't be shown; vidu-nb archive verify names them." if lost else ""
             note = note or ("" if self.cards.items else "Nothing is kept yet.")
             self._tell(note, has_more=len(page) == _PAGE)
@@ -124,11 +125,11 @@ class Kept:
     def _tell(self, note: str, *, has_more: bool) -> None:
         self._show({"cards": self.cards.items, "more": has_more, "note": note})
 
-    def _add(self, entry: Entry | ArchiveError) -> bool:
-        """Add an entry's cards; False where it can't be shown, and is left as it is."""
+    def _add(self, cards: Cards, entry: Entry | ArchiveError) -> bool:
+        """Add an entry's cards to others; False where it can't be shown, and is left as it is."""
         try:
             if isinstance(entry, Entry):
-                self.cards.add(*each(self._archive.open(entry)), first=False)
+                cards.add(*each(self._archive.open(entry)), first=False)
         except (ViduError, OSError, ValueError):
             return False
         return isinstance(entry, Entry)

@@ -135,7 +135,7 @@ class Panel(Calling, FrontEnd):
         model: Model | str | None = None,
     ) -> None:
         self._is_in_marimo = runs_in_marimo()  # the threads of calls don't know
-        self._view = ResultView(lambda item: self.set_trait("_result", item))
+        self._view = ResultView(lambda item: self.set_trait("_result", item), self.send)
         super().__init__(_place=self._view.name)
         self._service = Service(client)
         self._form = Form(values or {}, model=models.find(model))
@@ -145,6 +145,7 @@ class Panel(Calling, FrontEnd):
         self._archived = Kept(self._service.archive, lambda item: self.set_trait("_kept", item))
         self._seen: Made | None = None  # what the tools are for
         self._can_pay_again = False
+        self._refusal = ""  # why nothing was done: what was said last, until that has changed
         self._drawn_cast: Cast | None = None
         self._faces: list[dict[str, str]] = []
         self._following = threading.local()
@@ -364,7 +365,9 @@ class Panel(Calling, FrontEnd):
         request = self._form.request
         if request is None:
             problems = self._form.problems
-            raise InvalidRequest("; ".join(text for _, text in problems), field=problems[0][0], problems=problems)
+            refusal = InvalidRequest("; ".join(text for _, text in problems), field=problems[0][0], problems=problems)
+            self._refusal = str(refusal)
+            raise refusal
         service, engine = self._service, PREVIEW
         if kind == "generate" and (service.look_again() or (not fresh and service.is_kept(request, service.engine))):
             engine = service.engine
@@ -430,6 +433,8 @@ class Panel(Calling, FrontEnd):
 
     def _tell(self, request: Request | None, problems: tuple[tuple[str, str], ...]) -> None:
         """Set what others observe; an observer's mistake holds nothing up but itself."""
+        if self._refusal and self._refusal == self.message and problems != self.problems:
+            self._say("")
         before = self._followed
         self._following.request = request
         try:

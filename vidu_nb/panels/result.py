@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ class ResultView:
     ----------
     show
         Gets what the page shows.
+    send
+        Sends pages a message with bytes: the beginning of what is shown, ahead of it, so that none asks for that.
 
     Attributes
     ----------
@@ -73,8 +76,12 @@ class ResultView:
         The class of the cell's output: the page hides that while it plays the same.
     """
 
-    def __init__(self, show: Callable[[dict[str, Any]], object]) -> None:
-        self._show = show
+    def __init__(
+        self,
+        show: Callable[[dict[str, Any]], object],
+        send: Callable[[dict[str, Any], list[bytes]], object],
+    ) -> None:
+        self._show, self._send = show, send
         self.name = f"vidu-saved-{os.urandom(8).hex()}"
         self._display_ids: list[str] = []
         self._bundle: Mapping[str, Any] = self._marked(_EMPTY, "vidu-empty")
@@ -161,7 +168,16 @@ class ResultView:
         bar: Mapping[str, Any] | None = None,
     ) -> None:
         self._shown = shown
+        if len(items) == 1:
+            self._send_ahead(shown, link=link)
         self._show({"id": shown.name, "items": items, "link": link, "loops": loops, "bar": bar})
+
+    def _send_ahead(self, shown: _Shown, *, link: bool) -> None:
+        """Send the poster, and the first piece where no link leads to the file."""
+        [source], poster = shown.sources, b"".join(shown.posters)
+        with contextlib.suppress(InvalidRequest):  # it can't be read: that is for the page which asks for it
+            first = {"bytes": b"", "total": 0} if link else source.piece(0)
+            self._send({"ahead": shown.name, "total": first["total"]}, [first["bytes"], poster])
 
     def _marked(self, bundle: Mapping[str, Any], shown: str) -> dict[str, Any]:
         """Return a bundle whose HTML the page finds, by the panel's name and by what it shows."""

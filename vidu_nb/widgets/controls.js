@@ -163,12 +163,8 @@ class Controls {
     this.shown.clear();
     const places = { content: [], dials: [], folded: [] };
     for (const item of this.model.get("_controls")) places[item.place].push(this.control(item));
-    const folded = places.folded.length
-      ? [make("details", { class: "vidu-more" }, make("summary", {}, `More (${places.folded.length})`),
-        make("div", { class: "vidu-dials" }, ...places.folded))]
-      : [];
     this.content.replaceChildren(...places.content);
-    this.dials.replaceChildren(...places.dials, ...folded);
+    this.dials.replaceChildren(...places.dials, ...this.fold(places.folded));
     this.dials.hidden = !this.dials.children.length;
     for (const [name, old] of typed) {
       const control = this.shown.get(name);
@@ -179,6 +175,20 @@ class Controls {
     this.remark();
     this.showCast();
     this.showSwitches();
+  }
+
+  // Controls that are seldom wanted: a button shows them in the row where it stands.
+  fold(fields) {
+    if (!fields.length) return [];
+    const more = make("button", { type: "button", class: "vidu-more" });
+    const open = (isOpen) => {
+      fields.forEach((field) => (field.hidden = !isOpen));
+      more.setAttribute("aria-expanded", String(isOpen));
+      more.textContent = isOpen ? "Fewer" : `More (${fields.length})`;
+    };
+    more.addEventListener("click", () => open(fields[0].hidden));
+    open(false);
+    return [...fields, more];
   }
 
   control(item) {

@@ -32,9 +32,13 @@ function disable(button, on) {
   button.setAttribute("aria-disabled", String(Boolean(on)));
 }
 
+// Whether keys save the notebook, which they do from everywhere; on any keyboard, as JupyterLab reads it.
+const isSaving = (event) =>
+  (event.code === "KeyS" || event.key === "s") && event.ctrlKey !== event.metaKey && !event.altKey && !event.shiftKey;
+
 // Keeps the keys of a field from JupyterLab's notebook, in which undo would do nothing.
 function keepKey(event) {
-  if (event.target.matches?.("input, textarea")) event.stopPropagation();
+  if (event.target.matches?.("input, textarea") && !isSaving(event)) event.stopPropagation();
 }
 
 // A picture from Python; no other address, since showing it would fetch it.

@@ -7,6 +7,22 @@ const focusable = (root) => [...root.querySelectorAll("*")].filter((one) => one.
 const nameOf = (one) =>
   one.tagName + (one.getAttribute("aria-label") || [...(one.labels ?? [])].map((label) => label.textContent).join() || one.textContent);
 
+// Keeps the document in the order of the eye, which Tab and screen readers follow: where what is asked and what is made
+// have no place side by side, what is made stands first.
+function followTheEye(root, signal) {
+  const [ask, got] = [".vidu-ask", ".vidu-got"].map((name) => root.querySelector(name));
+  const observer = new ResizeObserver(() => {
+    if (!root.offsetWidth) return; // hidden: nothing has a place
+    const stacks = getComputedStyle(ask.parentElement).gridTemplateColumns.split(" ").length === 1;
+    if (stacks === Boolean(got.compareDocumentPosition(ask) & Node.DOCUMENT_POSITION_FOLLOWING)) return;
+    // What has the focus stays where it is, with its caret; a clip that moves within one task plays on.
+    if (ask.contains(root.getRootNode().activeElement)) ask[stacks ? "before" : "after"](got);
+    else got[stacks ? "after" : "before"](ask);
+  });
+  observer.observe(root);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
 class FocusKeeper {
   constructor(root, signal) {
     Object.assign(this, { root, held: null, order: [] });
@@ -16,6 +32,7 @@ class FocusKeeper {
     root.addEventListener("focusout", (event) => event.relatedTarget && (this.held = null), first); // on its way
     for (const type of ["focusin", "pointerdown"])
       document.addEventListener(type, (event) => event.composedPath().includes(root) || (this.held = null), first);
+    window.addEventListener("keydown", (event) => this.letSave(event), first); // JupyterLab hears keys after the window
     const observer = new MutationObserver(() => this.look());
     observer.observe(root, { childList: true, subtree: true, attributeFilter: ["hidden", "disabled", "open"] });
     signal.addEventListener("abort", () => observer.disconnect());
@@ -27,6 +44,15 @@ class FocusKeeper {
     this.held = target;
     this.name = nameOf(target);
     this.order = focusable(this.root);
+  }
+
+  // Ctrl+S, or Cmd+S, goes through to JupyterLab: the browser would save the page.
+  letSave(event) {
+    const path = event.composedPath();
+    if (!isSaving(event) || !path.includes(this.root)) return;
+    const kept = path.filter((one) => one.dataset?.lmSuppressShortcuts);
+    kept.forEach((one) => delete one.dataset.lmSuppressShortcuts);
+    setTimeout(() => kept.forEach((one) => (one.dataset.lmSuppressShortcuts = "true"))); // once all have heard it
   }
 
   // Puts the focus back where what had it went, was hidden or was moved.

@@ -16,6 +16,7 @@ class Panel {
         make("div", { class: "vidu-got" }, this.stage.root, this.tools.root, this.progress(), this.tools.sheet),
         this.history()));
     el.append(this.root);
+    followTheEye(this.root, signal);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.root.addEventListener("vidu-dropped", () => this.controls.invite());
     new FocusKeeper(this.root, signal);
@@ -131,7 +132,8 @@ class Panel {
     this.keptCards = make("div", { class: "vidu-strip", role: "group", "aria-label": "Kept clips" });
     this.keptNote = make("div", { class: "vidu-quiet", role: "status" });
     this.more = pushButton("More", () => this.ask({ do: "more" }), { className: "vidu-small", title: "Older clips" });
-    this.kept = make("details", { class: "vidu-kept" }, make("summary", {}, "Kept clips"), this.keptNote, this.keptCards, this.more);
+    this.kept = make("details", { class: "vidu-kept" }, make("summary", {}, "Kept clips"), this.keptNote,
+      make("div", { class: "vidu-row" }, this.keptCards, this.more));
     this.kept.addEventListener("toggle", () => this.kept.open && this.ask({ do: "kept" }));
     return make("div", { class: "vidu-history" }, this.strip, this.kept);
   }
@@ -158,13 +160,18 @@ class Panel {
       picture, make("span", { class: "vidu-card-label" }, label));
     show.addEventListener("click", () => this.ask({ do: "open", id }));
     const tick = make("input", { type: "checkbox", "aria-label": `Compare ${words}`, title: "Compare" });
-    tick.addEventListener("change", () => {
-      if (tick.checked) this.ticked.add(id);
-      else this.ticked.delete(id);
-      const ids = [...this.root.querySelectorAll(".vidu-card")].map((card) => card.dataset.id).filter((one) => this.ticked.has(one));
-      if (ids.length > 1) this.ask({ do: "compare", ids: ids.slice(0, 9) });
-    });
+    tick.checked = this.ticked.has(id);
+    tick.addEventListener("change", () => this.compare(id, tick.checked));
     return make("div", { class: "vidu-card", "data-id": id }, show, tick);
+  }
+
+  // Ticks a result, or takes its tick away, wherever it has a card; two and more are shown side by side.
+  compare(id, isTicked) {
+    this.ticked[isTicked ? "add" : "delete"](id);
+    const cards = [...this.root.querySelectorAll(".vidu-card")];
+    for (const card of cards) card.querySelector("input").checked = this.ticked.has(card.dataset.id);
+    const ids = [...new Set(cards.map((card) => card.dataset.id))].filter((one) => this.ticked.has(one));
+    if (ids.length > 1) this.ask({ do: "compare", ids: ids.slice(0, 9) });
   }
 
   onKey(event) {

@@ -13,7 +13,8 @@ class Stage {
     this.root = make("div", { class: "vidu-shown" }, this.place, this.bar, this.note, this.caption);
     this.hiding = document.createElement("style");
     document.head.append(this.hiding);
-    const heard = [["change:_result", () => this.draw()], ["comm_live_update", () => this.greet()], ["comm:close", () => this.greet()]];
+    const heard = [["change:_result", () => this.draw()], ["comm_live_update", () => this.greet()], ["comm:close", () => this.greet()],
+      ["msg:custom", (content, buffers) => content.ahead && this.hear(content, buffers)]];
     heard.forEach(([event, act]) => model.on(event, act));
     signal.addEventListener("abort", () => {
       heard.forEach(([event, act]) => model.off(event, act));
@@ -33,8 +34,21 @@ class Stage {
     this.draw();
   }
 
+  // What Python sends ahead of a result, so that no question takes a round trip: its poster, and its bytes' first piece
+  // where no link leads to it.
+  hear({ ahead, total }, [piece, poster]) {
+    this.ahead = { id: ahead, piece: { bytes: piece, total }, poster: { bytes: poster, total: poster.byteLength } };
+  }
+
+  // Gives that once, and frees it.
+  takeAhead(id, what) {
+    const first = this.ahead?.id === id ? this.ahead[what] : null;
+    if (first) delete this.ahead[what];
+    return first?.bytes.byteLength ? first : null;
+  }
+
   leave() {
-    this.greeting = null;
+    this.greeting = this.ahead = null;
     this.live = false;
     this.clear();
     this.hiding.remove();
@@ -176,7 +190,7 @@ class Stage {
       this.model,
       { shown: id, item: place, ...(isFile ? {} : { at: "poster" }) },
       isFile ? item.type : "image/jpeg",
-      { isWanted: () => turn === this.turn, waits: (late) => isFile && this.remark(late ? KERNEL_IS_SILENT : "") },
+      { first: this.takeAhead(id, what), isWanted: () => turn === this.turn, waits: (late) => isFile && this.remark(late ? KERNEL_IS_SILENT : "") },
     );
     if (problem && isFile) this.remark(problem);
     if (!blob) return "";

@@ -52,11 +52,6 @@ class Offer:
         """Return what the page shows: the buttons' texts, whether they do something, and why they don't."""
         is_video = self.returns == "video"
         stand_in = "moving storyboard" if is_video else "stand-in"
-        reason = " ".join(self.missing)
-        if is_running:
-            reason = "A call is running; the buttons come back when it has ended."
-        elif not reason and self.credits is not None:
-            reason = f"Credits left: {dollars(self.credits)}"
         return {
             "preview": self.preview_label,
             "preview_help": f"A {stand_in} made on this machine, about {self.preview_s:.0f} s",
@@ -66,7 +61,7 @@ class Offer:
             "price": self.price,
             "again_price": self.price_usd,
             "is_blocked": bool(self.missing) or is_running,
-            "reason": reason,
+            "reason": reason(" ".join(self.missing), self.credits, is_running=is_running),
         }  # fmt: skip
 
     @property
@@ -130,6 +125,17 @@ def minutes(seconds: float) -> str:
     ('45 s', '2 min')
     """
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def reason(problem: str, credits_usd: float | None, *, is_running: bool) -> str:
+    """Return the line below the buttons: why they do nothing, else what is left on the account.
+
+    >>> reason("", 1.5, is_running=False)
+    'Credits left: $1.50'
+    """
+    if is_running:
+        return "A call is running; the buttons come back when it has ended."
+    return problem or ("" if credits_usd is None else f"Credits left: {dollars(credits_usd)}")
 
 
 def cancelled(error: ViduError, price_usd: float) -> str:

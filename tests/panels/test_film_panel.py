@@ -476,9 +476,8 @@ def test_the_cells_output_follows_a_film_from_code_at_once(film):
     assert "waves" in Page(saved(panel)).text
     panel.preview("draft")
     panel.film = panel.film.append("@anna sits.")
-    assert {"sits", "4 previews kept"} <= {
-        part for part in ("sits", "4 previews kept") if part in Page(saved(panel)).text
-    }
+    assert "sits" in Page(saved(panel)).text
+    assert "<video" in saved(panel)
 
 
 def test_a_clip_in_the_cells_output_is_written_once(film, monkeypatch):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..catalogue.model import Model
 from ..console import dollars
 from ..errors import ViduError
+
+_MAX_PRICE_USD = 1e6  # of one call, far above any
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,18 @@ def minutes(seconds: float) -> str:
     ('45 s', '2 min')
     """
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def price_in(content: Mapping[str, Any]) -> float | None:
+    """Return the price that a click names, None where it names none."""
+    price = content.get("price")
+    is_number = isinstance(price, int | float) and not isinstance(price, bool)
+    return price if is_number and 0 <= price < _MAX_PRICE_USD else None  # type: ignore[operator]
+
+
+def failure_text(error: BaseException | None) -> str:
+    """Return an error as a sentence; of one that is not ours its kind as well."""
+    return str(error) if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
 
 
 def reason(problem: str, credits_usd: float | None, *, is_running: bool) -> str:

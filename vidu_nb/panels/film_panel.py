@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -31,7 +30,7 @@ from ..sweeps.runner import Outcome
 from ..video import Video
 from ..widgets.front import Answer, FrontEnd
 from ..widgets.members import member_items
-from .actions import cancelled
+from .actions import cancelled, failure_text, price_in
 from .background import BackgroundCall, Later
 from .calling import Calling
 from .film_actions import FilmOffer, read_budget
@@ -194,33 +193,36 @@ class FilmPanel(Calling, FrontEnd):
 
     def _shoot_clicked(self, content: Mapping[str, Any]) -> None:
         """Pay what the button named to the person who pressed it, and not more."""
-        self._clicked(lambda: self._begin_shoot(_amount(content.get("price"))))
+        self._clicked(lambda: self._begin_shoot(price_in(content)))
 
-    def _begin_shoot(self, most_usd: float) -> None:
-        self._service.look_again()
-        self._draw()
-        price_usd = self.film.quote.price_usd
-        if price_usd and not self._service.can_pay:
-            self._say(self._service.problem)
-        elif price_usd > most_usd + 1e-9:
-            self._say(f"This costs about {dollars(price_usd)} now: press Shoot again to pay for it.")
-        else:
+    def _begin_shoot(self, named_usd: float | None) -> None:
+        self._look_again()
+        if self._may_cost(self.film.quote.price_usd, named_usd):
             self._start_shoot(read_budget(self._budget), confirm=True)
 
     def _take_clicked(self, content: Mapping[str, Any]) -> None:
-        self._clicked(lambda: self._begin_take(content.get("scene"), content.get("price")))
+        self._clicked(lambda: self._begin_take(content.get("scene"), price_in(content)))
 
-    def _begin_take(self, name: object, named_usd: object) -> None:
+    def _begin_take(self, name: object, named_usd: float | None) -> None:
+        self._look_again()
+        place = self._place_of(name)
+        if self._may_cost(self._take_price(place), named_usd):
+            self._start_take(place)
+
+    def _look_again(self) -> None:
+        """Follow a key that was set meanwhile."""
         self._service.look_again()
         self._draw()
-        place = self._place_of(name)
-        price_usd = self._take_price(place)
-        if not self._service.can_pay:
+
+    def _may_cost(self, price_usd: float, named_usd: float | None) -> bool:
+        """Return whether a call may be made that costs what was named, or less; else the panel says why not."""
+        if price_usd and not self._service.can_pay:
             self._say(self._service.problem)
-        elif named_usd != price_usd:
-            self._say(f"Another take costs about {dollars(price_usd)}: press again to pay for it.")
+        elif price_usd > (named_usd or 0.0) + 1e-9:
+            self._say(f"This costs about {dollars(price_usd)} now: press again to pay for it.")
         else:
-            self._start_take(place)
+            return True
+        return False
 
     def _cancel_clicked(self, content: Mapping[str, Any]) -> None:
         running = self._running
@@ -384,11 +386,9 @@ class FilmPanel(Calling, FrontEnd):
                      problem=False)  # fmt: skip
 
     def _failed(self, call: BackgroundCall, *, was_cancelled: bool) -> None:
-        error = call.error
-        text = str(error) if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
+        text = "Cancelled. What was made is kept." if was_cancelled else failure_text(call.error)
         self._after_call(lambda: None)
-        self._finish("failed", "Cancelled. What was made is kept." if was_cancelled else text,
-                     problem=not was_cancelled, error=error)  # fmt: skip
+        self._finish("failed", text, problem=not was_cancelled, error=call.error)
 
     def _after_call(self, show: Callable[[], None]) -> None:
         """Show the storyboard as it is now; what came is kept, whatever the page says to it."""
@@ -506,10 +506,3 @@ class FilmPanel(Calling, FrontEnd):
     def __repr__(self) -> str:
         many = len(self.film)
         return f"FilmPanel({many} scene{'s' if many != 1 else ''} · {self.state})"
-
-
-def _amount(named: object) -> float:
-    """Return the US dollars that a page names; 0 where that is no amount."""
-    if isinstance(named, bool) or not isinstance(named, int | float):
-        return 0.0
-    return named if 0 <= named < math.inf else 0.0

@@ -44,6 +44,7 @@ class FilmPanel {
       onChange(model, names, () => draw.call(this));
       draw.call(this);
     }
+    echoChanges(model);
   }
 
   async ask(content) {

@@ -141,8 +141,8 @@ def notebook(url, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.route(lambda address: not address.startswith(("http://127.0.0.1:", "data:", "blob:")), lambda one: one.abort())
     page.goto(url)
-    expect(page.locator(".vidu-panel")).to_have_count(3, timeout=90_000)
-    expect(page.locator(".vidu-live-player")).to_have_count(4, timeout=90_000)
+    expect(page.locator(".vidu-panel")).to_have_count(3, timeout=240_000)
+    expect(page.locator(".vidu-live-player")).to_have_count(4, timeout=240_000)  # a sweep and pictures are made
     yield page
     page.close()
 

@@ -381,7 +381,7 @@ def test_scenes_that_cost_more_than_is_left_say_so(panel_of):
         added = act(panel, "add")["scene"]
         send(panel, "edit", edits={added: {"prompt": prompt}})
         if prompt == "@anna reads.":
-            assert panel._offer["reason"] == "Credits left: $2.00, less than the about $2.50 of these scenes"
+            assert panel._offer["reason"] == "Credits left: $2.00, less than these scenes cost, about $2.50"
     assert panel._offer["reason"].startswith("Scene 6: ")
 
 

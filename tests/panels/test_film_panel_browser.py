@@ -224,13 +224,34 @@ def test_two_pages_show_one_film(page: Page, lab: str, place: Path, browser: Bro
         other.close()
 
 
+def test_a_view_of_the_output_comes_back_with_its_page(page: Page, lab: str, place: Path):
+    """In "New View for Output" the panel is the same one, and after a reload both are there, each with the clip."""
+    open_panel(page, lab, place, "film.replace(title='Viewed')")
+    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")
+    command(page, "notebook:create-output-view")
+    panels = page.locator(".vidu-panel")
+    expect(panels).to_have_count(2)
+    prompts(page).last.fill("The @cafe, seen twice.")
+    expect(prompts(page).nth(1)).to_have_value("The @cafe, seen twice.")
+    panels.last.get_by_role("button", name="Draft preview (free)").click()
+    videos = panels.locator("video")
+    for _ in ("before", "after"):
+        expect(videos).to_have_count(2, timeout=60_000)
+        for one in videos.all():
+            assert one.evaluate(PLAYS)["width"] == 960
+        expect(page.locator(".vidu-saved:visible")).to_have_count(0)
+        page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        page.goto(page.url.partition("?")[0])
+        expect(panels).to_have_count(2, timeout=60_000)
+        expect(prompts(page).last).to_have_value("The @cafe, seen twice.")
+
+
 def test_the_notebook_shows_clip_and_storyboard_without_a_kernel(page: Page, lab: str, place: Path):
-    """The cell's ordinary output holds both, of what was written last, and the file stays small."""
+    """The cell's output holds both, of what was written last though the focus is still there; the file stays small."""
     open_panel(page, lab, place, "film.replace(title='Saved')")
     page.get_by_role("button", name="Draft preview (free)").click()
     expect(page.locator(".vidu-actions")).to_contain_text("Here it is: 2 scenes, 10 s")
     prompts(page).nth(1).fill("The @cafe at last.")
-    page.locator(".jp-Notebook-cell .cm-content").nth(1).click()
     page.wait_for_function("() => document.querySelector('.vidu-saved')?.textContent.includes('at last')")
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     name = page.url.rpartition("/")[2].partition("?")[0]

@@ -51,7 +51,7 @@ class FilmOffer:
             problem = problem or error.message
         left = reason(problem, self.credits, is_running=is_running)
         if self.credits is not None and not (problem or is_running) and self.price_usd > self.credits + 1e-9:
-            left += f", less than the about {dollars(self.price_usd)} of these scenes"
+            left += f", less than these scenes cost, about {dollars(self.price_usd)}"
         return {
             "shoot": self.shoot_label,
             "price": self.price_usd if self.is_paid else 0.0,

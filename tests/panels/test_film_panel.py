@@ -440,7 +440,7 @@ def test_cancelling_a_preview_ends_it_at_once(film):
     """Nothing is billed, what was made is kept, and the panel takes the next call."""
     panel = vidu.panel(film)
     begun = threading.Event()
-    panel.observe(lambda change: "0 of 3 scenes" in change["new"] and begun.set(), "stage")
+    panel.observe(lambda change: " of 3 scenes" in change["new"] and begun.set(), "stage")
     send(panel, "preview")
     assert begun.wait(WAIT)
     send(panel, "cancel", leaves=False)

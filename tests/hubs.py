@@ -96,14 +96,20 @@ class Hub:
         assert answer.status_code == 201, answer.text
         return answer.json()["token"]
 
+    def put(self, name: str, notebook: Path) -> None:
+        """Put a notebook into a user's own folder."""
+        headers = {"Authorization": f"token {self.token(name)}"}
+        body = {"type": "notebook", "content": json.loads(notebook.read_text())}
+        where = f"{self.url}/user/{name}/api/contents/{notebook.name}"
+        answer = requests.put(where, json=body, headers=headers, timeout=60)
+        assert answer.status_code in (200, 201), answer.text
+
     def run(self, name: str, notebook: Path) -> list[str]:
         """Run a notebook's cells in a user's own server, and return what each printed or raised."""
         headers = {"Authorization": f"token {self.token(name)}"}
         server = f"{self.url}/user/{name}"
         content = json.loads(notebook.read_text())
-        body = {"type": "notebook", "content": content}
-        kept = requests.put(f"{server}/api/contents/{notebook.name}", json=body, headers=headers, timeout=60)
-        assert kept.status_code in (200, 201), kept.text
+        self.put(name, notebook)
         kernel = requests.post(f"{server}/api/kernels", json={"name": "python3"}, headers=headers, timeout=60).json()
         where = server.replace("http", "ws", 1) + f"/api/kernels/{kernel['id']}/channels"
         connection = create_connection(where, header=headers, timeout=120)

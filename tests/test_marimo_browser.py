@@ -51,6 +51,21 @@ def _(mo, wrapped):
 
 
 @app.cell
+def _(mo, vidu, wall):
+    film = vidu.Film(["The @Wall.", vidu.Scene("The @Moon.", continues=True)], cast=wall, aspect_ratio="1:1")
+    board = mo.ui.anywidget(vidu.panel(film))
+    board
+    return (board,)
+
+
+@app.cell
+def _(board, mo):
+    seconds = board.video.info.duration if board.video else 0
+    mo.md(f"{{len(board.film)}} scenes, {{seconds:.0f}} s, the last: {{board.film[-1].prompt}}")
+    return
+
+
+@app.cell
 def _(clips):
     clips[0]
     return
@@ -101,6 +116,8 @@ def folder(tmp_path_factory, make_clip):
         shutil.copy(make_clip(name, grey(96, 180, 320)), folder / name)
     Image.new("RGB", (256, 256), "navy").save(folder / "wall.png")
     Image.new("RGB", (256, 256), "silver").save(folder / "moon.png")
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "large.png")  # 5.8 MB
     (folder / "notebook.py").write_text(NOTEBOOK.lstrip())
     return folder
 
@@ -124,8 +141,8 @@ def notebook(url, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.route(lambda address: not address.startswith(("http://127.0.0.1:", "data:", "blob:")), lambda one: one.abort())
     page.goto(url)
-    expect(page.locator(".vidu-panel")).to_have_count(2, timeout=90_000)
-    expect(page.locator(".vidu-live-player")).to_have_count(4, timeout=90_000)
+    expect(page.locator(".vidu-panel")).to_have_count(3, timeout=240_000)
+    expect(page.locator(".vidu-live-player")).to_have_count(4, timeout=240_000)  # a sweep and pictures are made
     yield page
     page.close()
 
@@ -199,6 +216,40 @@ def test_a_wrapped_panel_tells_other_cells(notebook):
     ask_for_a_preview(panel, "A @Wall.")
     assert panel.locator(".vidu-stage-place video").evaluate(PLAYS)["ready"] >= 2
     expect(notebook.get_by_text("Seen by another cell: 77")).to_be_visible()
+
+
+def test_a_film_is_written_and_plays(notebook, folder):
+    """Scenes are written and added, one is previewed by keys, the draft of all plays; cells that read it follow."""
+    panel = notebook.locator(".vidu-film-panel")
+    prompts = panel.locator(".vidu-scene-prompt")
+    expect(prompts).to_have_count(2)
+    panel.get_by_role("button", name="Add a scene").click()
+    expect(prompts.nth(2)).to_be_focused()
+    notebook.keyboard.type("The @wa")
+    notebook.get_by_role("listbox", name="Names in the cast").get_by_role("option").click()
+    notebook.keyboard.type("again.")
+    expect(notebook.get_by_text("3 scenes, 0 s, the last: The @Wall again.")).to_be_visible()
+    prompts.nth(2).press("Control+Enter")
+    expect(panel.locator(".vidu-actions")).to_contain_text("Here it is: scene 3, 5 s", timeout=240_000)
+    panel.get_by_role("button", name="Draft preview (free)").click()
+    expect(panel.locator(".vidu-actions")).to_contain_text("Here it is: 3 scenes, 15 s", timeout=240_000)
+    video = panel.locator(".vidu-stage-place video")
+    assert video.evaluate(PLAYS)["duration"] == pytest.approx(15, abs=0.2)
+    is_whole(video, *folder.glob("clips/films/*.mp4"))
+    expect(notebook.get_by_text("3 scenes, 15 s, the last: The @Wall again.")).to_be_visible()
+
+
+def test_own_pictures_reach_the_request(notebook, folder):
+    """What a person uploads is shown as a card and counts, and a large one is made smaller on its way."""
+    panel = notebook.locator(".vidu-panel").first
+    before = panel.locator(".vidu-tray-card").count()
+    panel.locator("input[type=file]").first.set_input_files([folder / "wall.png", folder / "large.png"])
+    expect(panel.locator(".vidu-tray-card")).to_have_count(before + 2)
+    expect(panel.locator(".vidu-tray-card img")).to_have_count(before + 2, timeout=60_000)
+    expect(panel.locator(".vidu-tray-card").last).to_contain_text("large.png")
+    for _ in range(2):
+        panel.locator(".vidu-tray-card").last.get_by_role("button", name=re.compile("^Remove")).click()
+    expect(panel.locator(".vidu-tray-card")).to_have_count(before)
 
 
 def test_a_call_is_cancelled(notebook):

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 import requests
-from browser import write_notebook
+from browser import PLAYS, write_notebook
 from faults import KEY, FaultServer
 from hubs import PASSWORD, jupyter_hub
 from PIL import Image
@@ -128,6 +128,30 @@ def test_a_user_sees_their_own_page_alone(hub, browser: Browser):
     sign_in(page, hub, "anna")
     expect(page.get_by_role("heading", name="anna")).to_be_visible()
     assert page.request.get(f"{hub.url}/services/vidu/class.json").status == 403
+    context.close()
+
+
+@pytest.mark.usefixtures("printed")
+def test_the_panels_work_in_a_users_own_server(hub, browser: Browser, tmp_path):
+    """In JupyterLab behind the hub's proxy a film's preview plays by its link, and what is left stands below."""
+    film = "vidu.Film(['Look at the wall.', 'Zoom in.'], references=picture, aspect_ratio='1:1')"
+    cell = f"{CELLS[0]}\n{CELLS[1]}\nvidu.panel({film})"
+    hub.put("ben", write_notebook(tmp_path / "film.ipynb", cell))
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.goto(f"{hub.url}/user/ben/lab/tree/film.ipynb")
+    page.get_by_label("Username").fill("ben")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator(".jp-Notebook-cell .cm-content").click(timeout=120_000)
+    page.keyboard.press("Shift+Enter")
+    panel = page.locator(".vidu-film-panel")
+    expect(panel.locator(".vidu-reason")).to_contain_text("Credits left: $1.00", timeout=120_000)
+    panel.get_by_role("button", name="Draft preview (free)").click()
+    expect(panel.locator(".vidu-actions")).to_contain_text("Here it is: 2 scenes, 10 s", timeout=120_000)
+    video = panel.locator("video")
+    assert video.evaluate(PLAYS)["duration"] == pytest.approx(10, abs=0.2)
+    assert "/user/ben/files/" in video.evaluate("video => video.currentSrc")
     context.close()
 
 

@@ -6,8 +6,9 @@ import json
 import threading
 
 import pytest
-from faults import KEY
-from panels import WAIT, Page, ended, fetched, send, shown, wait_until
+from classrooms import classroom
+from faults import KEY, FaultServer
+from panels import WAIT, Page, ended, fetched, saved, send, shown, wait_until
 
 import vidu_nb as vidu
 from vidu_nb import errors
@@ -345,6 +346,61 @@ def test_cancelling_once_ends_after_the_calls_in_flight_and_twice_leaves_them(pa
     assert not paying._offer["is_running"]
 
 
+# In a class.
+
+
+@pytest.fixture
+def panel_of(film, tmp_path):
+    """Makes the film's panel of somebody in a class of two, behind a gateway."""
+    with FaultServer() as faults, classroom(tmp_path, faults) as school:
+
+        def make(who):
+            client = Client(school.tokens[who], school.url, archive=tmp_path / who, notify=len)
+            return vidu.panel(film.replace(client=client))
+
+        yield make
+
+
+def test_what_is_left_of_a_budget_stands_by_the_price_and_follows_each_call(panel_of):
+    """The gateway is asked for it in the background; after the scenes its answers count, as the price does."""
+    panel = panel_of("anna")
+    wait_until(panel, "_offer", lambda offer: offer["reason"] == "Credits left: $2.00")
+    assert panel._offer["shoot"].startswith("Shoot (about $1.50")
+    shot(panel)
+    assert panel.state == "done", panel.message
+    assert panel._offer["reason"] == "Credits left: $0.50"
+    panel.another_take(2)
+    assert panel._offer["reason"] == "Credits left: $0.00"
+
+
+def test_scenes_that_cost_more_than_is_left_say_so(panel_of):
+    """Before anything is sent; what is wrong with the scenes comes first."""
+    panel = panel_of("anna")
+    wait_until(panel, "_offer", lambda offer: offer["reason"])
+    for prompt in ("@anna sits.", "@anna reads.", ""):
+        added = act(panel, "add")["scene"]
+        send(panel, "edit", edits={added: {"prompt": prompt}})
+        if prompt == "@anna reads.":
+            assert panel._offer["reason"] == "Credits left: $2.00, less than these scenes cost, about $2.50"
+    assert panel._offer["reason"].startswith("Scene 6: ")
+
+
+def test_scenes_that_somebody_in_the_class_has_made_say_so_and_cost_nothing(panel_of):
+    """The second of a class gets the clips that the first paid for: each scene tells, also in a panel made anew."""
+    first = panel_of("anna")
+    shot(first)
+    assert [scene["note"] for scene in first._scenes] == ["", "", ""]
+    other = panel_of("ben")
+    write(other, 2, prompt="The @cafe at night.")
+    shot(other)
+    assert "$0.50 spent" in other.message
+    assert other._offer["reason"] == "Credits left: $1.50"
+    told = "Somebody in your class has made this: $0.00"
+    for panel in (other, vidu.panel(other.film)):
+        assert [scene["note"] for scene in panel._scenes] == [told, told, ""]
+        assert [scene["kind"] for scene in panel._scenes] == ["kept"] * 3
+
+
 # Previews.
 
 
@@ -384,7 +440,7 @@ def test_cancelling_a_preview_ends_it_at_once(film):
     """Nothing is billed, what was made is kept, and the panel takes the next call."""
     panel = vidu.panel(film)
     begun = threading.Event()
-    panel.observe(lambda change: "0 of 3 scenes" in change["new"] and begun.set(), "stage")
+    panel.observe(lambda change: " of 3 scenes" in change["new"] and begun.set(), "stage")
     send(panel, "preview")
     assert begun.wait(WAIT)
     send(panel, "cancel", leaves=False)
@@ -410,6 +466,28 @@ def test_a_scenes_clip_and_the_film_play_and_are_saved(paying, tmp_path, monkeyp
     assert shown(paying)[0]["caption"].startswith("Scene 2: ")
     assert paying.video == paying.film.videos[1]
     assert fetched(paying) == paying.video.path.read_bytes()
+
+
+def test_the_cells_output_follows_a_film_from_code_at_once(film):
+    """A notebook that is saved when its last cell has ended holds the film of that cell."""
+    panel = vidu.panel(film)
+    panel._ipython_display_()
+    panel.film = film.append("@anna waves.")
+    assert "waves" in Page(saved(panel)).text
+    panel.preview("draft")
+    panel.film = panel.film.append("@anna sits.")
+    assert "sits" in Page(saved(panel)).text
+    assert "<video" in saved(panel)
+
+
+def test_a_clip_in_the_cells_output_is_written_once(film):
+    """Another storyboard stands below it, and its file is read no more: a small copy of it takes seconds."""
+    panel = vidu.panel(film)
+    panel._ipython_display_()
+    panel.preview("draft").path.unlink()
+    panel.film = film.replace(0, prompt="@anna gets up.")
+    assert "gets up" in Page(saved(panel)).text
+    assert "<video" in saved(panel)
 
 
 def test_nothing_that_a_page_sends_is_trusted(film):

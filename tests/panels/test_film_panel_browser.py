@@ -224,13 +224,33 @@ def test_two_pages_show_one_film(page: Page, lab: str, place: Path, browser: Bro
         other.close()
 
 
+def test_a_view_of_the_output_shows_the_same_panel(page: Page, lab: str, place: Path):
+    """In "New View for Output" it is written in and plays; after a reload the notebook's own is there with its clip."""
+    open_panel(page, lab, place, "film.replace(title='Viewed')")
+    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")
+    command(page, "notebook:create-output-view")
+    panels = page.locator(".vidu-panel")
+    expect(panels).to_have_count(2)
+    prompts(page).last.fill("The @cafe, seen twice.")
+    expect(prompts(page).nth(1)).to_have_value("The @cafe, seen twice.")
+    panels.last.get_by_role("button", name="Draft preview (free)").click()
+    expect(panels.locator("video")).to_have_count(2, timeout=60_000)
+    for video in panels.locator("video").all():
+        assert video.evaluate(PLAYS)["width"] == 960
+    expect(page.locator(".vidu-saved:visible")).to_have_count(0)
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    page.reload()
+    expect(prompts(page).nth(1)).to_have_value("The @cafe, seen twice.", timeout=60_000)
+    assert panels.first.locator("video").evaluate(PLAYS)["width"] == 960
+    expect(page.locator(".vidu-saved:visible")).to_have_count(0)
+
+
 def test_the_notebook_shows_clip_and_storyboard_without_a_kernel(page: Page, lab: str, place: Path):
-    """The cell's ordinary output holds both, of what was written last, and the file stays small."""
+    """The cell's output holds both, of what was written last though the focus is still there; the file stays small."""
     open_panel(page, lab, place, "film.replace(title='Saved')")
     page.get_by_role("button", name="Draft preview (free)").click()
     expect(page.locator(".vidu-actions")).to_contain_text("Here it is: 2 scenes, 10 s")
     prompts(page).nth(1).fill("The @cafe at last.")
-    page.locator(".jp-Notebook-cell .cm-content").nth(1).click()
     page.wait_for_function("() => document.querySelector('.vidu-saved')?.textContent.includes('at last')")
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     name = page.url.rpartition("/")[2].partition("?")[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..catalogue.model import Model
 from ..console import dollars
 from ..errors import ViduError
+
+_MAX_PRICE_USD = 1e6  # of one call, far above any
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,6 @@ class Offer:
         """Return what the page shows: the buttons' texts, whether they do something, and why they don't."""
         is_video = self.returns == "video"
         stand_in = "moving storyboard" if is_video else "stand-in"
-        reason = " ".join(self.missing)
-        if is_running:
-            reason = "A call is running; the buttons come back when it has ended."
-        elif not reason and self.credits is not None:
-            reason = f"Credits left: {dollars(self.credits)}"
         return {
             "preview": self.preview_label,
             "preview_help": f"A {stand_in} made on this machine, about {self.preview_s:.0f} s",
@@ -66,7 +63,7 @@ class Offer:
             "price": self.price,
             "again_price": self.price_usd,
             "is_blocked": bool(self.missing) or is_running,
-            "reason": reason,
+            "reason": reason(" ".join(self.missing), self.credits, is_running=is_running),
         }  # fmt: skip
 
     @property
@@ -130,6 +127,29 @@ def minutes(seconds: float) -> str:
     ('45 s', '2 min')
     """
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def price_in(content: Mapping[str, Any]) -> float | None:
+    """Return the price that a click names, None where it names none."""
+    price = content.get("price")
+    is_number = isinstance(price, int | float) and not isinstance(price, bool)
+    return price if is_number and 0 <= price < _MAX_PRICE_USD else None  # type: ignore[operator]
+
+
+def failure_text(error: BaseException | None) -> str:
+    """Return an error as a sentence; of one that is not ours its kind as well."""
+    return str(error) if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
+
+
+def reason(problem: str, credits_usd: float | None, *, is_running: bool) -> str:
+    """Return the line below the buttons: why they do nothing, else what is left on the account.
+
+    >>> reason("", 1.5, is_running=False)
+    'Credits left: $1.50'
+    """
+    if is_running:
+        return "A call is running; the buttons come back when it has ended."
+    return problem or ("" if credits_usd is None else f"Credits left: {dollars(credits_usd)}")
 
 
 def cancelled(error: ViduError, price_usd: float) -> str:

@@ -20,6 +20,27 @@ def in_background(work: Callable[[], object]) -> None:
     threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
 
 
+class Later:
+    """Does something on a thread of its own, once it was not put off any more for some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+
+    def put_off(self, work: Callable[[], object]) -> None:
+        """Do this in place of what waits, and not before the time has passed."""
+        self.drop()
+        # The context tells ipykernel 7 which cell the output belongs to.
+        self._timer = threading.Timer(self._seconds, contextvars.copy_context().run, [work])
+        self._timer.daemon, self._timer.name = True, "vidu-nb later"
+        self._timer.start()
+
+    def drop(self) -> None:
+        """Do what waits no more; what has begun goes on."""
+        if self._timer:
+            self._timer.cancel()
+
+
 class BackgroundCall:
     """Makes a clip or a picture on a thread of its own, beside a clock.
 

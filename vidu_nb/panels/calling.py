@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import traitlets
 
 from ..errors import ViduError
+from ..notebook import runs_in_marimo
 from .actions import Progress
 from .background import BackgroundCall
 
@@ -43,11 +44,20 @@ class Calling(traitlets.HasTraits):
     _progress_item = traitlets.Dict().tag(sync=True)  # empty while nothing runs
     _said = traitlets.Dict().tag(sync=True)  # the last sentence, and whether it tells of a problem
 
+    # marimo runs the cells that read a wrapped panel again when a page writes a trait: pages write back what they hear.
+    _changes = traitlets.Int().tag(sync=True)
+    _heard = traitlets.Int().tag(sync=True)
+
     def __init__(self, **options: Any) -> None:
+        self._is_in_marimo = runs_in_marimo()  # the threads of calls don't know
         super().__init__(**options)
         self._guard = threading.Lock()
         self._call: BackgroundCall | None = None
         self._running: Work | None = None
+
+    @traitlets.observe("video", "film", "state")
+    def _count_changes(self, _change: object) -> None:
+        self._changes += self._is_in_marimo
 
     def cancel(self) -> None:
         """End the call in flight, at once; one that was sent may still be billed."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..console import dollars
 from ..errors import InvalidRequest
-from .actions import minutes
+from .actions import minutes, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class FilmOffer:
         Whether somebody can be paid.
     budget : str
         What the film may cost in all, as it was written.
+    credits : float or None
+        US dollars left on the account, where known.
     """
 
     problem: str
@@ -38,6 +40,7 @@ class FilmOffer:
     seconds: float
     has_key: bool
     budget: str
+    credits: float | None
 
     def item(self, *, is_running: bool) -> dict[str, Any]:
         """Return what the page shows: the texts, whether the buttons do something, and why they don't."""
@@ -46,7 +49,9 @@ class FilmOffer:
             read_budget(self.budget)
         except InvalidRequest as error:
             problem = problem or error.message
-        reason = "A call is running; the buttons come back when it has ended." if is_running else problem
+        left = reason(problem, self.credits, is_running=is_running)
+        if self.credits is not None and not (problem or is_running) and self.price_usd > self.credits + 1e-9:
+            left += f", less than these scenes cost, about {dollars(self.price_usd)}"
         return {
             "shoot": self.shoot_label,
             "price": self.price_usd if self.is_paid else 0.0,
@@ -54,7 +59,7 @@ class FilmOffer:
             "is_running": is_running,
             "can_preview": not (is_running or self.problem),
             "can_shoot": not (is_running or problem),
-            "reason": f"{reason[:1].upper()}{reason[1:]}",
+            "reason": f"{left[:1].upper()}{left[1:]}",
         }
 
     @property

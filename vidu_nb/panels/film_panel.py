@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import traitlets
@@ -27,11 +26,12 @@ from ..references.cast import Cast
 from ..request import Quality
 from ..storage.budget import Budget
 from ..sweeps.run import WORKERS
+from ..sweeps.runner import Outcome
 from ..video import Video
 from ..widgets.front import Answer, FrontEnd
 from ..widgets.members import member_items
-from .actions import cancelled
-from .background import BackgroundCall
+from .actions import cancelled, failure_text, price_in
+from .background import BackgroundCall, Later
 from .calling import Calling
 from .film_actions import FilmOffer, read_budget
 from .filming import Filmed, Filming
@@ -43,6 +43,7 @@ from .service import Service
 from .tools import save_copy, tools_for
 
 _STATIC_BYTES = 60_000  # of the storyboard in the cell's output, beside a clip
+_REST = 0.3  # s without a change before the storyboard in the cell's output follows
 _DRAFT_SHARE, _FULL_SHARE = 0.2, 0.6  # of a preview's usual time, since several are made at once
 
 
@@ -103,9 +104,13 @@ class FilmPanel(Calling, FrontEnd):
         self._budget = ""
         self._drawing = threading.RLock()
         self._drawn_cast: Cast | None = None
-        self._is_stale = True  # whether the cell's output shows other scenes
+        self._saving = threading.RLock()  # what was drawn last is also what is put into the cell's output last
+        self._later = Later(_REST)
+        self._clip: Mapping[str, Any] = {}  # what the cell's output has of the clip: a small copy takes seconds
+        self._is_displayed = False
         self.film = film
         self._board = self._draw()
+        self._service.ask_balance(self._offer_anew)
 
     # From code.
 
@@ -188,33 +193,36 @@ class FilmPanel(Calling, FrontEnd):
 
     def _shoot_clicked(self, content: Mapping[str, Any]) -> None:
         """Pay what the button named to the person who pressed it, and not more."""
-        self._clicked(lambda: self._begin_shoot(_amount(content.get("price"))))
+        self._clicked(lambda: self._begin_shoot(price_in(content)))
 
-    def _begin_shoot(self, most_usd: float) -> None:
-        self._service.look_again()
-        self._draw()
-        price_usd = self.film.quote.price_usd
-        if price_usd and not self._service.can_pay:
-            self._say(self._service.problem)
-        elif price_usd > most_usd + 1e-9:
-            self._say(f"This costs about {dollars(price_usd)} now: press Shoot again to pay for it.")
-        else:
+    def _begin_shoot(self, named_usd: float | None) -> None:
+        self._look_again()
+        if self._may_cost(self.film.quote.price_usd, named_usd):
             self._start_shoot(read_budget(self._budget), confirm=True)
 
     def _take_clicked(self, content: Mapping[str, Any]) -> None:
-        self._clicked(lambda: self._begin_take(content.get("scene"), content.get("price")))
+        self._clicked(lambda: self._begin_take(content.get("scene"), price_in(content)))
 
-    def _begin_take(self, name: object, named_usd: object) -> None:
+    def _begin_take(self, name: object, named_usd: float | None) -> None:
+        self._look_again()
+        place = self._place_of(name)
+        if self._may_cost(self._take_price(place), named_usd):
+            self._start_take(place)
+
+    def _look_again(self) -> None:
+        """Follow a key that was set meanwhile."""
         self._service.look_again()
         self._draw()
-        place = self._place_of(name)
-        price_usd = self._take_price(place)
-        if not self._service.can_pay:
+
+    def _may_cost(self, price_usd: float, named_usd: float | None) -> bool:
+        """Return whether a call may be made that costs what was named, or less; else the panel says why not."""
+        if price_usd and not self._service.can_pay:
             self._say(self._service.problem)
-        elif named_usd != price_usd:
-            self._say(f"Another take costs about {dollars(price_usd)}: press again to pay for it.")
+        elif price_usd > (named_usd or 0.0) + 1e-9:
+            self._say(f"This costs about {dollars(price_usd)} now: press again to pay for it.")
         else:
-            self._start_take(place)
+            return True
+        return False
 
     def _cancel_clicked(self, content: Mapping[str, Any]) -> None:
         running = self._running
@@ -237,15 +245,9 @@ class FilmPanel(Calling, FrontEnd):
             raise InvalidRequest("that can't be done here")
         return {"message": f"Saved as {shown_path(save_copy(self.video, content.get('name')))}"}
 
-    def _settle(self) -> None:
-        """Show the scenes as they are now in the cell's output; it takes a moment, so not at each change."""
-        if self._is_stale:
-            self._view.keep(self._bundle())
-
     _acts: ClassVar[Mapping[str, Callable[[Any, Mapping[str, Any]], Answer | None]]] = {
         "hello": lambda _self, _content: None,
         "edit": lambda _self, _content: None,
-        "left": lambda self, _: self._settle(),
         "move": _move,
         "remove": lambda self, content: self._changed(lambda: self._script.remove(content.get("scene"))),
         "restore": lambda self, _: self._changed(self._script.restore),
@@ -293,7 +295,7 @@ class FilmPanel(Calling, FrontEnd):
 
     def _begin_preview(self, make: Callable[[Any], Filmed], quality: Quality, many: int) -> BackgroundCall:
         expected = PREVIEW_SECONDS * many * (_DRAFT_SHARE if quality == "draft" else _FULL_SHARE)
-        return self._begin(Filming(make, self._draw, "Drawing the preview", expected))
+        return self._begin(Filming(make, self._landed, "Drawing the preview", expected))
 
     def _start_shoot(
         self, budget_usd: float | Budget | None, *, confirm: bool, fresh: tuple[int, ...] = ()
@@ -312,8 +314,15 @@ class FilmPanel(Calling, FrontEnd):
             except ViduError as error:  # the clips are kept, and paid for
                 return Filmed(made, None, f"The clips are kept, but could not be joined: {error}")
 
-        running = Filming(make, self._draw, "Shooting", film.seconds or 1.0, is_paid=not client.is_free)
+        running = Filming(make, self._landed, "Shooting", film.seconds or 1.0, is_paid=not client.is_free)
         return self._begin(running)
+
+    def _landed(self, outcomes: Sequence[Outcome]) -> None:
+        """Show how far the scenes are, and what they have left of the money."""
+        for one in outcomes:
+            if isinstance(one, Video) and one.request:
+                self._service.learn(one, one.request.model)
+        self._draw()
 
     def _begin(self, running: Filming) -> BackgroundCall:
         return self._launch(running, lambda call: self._filmed(call, running))
@@ -377,11 +386,9 @@ class FilmPanel(Calling, FrontEnd):
                      problem=False)  # fmt: skip
 
     def _failed(self, call: BackgroundCall, *, was_cancelled: bool) -> None:
-        error = call.error
-        text = str(error) if isinstance(error, ViduError) else f"{type(error).__name__}: {error}"
+        text = "Cancelled. What was made is kept." if was_cancelled else failure_text(call.error)
         self._after_call(lambda: None)
-        self._finish("failed", "Cancelled. What was made is kept." if was_cancelled else text,
-                     problem=not was_cancelled, error=error)  # fmt: skip
+        self._finish("failed", text, problem=not was_cancelled, error=call.error)
 
     def _after_call(self, show: Callable[[], None]) -> None:
         """Show the storyboard as it is now; what came is kept, whatever the page says to it."""
@@ -417,8 +424,9 @@ class FilmPanel(Calling, FrontEnd):
             ]  # fmt: skip
             self._head = heading_item(script.heading, film, board) | {"can_restore": script.can_restore}
             self.problems = script.problems
-            self._is_stale = True
             self._offer_anew()
+            if self._is_displayed:
+                self._later.put_off(self._save)
             return board
 
     @property
@@ -431,7 +439,7 @@ class FilmPanel(Calling, FrontEnd):
         quote, running = self.film.quote, self._running
         problem = "; ".join(f"{scene}: {sentence}" for scene, sentence in self._script.problems[:2])
         offer = FilmOffer(problem, len(self.film), len(quote.kept), len(quote.blocked), quote.price_usd, quote.seconds,
-                          self._service.can_pay, self._budget)  # fmt: skip
+                          self._service.can_pay, self._budget, self._service.credits)  # fmt: skip
         leaves = isinstance(running, Filming) and running.can_leave
         self._offer = offer.item(is_running=running is not None) | {"leaves": leaves}
 
@@ -446,22 +454,31 @@ class FilmPanel(Calling, FrontEnd):
 
     def _show(self, video: Video | None, *, caption: str) -> None:
         """Play a clip, and keep it and the storyboard in the cell's output; without one, the storyboard."""
-        self.video = video or self.video
         if video is None:
-            self._view.keep(self._bundle())
-        else:
+            self._save()
+            return
+        self.video = video
+        with self._saving:
             self._tools = tools_for(video)
-            self._view.show(video, caption=caption, bundle=self._bundle())
+            self._view.show(video, caption=caption, bundle=lambda: self._bundle_with(video))
+
+    def _save(self) -> None:
+        """Put the scenes as they are now into the cell's output, which the notebook saves."""
+        with self._saving:
+            self._later.drop()
+            self._view.keep(self._bundle())
+
+    def _bundle_with(self, video: Video) -> dict[str, Any]:
+        self._clip = video._repr_mimebundle_()
+        return self._bundle()
 
     def _bundle(self) -> dict[str, Any]:
         """Return what the saved notebook shows without a kernel: the clip, and the storyboard as a page below it."""
-        board, video = self._board, self.video
-        self._is_stale = False
-        page = storyboard_html(board, most=_STATIC_BYTES)
-        if video is None:
-            return {"text/plain": storyboard_text(board), "text/html": page, "image/jpeg": storyboard_jpeg(board)}
-        shown = video._repr_mimebundle_()
-        return {**shown, "text/plain": storyboard_text(board), "text/html": f"{shown['text/html']}{page}"}
+        board, clip = self._board, self._clip
+        text, page = storyboard_text(board), storyboard_html(board, most=_STATIC_BYTES)
+        if not clip:
+            return {"text/plain": text, "text/html": page, "image/jpeg": storyboard_jpeg(board)}
+        return {**clip, "text/plain": text, "text/html": f"{clip['text/html']}{page}"}
 
     @traitlets.validate("film")
     def _film_is_one(self, proposal: Mapping[str, Any]) -> Film:
@@ -476,20 +493,16 @@ class FilmPanel(Calling, FrontEnd):
         if film is not self._script.film:
             self._script.follow(film)
             self._draw()
+            if self._is_displayed:  # a notebook that runs by itself is saved when its last cell has ended
+                self._save()
 
     def _ipython_display_(self) -> None:
         shown = self._repr_mimebundle_()
         display(shown[0] if shown else {}, raw=True)
-        self._settle()
+        self._save()
         self._view.display()
+        self._is_displayed = True
 
     def __repr__(self) -> str:
         many = len(self.film)
         return f"FilmPanel({many} scene{'s' if many != 1 else ''} · {self.state})"
-
-
-def _amount(named: object) -> float:
-    """Return the US dollars that a page names; 0 where that is no amount."""
-    if isinstance(named, bool) or not isinstance(named, int | float):
-        return 0.0
-    return named if 0 <= named < math.inf else 0.0

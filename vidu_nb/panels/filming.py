@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..console import dollars
 from ..errors import OutcomeUnknown
 from ..films.film import Film
-from ..sweeps.runner import Runner
+from ..sweeps.runner import Outcome, Runner
 from ..sweeps.views import RunView
 from ..video import Video
 from .actions import Progress
@@ -51,7 +51,7 @@ class Filming:
     make
         Makes it, and gets this view.
     landed
-        Called each time something has landed or was begun.
+        Gets what each scene brought that has landed, each time one did or was begun.
     stage : str
         What it is doing.
     expected_s : float
@@ -66,14 +66,15 @@ class Filming:
     """
 
     make: Callable[[RunView], Filmed]
-    landed: Callable[[], object]
+    landed: Callable[[Sequence[Outcome]], object]
     stage: str
     expected_s: float
     is_paid: bool = False
     runner: Runner | None = field(default=None, init=False)
     _cancels: int = field(default=0, init=False)
     _note: str = field(default="", init=False)
-    _seen: object = field(default=None, init=False)
+    _seen: int = field(default=0, init=False)
+    _flying: frozenset[int] = field(default=frozenset(), init=False)
 
     def work(self) -> Any:
         """Make it."""
@@ -126,10 +127,10 @@ class Filming:
         """Show what has landed."""
         self.runner = runner
         self._wind_up()
-        seen = (len(runner.results), runner.in_flight)
-        if seen != self._seen:
-            self._seen = seen
-            self.landed()
+        results, flying = list(runner.results.values()), runner.in_flight
+        if (len(results), flying) != (self._seen, self._flying):
+            new, self._seen, self._flying = results[self._seen :], len(results), flying
+            self.landed(new)
 
     def notify(self, text: str) -> None:
         """Show a line beside the stage."""

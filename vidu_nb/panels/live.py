@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import random
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from ..pictures import Picture
 from ..receipt import Receipt
 from ..request import DRAFT_ENDING, MAX_SEED
 from ..video import Video
+from .background import Later
 from .form import Form
 from .result import Draft, ResultView
 
@@ -49,7 +49,7 @@ class LiveDraft:
         self._lock = threading.RLock()  # observers of what is shown may change the controls
         self._request: Request | None = None  # what was drawn last, or is about to be
         self._turn = 0  # counts the changes: a draft of an earlier turn is not wanted any more
-        self._timer: threading.Timer | None = None
+        self._later = Later(PATIENCE)
         self.is_on = False
 
     def switch(self, *, on: bool) -> None:
@@ -66,11 +66,7 @@ class LiveDraft:
             if request == self._request:
                 return
             turn = self._next_turn(request)
-            # A thread of its own; the context tells ipykernel 7 which cell the output belongs to.
-            draw = contextvars.copy_context().run
-            self._timer = threading.Timer(PATIENCE, draw, [self._draw, request, turn])
-            self._timer.daemon, self._timer.name = True, "vidu-nb draft"
-            self._timer.start()
+            self._later.put_off(lambda: self._draw(request, turn))
 
     def rest(self) -> None:
         """Draw nothing of what the controls say: something better is being made of it."""
@@ -81,8 +77,7 @@ class LiveDraft:
         """Give up the draft that is being made, and the one that waits."""
         self._request = request
         self._turn += 1
-        if self._timer:
-            self._timer.cancel()
+        self._later.drop()
         return self._turn
 
     def _draw(self, request: Request, turn: int) -> None:

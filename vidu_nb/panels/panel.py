@@ -18,7 +18,6 @@ from ..console import dollars
 from ..errors import InvalidRequest, OutcomeUnknown, ViduError
 from ..files import shown_path
 from ..films.clips import frame_after
-from ..notebook import runs_in_marimo
 from ..references.cast import Cast
 from ..references.last_frame import opening
 from ..references.reference import Reference, Source
@@ -26,7 +25,7 @@ from ..request import DEFAULTS, AspectRatio, MovementAmplitude, given
 from ..video import Video
 from ..widgets.front import Answer, FrontEnd
 from ..widgets.members import member_items
-from .actions import cancelled
+from .actions import cancelled, failure_text, price_in
 from .background import BackgroundCall, in_background
 from .calling import Calling
 from .carry import room_for
@@ -46,7 +45,6 @@ if TYPE_CHECKING:  # a film brings numpy, PyAV and OpenCV: most panels never nee
     from .film_panel import FilmPanel
 
 Kind = Literal["preview", "generate"]
-_MAX_PRICE_USD = 1e6  # of one call, far above any
 _NONE = object()
 
 
@@ -123,10 +121,6 @@ class Panel(Calling, FrontEnd):
     _kept = traitlets.Dict().tag(sync=True)  # the archive's
     _place = traitlets.Unicode().tag(sync=True)  # the class of the cell's output that shows the same
 
-    # marimo runs the cells that read a wrapped panel again when a page writes a trait: pages write back what they hear.
-    _changes = traitlets.Int().tag(sync=True)
-    _heard = traitlets.Int().tag(sync=True)
-
     def __init__(
         self,
         values: Mapping[str, Any] | None = None,
@@ -134,7 +128,6 @@ class Panel(Calling, FrontEnd):
         client: Client | None = None,
         model: Model | str | None = None,
     ) -> None:
-        self._is_in_marimo = runs_in_marimo()  # the threads of calls don't know
         self._view = ResultView(lambda item: self.set_trait("_result", item), self.send)
         super().__init__(_place=self._view.name)
         self._service = Service(client)
@@ -232,7 +225,7 @@ class Panel(Calling, FrontEnd):
 
     def _press(self, content: Mapping[str, Any]) -> None:
         """Begin what a button stands for."""
-        price = _price_in(content)
+        price = price_in(content)
         match content.get("button"):
             case "preview":
                 self._clicked(lambda: self._start("preview", shows=True))
@@ -394,10 +387,9 @@ class Panel(Calling, FrontEnd):
             self._finish("done", message, problem=problem)
             return
         failure = call.error
-        message = f"{type(failure).__name__}: {failure}"
-        if isinstance(failure, ViduError):
-            price = self._service.price_usd(running.request.model, running.request)
-            message = cancelled(failure, price) if running.is_cancelled else str(failure)
+        message = failure_text(failure)
+        if isinstance(failure, ViduError) and running.is_cancelled:
+            message = cancelled(failure, self._service.price_usd(running.request.model, running.request))
         is_unknown = isinstance(failure, OutcomeUnknown) and not failure.fetchable
         if running.engine != PREVIEW and is_unknown:
             self._can_pay_again = True
@@ -480,10 +472,6 @@ class Panel(Calling, FrontEnd):
         """Offer what can be done with a result; with the first of several pictures."""
         self._seen = each(made)[0]
         self._tools = tools_for(self._seen)
-
-    @traitlets.observe("video", "state")
-    def _count_changes(self, _change: object) -> None:
-        self._changes += self._is_in_marimo
 
     @traitlets.validate("model")
     def _model_is_known(self, proposal: Mapping[str, Any]) -> Model:
@@ -699,13 +687,6 @@ def panel(
                 raise InvalidRequest(message, field=strange[0])
             return FilmPanel(prompt, client=client)
     return Panel(values | parameters, client=client, model=model)
-
-
-def _price_in(content: Mapping[str, Any]) -> float | None:
-    """Return the price that a click names, None where it names none."""
-    price = content.get("price")
-    is_number = isinstance(price, int | float) and not isinstance(price, bool)
-    return price if is_number and 0 <= price < _MAX_PRICE_USD else None  # type: ignore[operator]
 
 
 def _prepare() -> None:

@@ -101,9 +101,9 @@ class ResultView:
         for one in self._display_ids:
             update_display(self._bundle, raw=True, display_id=one)
 
-    def show(self, made: Any, *, caption: str = "", bundle: Mapping[str, Any] | None = None) -> None:
-        """Play what a call returned; a `bundle` stands in the cell's output in place of its own."""
-        self._put(each(made), (lambda: bundle) if bundle else made._repr_mimebundle_, caption=caption)
+    def show(self, made: Any, *, caption: str = "", bundle: Callable[[], Mapping[str, Any]] | None = None) -> None:
+        """Play what a call returned; what `bundle` gives stands in the cell's output in place of its own."""
+        self._put(each(made), bundle or made._repr_mimebundle_, caption=caption)
 
     def compare(self, made: Sequence[Made]) -> None:
         """Show results side by side; several clips get a bar of controls."""

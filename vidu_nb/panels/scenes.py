@@ -61,6 +61,9 @@ def scene_item(draft: Draft, row: Row | None, film: Film, client: Client, *, can
         "kind": row.kind, "state": state, "note": why, "names": list(row.names), "takes": _takes(row, client),
         "price": dollars(row.price_usd) if row.price_usd and can_pay else "",
     }  # fmt: skip
+    receipt = row.clip.receipt if row.kind == "kept" and row.clip else None
+    if receipt and (receipt.original or receipt).shared:
+        item["note"] = _sentence((receipt.original or receipt).cost_label)
     if row.kind == "kept" and can_pay:
         price = film.quote.prices[row.number - 1] if film.quote else 0.0
         item |= {"again": f"Another take ({dollars(price)})", "again_price": price}

@@ -52,12 +52,14 @@ class Service:
         Whether somebody can be asked to make a clip for money.
     problem : str
         Why nobody can be asked, as a sentence.
+    credits : float or None
+        US dollars left on the account, where known.
     """
 
     def __init__(self, client: Client | None = None) -> None:
         self._given = client
         self.archive = client.archive if client else Archive()
-        self._credits: float | None = None
+        self.credits: float | None = None
         self._names: dict[str, tuple[int, str]] = {}  # by engine: when its folder had changed, and all names in it
         engine, self.problem = self._find_engine()
         self._use(engine)
@@ -117,7 +119,7 @@ class Service:
         if made.receipt and not made.receipt.replayed:
             self._estimate(model).learn([made.receipt])
             if made.receipt.engine == self.engine and made.receipt.credits_remaining is not None:
-                self._credits = made.receipt.credits_remaining
+                self.credits = made.receipt.credits_remaining
 
     def ask_balance(self, then: Callable[[], object]) -> None:
         """Ask in the background what is left, where that is a person's budget: not of the hosted service.
@@ -134,8 +136,8 @@ class Service:
         def ask() -> None:
             with contextlib.suppress(Exception):  # a courtesy: whatever it meets, the panel goes on
                 left = float(payee.credits())
-                if payee is self._payee and self._credits is None:  # no call has told by now
-                    self._credits = left
+                if payee is self._payee and self.credits is None:  # no call has told by now
+                    self.credits = left
                     then()
 
         in_background(ask)
@@ -164,7 +166,7 @@ class Service:
             preview_s=self.seconds(model, PREVIEW),
             clip_s=self.seconds(model, self.engine),
             has_key=self.can_pay,
-            credits=self._credits,
+            credits=self.credits,
         )
 
     def _key(self, request: Request, engine: str) -> str:
@@ -198,7 +200,7 @@ class Service:
 
     def _use(self, engine: Engine | None) -> None:
         """Ask the client that was given, else this service; with neither, only what is kept can be had."""
-        self._engine, self._credits = engine, None
+        self._engine, self.credits = engine, None
         given = self._given if self._given and not self._given.is_free else None
         nobody = Engine("segmind", BASE_URL, None)
         self._payee = given or client_of(engine or nobody, archive=self.archive)

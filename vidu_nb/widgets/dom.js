@@ -49,6 +49,14 @@ function onChange(model, names, act) {
   for (const name of names.split(" ")) model.on(`change:${name}`, act);
 }
 
+// Writes back how often something has changed: marimo runs the cells that read a wrapped panel again for that.
+function echoChanges(model) {
+  onChange(model, "_changes", () => {
+    model.set("_heard", model.get("_changes"));
+    model.save_changes();
+  });
+}
+
 const NO_ANSWER = "No answer from Python: it is busy with a cell, or the kernel is gone. Nothing that you wrote is lost.";
 
 // Sends one message and resolves to Python's answer, an object with `message`, `refused` and perhaps `bytes`.

@@ -39,12 +39,12 @@ class FilmPanel {
     el.append(this.root);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     new FocusKeeper(this.root, signal);
-    this.root.addEventListener("focusout", ({ relatedTarget }) => this.root.contains(relatedTarget) || this.left());
     for (const [names, draw] of [["_head", this.drawHead], ["_offer _running_call", this.drawOffer],
       ["_scenes _posters _members _offer", this.drawScenes], ["_said _progress_item", this.drawStatus]]) {
       onChange(model, names, () => draw.call(this));
       draw.call(this);
     }
+    echoChanges(model);
   }
 
   async ask(content) {
@@ -52,11 +52,6 @@ class FilmPanel {
       text: NO_ANSWER }) });
     if (reply.refused) this.status.say({ text: reply.message, problem: true });
     return reply;
-  }
-
-  // Somebody goes elsewhere, perhaps to save the notebook: its storyboard is to show what was written.
-  left() {
-    if (this.stage.live && this.root.isConnected) this.edits.ask({ do: "left" });
   }
 
   // What counts for all scenes.

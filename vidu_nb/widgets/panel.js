@@ -26,10 +26,7 @@ class Panel {
       onChange(model, names, () => draw.call(this));
       draw.call(this);
     }
-    onChange(model, "_changes", () => {
-      model.set("_heard", model.get("_changes"));
-      model.save_changes();
-    });
+    echoChanges(model);
   }
 
   async ask(content) {

@@ -176,7 +176,7 @@ class ResultView:
         """Send the poster, and the first piece where no link leads to the file."""
         [source], poster = shown.sources, b"".join(shown.posters)
         with contextlib.suppress(InvalidRequest):  # it can't be read: that is for the page which asks for it
-            first = {"bytes": b"", "total": 0} if link else source.piece(0)
+            first: dict[str, Any] = {"bytes": b"", "total": 0} if link else source.piece(0)
             self._send({"ahead": shown.name, "total": first["total"]}, [first["bytes"], poster])
 
     def _marked(self, bundle: Mapping[str, Any], shown: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from ..environment import setting
 from ..errors import ArchiveError
 from ..files import (
     expanded,
+    files_in,
     is_abandoned,
     is_regular,
     listed,
@@ -482,10 +483,8 @@ class Archive:
         """
         folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(listed(self.folder)))
         places = (self.folder / folder for folder in folders)
-        paths = [place / name for place in places for name in sorted(listed(place)) if parse_clip_name(name)]
+        paths = [place / name for place in places for name in sorted(files_in(place)) if parse_clip_name(name)]
         for path in paths if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]:
-            if path.is_symlink():
-                continue
             try:
                 yield self._read(path)
             except ArchiveError as error:
@@ -676,9 +675,10 @@ def _modified(path: Path) -> float:
 
 def _free_name(stem: Path, facts: Mapping[str, Any]) -> Path:
     """Return the stem as a JSON path, numbered where another take has it; the same clip gets the same name again."""
-    names = {name for name in listed(stem.parent) if name.startswith(stem.name)}
+    start = stem.name
+    names = {name for name in listed(stem.parent) if name.startswith(start)}
     for take in range(1, 10_000):
-        path = stem.with_name(f"{stem.name}{f'_take{take}' if take > 1 else ''}.json")
+        path = stem.with_name(f"{start}{f'_take{take}' if take > 1 else ''}.json")
         if path.name not in names and not any(_is_beside(name, path.stem) for name in names):
             return path
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):

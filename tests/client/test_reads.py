@@ -36,14 +36,17 @@ def opened():
 def encoded(monkeypatch):
     """The sizes of what is encoded as base64 or decoded from it, from now on, where it is as large as a picture."""
     sizes = []
-    for name in ("b64encode", "b64decode"):
 
-        def noted(data, *args, _plain=getattr(base64, name), **how):
+    def noting(plain):
+        def noted(data, *args, **how):
             if len(data) > 100_000:
                 sizes.append(len(data))
-            return _plain(data, *args, **how)
+            return plain(data, *args, **how)
 
-        monkeypatch.setattr(base64, name, noted)
+        return noted
+
+    for name in ("b64encode", "b64decode"):
+        monkeypatch.setattr(base64, name, noting(getattr(base64, name)))
     return sizes
 
 

@@ -99,9 +99,8 @@ def _sync(file: IO[bytes]) -> None:
 
 
 def _replace(target: Path, write: Callable[[Path], object], *, sync_name: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".vidu-nb-{secrets.token_hex(6)}.part")
-    if not target.parent.is_dir():  # mkdir alone would do; to have it fail takes five times as long
-        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(part)
         part.replace(target)
@@ -152,15 +151,6 @@ def listed(folder: Path) -> list[str]:
     """Return the names in a folder, none where there is no such folder."""
     try:
         return os.listdir(folder)  # noqa: PTH208 - an archive's folder may hold ten thousand
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def files_in(folder: Path) -> list[str]:
-    """Return the names in a folder but for links, as its listing tells them: no file is looked at by itself."""
-    try:
-        with os.scandir(folder) as found:
-            return [one.name for one in found if not one.is_symlink()]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

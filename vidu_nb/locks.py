@@ -83,8 +83,6 @@ def hold_once(path: Path, *, timeout: float, waiting: Callable[[], object] | Non
 
 def is_held(path: Path) -> bool:
     """Return whether some thread or process holds the lock."""
-    if not path.exists():
-        return False
     thread = _threads.get(str(path))
     is_free = not (thread and thread.locked()) and _can_be_had(path)
     return not is_free and path.exists()  # else it ended meanwhile, and took the file with it
@@ -93,6 +91,8 @@ def is_held(path: Path) -> bool:
 if sys.platform == "win32":
 
     def _can_be_had(path: Path) -> bool:
+        if not path.exists():
+            return True
         with hold(path.with_name("look.lock"), timeout=_LOOK_TIMEOUT):  # two who look at once would see each other
             try:
                 with hold(path, timeout=0):

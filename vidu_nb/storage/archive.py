@@ -34,7 +34,6 @@ from ..environment import setting
 from ..errors import ArchiveError
 from ..files import (
     expanded,
-    files_in,
     is_abandoned,
     is_regular,
     listed,
@@ -483,8 +482,10 @@ class Archive:
         """
         folders = [folder_name(engine)] if engine else filter(_is_an_engines, sorted(listed(self.folder)))
         places = (self.folder / folder for folder in folders)
-        paths = [place / name for place in places for name in sorted(files_in(place)) if parse_clip_name(name)]
+        paths = [place / name for place in places for name in sorted(listed(place)) if parse_clip_name(name)]
         for path in paths if newest is None else sorted(paths, key=_modified, reverse=True)[:newest]:
+            if path.is_symlink():
+                continue
             try:
                 yield self._read(path)
             except ArchiveError as error:

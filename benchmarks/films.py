@@ -22,7 +22,7 @@ from pathlib import Path
 import av
 
 import vidu_nb as vidu
-from benchmarks.preview import rounds, timed, verdict
+from benchmarks.report import rounds, timed, verdict
 from vidu_nb import samples
 from vidu_nb.films.joining.plan import Part, plan_joined
 from vidu_nb.films.joining.write import write_joined

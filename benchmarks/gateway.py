@@ -29,6 +29,7 @@ from pathlib import Path
 import requests
 from PIL import Image
 
+from benchmarks.report import timed, verdict
 from vidu_nb.files import write_bytes
 from vidu_nb.request import MODEL
 
@@ -132,7 +133,7 @@ def waiting(folder: Path) -> tuple[float, list[float], float]:
         followed.start()
         replays = []
         while followed.is_alive():
-            replays.append(timed(post, url, tokens[1], "made before", "v1"))
+            replays.append(1000 * timed(post, url, tokens[1], "made before", "v1"))
             followed.join(0.1)
         took = time.monotonic() - began
         status = Path(f"/proc/{running.pid}/status").read_text()
@@ -140,7 +141,7 @@ def waiting(folder: Path) -> tuple[float, list[float], float]:
 
 
 def adding(folder: Path) -> list[tuple[float, float, float]]:
-    """Milliseconds of each call straight to the service, by way of the gateway, and of as many syncs of the disk."""
+    """Seconds of each call straight to the service, by way of the gateway, and of as many syncs of the disk."""
     with gateway(folder, "--direct") as (_, url, upstream, tokens):
         rounds = [
             (
@@ -159,30 +160,22 @@ def sync(folder: Path) -> None:
         write_bytes(folder / f"{number}.bin", bytes(1000))
 
 
-def timed(work, *args) -> float:
-    """Milliseconds of wall clock."""
-    begin = time.perf_counter()
-    work(*args)
-    return 1000 * (time.perf_counter() - begin)
-
-
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         rounds = adding(Path(name, "adding"))
         memory, replays, took = waiting(Path(name, "waiting"))
-    straight, through, disk = map(statistics.median, zip(*rounds, strict=True))
-    added = statistics.median(b - a for a, b, _ in rounds)
+    straight, through, disk = (1000 * statistics.median(column) for column in zip(*rounds, strict=True))
+    added = 1000 * statistics.median(b - a for a, b, _ in rounds)
     print(
         f"{PEOPLE} calls of {SECONDS:g} s with a picture of {PICTURE_BYTES // 1000} kB each, made after {took:.0f} s:"
     )
-    print(f"  the most memory of the gateway {memory:.0f} MB (limit {LIMIT_MB})")
-    print(
-        f"  a replay meanwhile, median of {len(replays)}: {statistics.median(replays):.0f} ms (limit {LIMIT_REPLAY_MS})"
-    )
+    verdict("the most memory of the gateway", memory, LIMIT_MB, unit="MB")
+    verdict(f"a replay meanwhile, median of {len(replays)}", statistics.median(replays), LIMIT_REPLAY_MS, unit="ms")
     print(f"a call that the service answers at once, medians of {len(rounds)} interleaved rounds:")
     print(f"  straight {straight:.1f} ms, by way of the gateway {through:.1f} ms")
-    print(f"  the gateway adds {added:.1f} ms (limit {LIMIT_ADDED_MS}), as many syncs of this disk take {disk:.1f} ms")
+    print(f"  as many syncs of this disk as the gateway makes: {disk:.1f} ms")
+    verdict("the gateway adds", added, LIMIT_ADDED_MS, unit="ms")
 
 
 if __name__ == "__main__":

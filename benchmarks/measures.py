@@ -1,28 +1,30 @@
-"""What measuring a clip costs beyond decoding it: `python -m benchmarks.measures`.
+"""What measuring clips costs beyond decoding them: `python -m benchmarks.measures`.
 
-Rounds are interleaved, so that a busy machine slows all sides down alike; 5 s in 1080p against three references:
+Rounds are interleaved, so that a busy machine slows all sides down alike; clips of 5 s in 1080p:
 
 (a) bare: the decoder alone, frames thrown away as they come;
 (b) decode: every frame in full as RGB, what anybody does who measures with numpy;
-(c) consistency: the whole way from the file and the references to scores, spans and shots.
+(c) consistency: the whole way from the file and three references to scores, spans and shots;
+(d) framing: what each ratio would keep of it;
+(e) reproduction: two clips beside each other, so of twice (b).
 """
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import av
 
 import vidu_nb as vidu
+from benchmarks.report import rounds, verdict
 from vidu_nb import media
 from vidu_nb.measures.consistency import consistency
+from vidu_nb.measures.framing import framing
+from vidu_nb.measures.reproduction import reproduces
 from vidu_nb.samples import PROMPT, sample_references
 
 ROUNDS = 7
-LIMIT = 2.5
 
 
 def bare(path: Path) -> None:
@@ -40,27 +42,30 @@ def decode(path: Path) -> None:
         pass
 
 
-def timed(work, *args) -> float:
-    """Seconds of wall clock."""
-    begin = time.perf_counter()
-    work(*args)
-    return time.perf_counter() - begin
-
-
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
-        video = vidu.Client.preview(archive=folder).generate(
-            vidu.VideoRequest(prompt=PROMPT, references=sample_references(), seed=42)
+        client = vidu.Client.preview(archive=folder)
+        video, other = (
+            client.generate(vidu.VideoRequest(prompt=PROMPT, references=sample_references(), seed=seed))
+            for seed in (42, 43)
         )
-        consistency(video)  # imports and caches
-        rounds = [
-            (timed(bare, video.path), timed(decode, video.path), timed(consistency, video)) for _ in range(ROUNDS)
-        ]
-    a, b, c = map(statistics.median, zip(*rounds, strict=True))
-    print(f"consistency of 5 s in 1080p with 3 references, medians of {ROUNDS} interleaved rounds:")
-    print(f"  decoder alone {a:.2f} s, decoded to arrays {b:.2f} s, consistency {c:.2f} s")
-    print(f"  {c / b:.2f} times decoding (limit {LIMIT}), {c / a:.2f} times the decoder alone")
+        for warm in (consistency, framing):
+            warm(video)  # imports and caches
+        reproduces(video, other)
+        took = rounds(
+            ROUNDS,
+            bare=(bare, video.path),
+            decode=(decode, video.path),
+            consistency=(consistency, video),
+            framing=(framing, video),
+            reproduction=(reproduces, video, other),
+        )
+    print(f"measures of 5 s in 1080p, of decoding to arrays, medians of {ROUNDS} interleaved rounds:")
+    print(f"  decoder alone {took['bare']:.2f} s, decoded to arrays {took['decode']:.2f} s")
+    verdict("consistency with three references", took["consistency"] / took["decode"], 1.3)
+    verdict("framing", took["framing"] / took["decode"], 1.3)
+    verdict("reproduction, of decoding both clips", took["reproduction"] / (2 * took["decode"]), 1.3)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import vidu_nb as vidu
+from benchmarks.report import verdict
 from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import describe
 from vidu_nb.samples import PROMPT, sample_references
@@ -68,11 +69,6 @@ ANSWERS = """async () => {
 }"""
 
 
-def verdict(what: str, value: float, limit: float, unit: str) -> None:
-    """One line of the report."""
-    print(f"  {what:<58} {value:6.2f} {unit:2}  at most {limit:<5g} {'' if value <= limit else '  MISSED'}")
-
-
 def on_a_page() -> None:
     """Measure in JupyterLab."""
     from browser import chromium, command, jupyter_lab, open_notebook, write_notebook
@@ -110,11 +106,11 @@ def on_a_page() -> None:
                     seconds.append(button.evaluate(PLAYS))
                     answered.append(page.evaluate(ANSWERS))
     print(f"the panel on a page; a round trip to the kernel takes {1000 * statistics.median(answered):.0f} ms:")
-    verdict("from running its cell in a new kernel to the panel", statistics.median(shown["new"]), 0.8, "s")
-    verdict("the same, in a kernel that has imported the library", statistics.median(shown["imported"]), 0.5, "s")
+    verdict("from running its cell in a new kernel to the panel", statistics.median(shown["new"]), 0.8, unit="s")
+    verdict("the same, in a kernel that has imported the library", statistics.median(shown["imported"]), 0.5, unit="s")
     for player, what in (("link", "by a link"), ("embed", "by the kernel's bytes")):
-        verdict(f"first click to a kept clip that plays, {what}", played[player][0], 0.4, "s")
-        verdict(f"further clicks, {what}", statistics.median(played[player][1:]), 0.4, "s")
+        verdict(f"first click to a kept clip that plays, {what}", played[player][0], 0.4, unit="s")
+        verdict(f"further clicks, {what}", statistics.median(played[player][1:]), 0.4, unit="s")
 
 
 def fill(archive: Path, entries: int) -> None:
@@ -149,8 +145,8 @@ def in_the_kernel() -> None:
         fill(folder / "full", ENTRIES)
         empty, full = typed(folder / "none"), typed(folder / "full")
     print(f"a pause in typing {LETTERS:,} characters, processor time, medians:")
-    verdict("with an empty archive", empty, 10, "ms")
-    verdict(f"with {ENTRIES:,} clips kept", full, 10, "ms")
+    verdict("with an empty archive", empty, 10, unit="ms")
+    verdict(f"with {ENTRIES:,} clips kept", full, 10, unit="ms")
 
 
 def main() -> None:

@@ -15,11 +15,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -30,6 +28,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+from benchmarks.report import rounds, verdict
 from vidu_nb.animatic.fetching import load_pictures
 from vidu_nb.animatic.film.render import _X264, Film, new_frame, open_video, planes_of, render
 from vidu_nb.animatic.story.storyboard import Shot, Storyboard, plan
@@ -71,25 +70,6 @@ def drawn(board: Storyboard, pictures: list[np.ndarray]) -> list[av.VideoFrame]:
         film.draw(index, planes_of(frame))
         frame.pts = index
     return frames
-
-
-def timed(work, *args) -> float:
-    """Seconds of wall clock."""
-    begin = time.perf_counter()
-    work(*args)
-    return time.perf_counter() - begin
-
-
-def rounds(count: int, **works) -> dict[str, float]:
-    """The median seconds of each piece of work, all of them once in every round."""
-    taken = [{name: timed(*work) for name, work in works.items()} for _ in range(count)]
-    return {name: statistics.median(one[name] for one in taken) for name in works}
-
-
-def verdict(what: str, ratio: float, bar: float, *, at_least: bool = False) -> None:
-    """One line of the report."""
-    good = ratio >= bar if at_least else ratio <= bar
-    print(f"  {what:<58} {ratio:6.2f}   at {'least' if at_least else 'most'} {bar:<5g} {'' if good else '  MISSED'}")
 
 
 # ── Against the encoder ───────────────────────────────────────────────────────────────────────────

@@ -28,6 +28,7 @@ import requests
 
 import vidu_nb as vidu
 from benchmarks.money import clip, fill
+from benchmarks.report import verdict
 
 CALLS, AT_A_TIME = 200, 50
 SECONDS = 1.0
@@ -87,6 +88,7 @@ def at_a_time(folder: Path) -> None:
     """(a)."""
     command = [sys.executable, "-c", "from benchmarks.sweeps import serve; serve()"]
     walls: dict[str, list[float]] = {"bare": [], "sweep": []}
+    took: list[float] = []  # seconds of this process's processor
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stub:
         try:
             root = f"http://127.0.0.1:{int(stub.stdout.readline())}"
@@ -95,11 +97,12 @@ def at_a_time(folder: Path) -> None:
                 begin = time.perf_counter()
                 bare(f"{root}/v1/{client.model}")
                 walls["bare"].append(time.perf_counter() - begin)
-                begin = time.perf_counter()
+                begin, busy = time.perf_counter(), time.process_time()
                 swept = vidu.sweep(
                     "A cat", PICTURE, seed=range(1, CALLS + 1), client=client, confirm=True, max_workers=AT_A_TIME
                 )
                 walls["sweep"].append(time.perf_counter() - begin)
+                took.append(time.process_time() - busy)
                 assert len(swept.videos) == CALLS, swept
         finally:
             stub.terminate()
@@ -108,8 +111,13 @@ def at_a_time(folder: Path) -> None:
         statistics.median(walls["bare"]),
         CALLS / AT_A_TIME * SECONDS,
     )
-    print(f"{CALLS} calls of {SECONDS:g} s, {AT_A_TIME} at a time: {wall:.2f} s; {wall / ideal:.3f} of the ideal")
-    print(f"  limit 1.08; bare threads that keep nothing: {floor:.2f} s; {wall / floor:.3f} of these")
+    print(
+        f"{CALLS} calls of {SECONDS:g} s, {AT_A_TIME} at a time, medians of {ROUNDS} interleaved rounds ({wall:.2f} s):"
+    )
+    verdict("a sweep, of the ideal", wall / ideal, 1.08)
+    print(f"  bare threads that keep and promise nothing, of the ideal: {floor / ideal:.2f}")
+    verdict("a sweep, of these bare threads", wall / floor, 1.08)
+    verdict("processor for each call", 1000 * statistics.median(took) / CALLS, 5, unit="ms")
 
 
 def long_plan(folder: Path) -> None:
@@ -128,10 +136,9 @@ def long_plan(folder: Path) -> None:
         vidu.Plan.of(prompts, PICTURE, seed=seeds).priced(client)
         peak = tracemalloc.get_traced_memory()[1] / 1e6
         tracemalloc.stop()
-        print(
-            f"a plan of {len(plan):,} requests ({name}), {plan.kept} kept: {statistics.median(walls):.2f} s (limit 2)"
-        )
-        print(f"  {peak:.1f} MB at most (limit 200); its repr has {len(repr(plan).splitlines())} lines")
+        print(f"a plan of {len(plan):,} requests ({name}), {plan.kept} kept, median of {ROUNDS} rounds:")
+        verdict("to plan and price it", statistics.median(walls), 2, unit="s")
+        verdict("its most memory", peak, 200, unit="MB")
 
 
 def on_dask(folder: Path) -> None:
@@ -158,7 +165,7 @@ def on_dask(folder: Path) -> None:
     rates = {name: 1 / statistics.median(values) for name, values in walls.items()}
     same = "the same bytes" if digests["threads"] == digests["dask"] else "OTHER BYTES"
     print(f"{PREVIEWS} draft previews: {rates['threads']:.2f} a second on threads, {rates['dask']:.2f} on 2 processes")
-    print(f"  {rates['dask'] / rates['threads']:.2f} of the threads' rate (limit 0.9); {same}")
+    verdict(f"the rate on processes, of that on threads ({same})", rates["dask"] / rates["threads"], 0.9, at_least=True)
     print(json.dumps({name: [round(one, 3) for one in values] for name, values in walls.items()}))
 
 

@@ -37,6 +37,18 @@ def test_looking_at_a_lock_is_not_holding_it(tmp_path):
         assert (seen, other.communicate("stop\n", timeout=20)[0]) == (0, "0\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't look at a lock without holding it")
+def test_looking_at_a_lock_makes_no_file_and_needs_none(tmp_path):
+    """A thousand open calls are looked at in a blink: nothing is made, whether the lock's file is there or not."""
+    path = tmp_path / "one.lock"
+    assert not locks.is_held(path)
+    assert list(tmp_path.iterdir()) == []
+    with locks.hold(path, timeout=1):
+        assert locks.is_held(path)
+    assert not locks.is_held(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 #: Holds one lock again and again; a file that only one at a time can make tells when two hold it at once.
 HOLDER = """
 import os, sys

@@ -19,6 +19,7 @@ from ..catalogue.request import Medium, Request
 from ..client.engines import BASE_URL
 from ..references.attachment import Attachment
 from ..references.reference import Reference
+from ..references.sources import is_png
 
 PicturePath = Callable[[Medium], str]
 """Where a local picture lies as it was sent: a path for the place where the code is to run."""
@@ -247,8 +248,7 @@ def _is_known_by_its_pixels(reference: Reference) -> bool:
 
     A JPEG's hash is that of the pixels before JPEG changed them, and a picture from the wire may go by its bytes.
     """
-    data = reference.bytes
-    return data.startswith(b"\x89PNG") and hashlib.sha256(data).hexdigest() != reference.sha256
+    return is_png(reference.url) and hashlib.sha256(reference.bytes).hexdigest() != reference.sha256
 
 
 def _url_in_python(medium: Medium, picture_path: PicturePath) -> str:

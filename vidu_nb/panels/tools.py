@@ -10,6 +10,7 @@ from ..catalogue.request import Medium, Request
 from ..errors import InvalidRequest, ViduError
 from ..files import expanded, shown_path
 from ..references.attachment import Attachment
+from ..references.sources import is_png
 from ..storage.archive import Archive
 from ..video import COPIES, Video
 from .made import Made
@@ -50,7 +51,7 @@ def code_for(made: Made, language: object, archive: Archive) -> str:
         raise InvalidRequest("there is no such code for it")
 
     def path_of(medium: Medium) -> str:
-        kind = "png" if medium.bytes.startswith(b"\x89PNG") else "jpg"
+        kind = "png" if is_png(medium.url) else "jpg"
         if isinstance(medium, Attachment):
             kind = medium.name.rpartition(".")[2] or "bin"
         return shown_path(archive.folder / "references" / f"{medium.sha256}.{kind}")

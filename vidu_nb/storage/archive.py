@@ -676,9 +676,10 @@ def _modified(path: Path) -> float:
 
 def _free_name(stem: Path, facts: Mapping[str, Any]) -> Path:
     """Return the stem as a JSON path, numbered where another take has it; the same clip gets the same name again."""
-    names = {name for name in listed(stem.parent) if name.startswith(stem.name)}
+    start = stem.name
+    names = {name for name in listed(stem.parent) if name.startswith(start)}
     for take in range(1, 10_000):
-        path = stem.with_name(f"{stem.name}{f'_take{take}' if take > 1 else ''}.json")
+        path = stem.with_name(f"{start}{f'_take{take}' if take > 1 else ''}.json")
         if path.name not in names and not any(_is_beside(name, path.stem) for name in names):
             return path
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):

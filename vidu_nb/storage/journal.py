@@ -147,7 +147,7 @@ class Journal:
         ArchiveError
             One of them can't be read: it may stand for a paid call, so nothing is known of the request.
         """
-        return [_read(path) for path in _files(self.folder / key[:2]) if path.name.startswith(key)]
+        return [_read(path) for path in _files(self.folder / key[:2], key)]
 
     def read_again(self, attempt: Attempt) -> Attempt:
         """Return the attempt as it stands on disk now."""
@@ -173,10 +173,11 @@ class Journal:
                     yield error
 
 
-def _files(shard: Path) -> list[Path]:
-    """Return the attempts' files in a sub-folder, oldest first for each key."""
+def _files(shard: Path, key: str = "") -> list[Path]:
+    """Return the attempts' files in a sub-folder, of a key or of all, oldest first for each key."""
     try:
-        return [shard / name for name in sorted(listed(shard)) if _NAME.fullmatch(name)]
+        names = sorted(name for name in listed(shard) if name.startswith(key))
+        return [shard / name for name in names if _NAME.fullmatch(name)]
     except OSError as error:
         raise _unusable(shard, f"can't be read ({reason(error)})") from error
 

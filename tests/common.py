@@ -22,7 +22,9 @@ from faults import KEY as SERVICE_KEY
 from faults import FaultServer
 from hypothesis import settings
 from PIL import Image
+from previews import small_plan
 
+from vidu_nb.animatic import engine
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.commands.cli import main
 from vidu_nb.receipt import Receipt
@@ -193,6 +195,14 @@ def small_video(small_clip, photo):
         created_at="2026-01-02T03:04:05+00:00", sha256="ab" * 32,
     )  # fmt: skip
     return Video(small_clip, request, receipt)
+
+
+@pytest.fixture(scope="module")
+def small_frames():
+    """Lets this process render previews in few pixels, for files that promise nothing about their size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "plan_of", small_plan)
+        yield
 
 
 # A paid service whose clips can be decoded.

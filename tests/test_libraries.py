@@ -10,7 +10,8 @@ import tomllib
 import pytest
 from common import ROOT
 
-from vidu_nb.libraries import LIBRARIES
+from vidu_nb.errors import ViduError
+from vidu_nb.libraries import LIBRARIES, check_library
 
 OLD = '__version__ = "{}"\n'
 #: What may stand in a library's place, the module's source, and what the sentence says of it.
@@ -50,6 +51,19 @@ def with_module(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_with_a_library_is_in_the_sentence(tmp_path, monkeypatch, wrong):
+    """What is there and what is needed, whether it is missing, old or broken."""
+    module, source, sentence = WRONG[wrong]
+    (tmp_path / f"{module}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    check_library.cache_clear()
+    with pytest.raises(ViduError) as caught:
+        check_library(module)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["OpenCV 4", "leftovers of OpenCV", "no PyAV"])
 def test_a_library_that_is_missing_old_or_broken_is_told_before_rendering(with_module, tmp_path, encoded, wrong):
     """A preview ends with one line: what is there, what is needed, and pip's command; nothing is kept or billed."""
     module, source, sentence = WRONG[wrong]

@@ -20,6 +20,8 @@ from faults import clip
 import vidu_nb as vidu
 from vidu_nb import Budget  # where the documentation of 0.1 says that it is
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 FIXTURES = Path(__file__).parent / "fixtures" / "v0.1"
 PICTURES = FIXTURES / "pictures"
 WAVE, NIGHT, TURNED = (PICTURES / name for name in ("wave.png", "night.png", "turned.jpg"))

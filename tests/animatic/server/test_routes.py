@@ -15,6 +15,8 @@ from vidu_nb.animatic.server.limits import Limits
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.request import DRAFT, MODEL
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 NOBODY = "0" * 32
 CLIP = clip("made elsewhere")
 

@@ -43,18 +43,11 @@ def picture_uri():
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-@pytest.fixture(scope="module")
-def document(server):
-    """The document as a server answers it."""
-    return ask(server, "GET", "/openapi.json", key=False).json()
-
-
-@pytest.fixture(scope="module")
-def described(document):
-    """The document as what makes up requests reads it: two seconds that only the worker of this file needs."""
-    schemathesis.openapi.format("picture", strategies.just(picture_uri()))
-    schemathesis.openapi.format("link", strategies.just("https://example.com/a.mp4"))
-    return schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(CONFIG))
+with PreviewServer() as server:
+    DOCUMENT = ask(server, "GET", "/openapi.json", key=False).json()
+schemathesis.openapi.format("picture", strategies.just(picture_uri()))
+schemathesis.openapi.format("link", strategies.just("https://example.com/a.mp4"))
+schema = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig.from_dict(CONFIG))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +57,7 @@ def poor():
         yield lambda path: pictures if path.split("/")[-1] in models else clips
 
 
-@schemathesis.pytest.from_fixture("described").parametrize()
+@schema.parametrize()
 def test_what_is_made_up_from_the_document_is_answered_as_it_says(case, poor):
     """Good and bad requests of each route get the statuses, bodies and headers that the document promises."""
     server = poor(case.operation.path)
@@ -75,25 +68,25 @@ def test_what_is_made_up_from_the_document_is_answered_as_it_says(case, poor):
     }  # no other falls to `default`
 
 
-def test_each_model_has_a_path_with_its_own_body(document):
+def test_each_model_has_a_path_with_its_own_body():
     """A model's fields, limits and media types stand in the document; video models have a draft beside them."""
     for version in ("v1", "v2"):
         for slug in list(models)[1:]:
             for name in [slug, *([f"{slug}-draft"] if models[slug].returns == "video" else [])]:
-                route = document["paths"][f"/{version}/{name}"]["post"]
+                route = DOCUMENT["paths"][f"/{version}/{name}"]["post"]
                 body = route["requestBody"]["content"]["application/json"]["schema"]
                 assert list(body["properties"]) == list(models[slug].fields)
                 assert not [one for one in route.get("parameters", ()) if one["name"] == "model"]
-    drawn = document["paths"]["/v1/sdxl1.0-txt2img"]["post"]
+    drawn = DOCUMENT["paths"]["/v1/sdxl1.0-txt2img"]["post"]
     assert set(drawn["responses"]["200"]["content"]) == {"image/jpeg", "image/png", "image/gif", "application/json"}
     width = drawn["requestBody"]["content"]["application/json"]["schema"]["properties"]["img_width"]
     assert (width["minimum"], width["maximum"], width["multipleOf"]) == (512, 2048, 8)
 
 
-def test_a_requests_body_is_the_request_models_own(document):
+def test_a_requests_body_is_the_request_models_own():
     """Each field of a request stands in the document with the model's limits and defaults, for each model served."""
     for path in ("/v1/{model}", "/v2/{model}"):
-        route = document["paths"][path]["post"]
+        route = DOCUMENT["paths"][path]["post"]
         fields = route["requestBody"]["content"]["application/json"]["schema"]["properties"]
         assert list(fields) == ["prompt", "image_urls", *list(VideoRequest.model_fields)[2:]]
         assert fields["prompt"]["maxLength"] == 1500
@@ -102,14 +95,14 @@ def test_a_requests_body_is_the_request_models_own(document):
         assert fields["image_urls"]["maxItems"] == 7
         assert route["parameters"][0]["schema"]["enum"] == [MODEL, DRAFT]
         assert "422" not in route["responses"]  # FastAPI's own: here a wrong field is a 400
-    clip = document["paths"]["/v1/{model}"]["post"]["responses"]["200"]["content"]
+    clip = DOCUMENT["paths"]["/v1/{model}"]["post"]["responses"]["200"]["content"]
     assert set(clip) == {"video/mp4", "application/json"}
 
 
-def test_the_document_says_where_the_key_goes(document):
+def test_the_document_says_where_the_key_goes():
     """Every route of the service wants the key as x-api-key; files, under names that can't be guessed, want none."""
-    [(name, scheme)] = document["components"]["securitySchemes"].items()
+    [(name, scheme)] = DOCUMENT["components"]["securitySchemes"].items()
     assert scheme == {"type": "apiKey", "in": "header", "name": "x-api-key"}
-    routes = {path: route for path, methods in document["paths"].items() for route in methods.values()}
+    routes = {path: route for path, methods in DOCUMENT["paths"].items() for route in methods.values()}
     keyed = {path for path, route in routes.items() if route.get("security") == [{name: []}]}
     assert set(routes) - keyed == {"/v1/files/{name}", "/v1/assets/{name}", "/health"}

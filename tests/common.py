@@ -26,6 +26,7 @@ from previews import small_plan
 
 from vidu_nb.animatic import engine
 from vidu_nb.animatic.server.server import PreviewServer
+from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.commands.cli import main
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
@@ -203,6 +204,12 @@ def small_frames():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "plan_of", small_plan)
         yield
+
+
+@pytest.fixture
+def true_frames(monkeypatch):
+    """Lets a test whose file has `small_frames` render previews as large as they are."""
+    monkeypatch.setattr(engine, "plan_of", plan_of)
 
 
 # A paid service whose clips can be decoded.

@@ -14,6 +14,8 @@ from vidu_nb import errors
 from vidu_nb.client.client import Client
 from vidu_nb.panels.film_panel import FilmPanel
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 HOSTILE = '</textarea><img src=x onerror="alert(1)"> $x$ [a](javascript:alert(1))'
 
 
@@ -348,6 +350,7 @@ def test_cancelling_once_ends_after_the_calls_in_flight_and_twice_leaves_them(pa
 # Previews.
 
 
+@pytest.mark.usefixtures("true_frames")
 @pytest.mark.parametrize("quality", ["draft", "full"])
 def test_a_preview_of_all_is_one_click(film, quality):
     """It is free, shows the whole film, and says what it shows."""

@@ -11,10 +11,8 @@ from callers import CORS, ROUTE, ask, data_uri, exchange, head, refused, wait_fo
 from faults import clip
 
 from vidu_nb import media
-from vidu_nb.animatic import engine
 from vidu_nb.animatic.server.limits import Limits
 from vidu_nb.animatic.server.server import PreviewServer
-from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.request import DRAFT, MODEL
 
 pytestmark = pytest.mark.usefixtures("small_frames")
@@ -242,7 +240,8 @@ def test_old_requests_and_old_clips_are_forgotten(body):
 # Uploads.
 
 
-def test_an_uploaded_picture_is_served_and_can_be_named(server, small, encoded, answer, monkeypatch):
+@pytest.mark.usefixtures("true_frames")
+def test_an_uploaded_picture_is_served_and_can_be_named(server, small, encoded, answer):
     """An upload's URL serves the picture to who knows it, and stands for it in a request."""
     pictures = [encoded(160, 160, "PNG"), encoded(200, 160, "JPEG")]
     stored = ask(server, "POST", "/upload-asset", {"data_urls": [data_uri(one) for one in pictures]}).json()
@@ -253,7 +252,6 @@ def test_an_uploaded_picture_is_served_and_can_be_named(server, small, encoded, 
         assert url.startswith(f"{server.base_url}/v1/assets/")
     again = ask(server, "POST", "/upload-asset", {"data_urls": [data_uri(pictures[1])]}).json()["urls"]
     assert again == stored["urls"][1:]
-    monkeypatch.setattr(engine, "plan_of", plan_of)  # as large as they are, for the last line
     named = ask(server, "POST", f"/v1/{DRAFT}", small | {"image_urls": stored["urls"]})
     sent = ask(server, "POST", f"/v1/{DRAFT}", small | {"image_urls": [data_uri(one) for one in pictures]})
     assert named.status_code == 200, named.text

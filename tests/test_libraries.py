@@ -103,6 +103,13 @@ def test_a_paid_clip_needs_neither(with_module, paid):
     assert len(paid.posts()) == 1
 
 
+@pytest.mark.parametrize(("module", "source"), [WRONG["OpenCV 4"][:2], WRONG["no PyAV"][:2]], ids=["OpenCV", "PyAV"])
+def test_a_command_that_draws_nothing_needs_neither(with_module, module, source):
+    """Lists of clips and calls are printed, whatever is installed for previews, and load none of it."""
+    ended = with_module(module, source, "-m", "vidu_nb", "archive", "list", "--json")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[]\n", "")
+
+
 def test_the_versions_are_those_that_pip_is_asked_for():
     """What the sentence names is what pyproject.toml requires."""
     required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]

@@ -22,8 +22,11 @@ from faults import KEY as SERVICE_KEY
 from faults import FaultServer
 from hypothesis import settings
 from PIL import Image
+from previews import small_plan
 
+from vidu_nb.animatic import engine
 from vidu_nb.animatic.server.server import PreviewServer
+from vidu_nb.animatic.story.storyboard import plan_of
 from vidu_nb.commands.cli import main
 from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
@@ -193,6 +196,20 @@ def small_video(small_clip, photo):
         created_at="2026-01-02T03:04:05+00:00", sha256="ab" * 32,
     )  # fmt: skip
     return Video(small_clip, request, receipt)
+
+
+@pytest.fixture(scope="module")
+def small_frames():
+    """Lets this process render previews in few pixels, for files that promise nothing about their size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "plan_of", small_plan)
+        yield
+
+
+@pytest.fixture
+def true_frames(monkeypatch):
+    """Lets a test whose file has `small_frames` render previews as large as they are."""
+    monkeypatch.setattr(engine, "plan_of", plan_of)
 
 
 # A paid service whose clips can be decoded.

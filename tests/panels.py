@@ -11,7 +11,7 @@ from vidu_nb.receipt import Receipt
 from vidu_nb.recipe import describe
 from vidu_nb.storage.archive import Archive
 
-WAIT = 60  # s; far more than anything here takes
+WAIT = 300  # s; far more than anything here takes, on a busy machine too
 BUTTONS = {"Preview": "preview", "Generate": "generate", "Pay again": "again", "Cancel": "cancel"}
 
 

@@ -98,29 +98,39 @@ def test_what_a_terminal_can_not_write_is_replaced(encoding, small_clip, photo):
     assert "prompt: A wave " in shown.stdout.decode(encoding)
 
 
+#: Runs several commands in one process; each one's status ends what it printed.
+COMMANDS = """
+import json, sys
+from vidu_nb.commands.cli import main
+for command in json.loads(sys.argv[1]):
+    print(main(command), end="\\0")
+"""
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
-@pytest.mark.parametrize(
-    "command", [["archive", "list"], ["archive", "list", "--json"], ["show"], ["calls"]], ids=" ".join
-)
 @pytest.mark.usefixtures("paid")
-def test_a_paid_calls_texts_are_printed_on_any_terminal(encoding, command, photo):
+def test_a_paid_calls_texts_are_printed_on_any_terminal(encoding, photo):
     """Each command ends well, whatever the prompt and the terminal; JSON keeps every character."""
     prompt = "猫 \x1b[31m \u202e 🐈 é"
     video = vidu.generate(prompt, photo)
     with pytest.raises(vidu.errors.OutcomeUnknown):
         vidu.generate(f"{prompt} [fault:reset_after_body]", photo)
-    place = [str(video.save("copy.mp4"))] if command == ["show"] else []
+    commands = [["archive", "list"], ["archive", "list", "--json"], ["show", str(video.save("copy.mp4"))], ["calls"]]
     shown = subprocess.run(
-        [sys.executable, "-m", "vidu_nb", *command, *place], capture_output=True, check=False,
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)], capture_output=True, check=False,
         env=os.environ | {"PYTHONIOENCODING": encoding},
     )  # fmt: skip
     assert (shown.returncode, shown.stderr) == (0, b"")
-    out = shown.stdout.decode(encoding)
-    assert not acts(out)
-    if "--json" in command:
-        assert json.loads(out)[0]["prompt"] == prompt
-    else:
-        assert "\\x1b[31m" in out
+    *texts, after = shown.stdout.decode(encoding).split("\0")
+    assert after == ""
+    for command, text in zip(commands, texts, strict=True):
+        assert text.endswith("0"), command
+        out = text[:-1]
+        assert not acts(out), command
+        if "--json" in command:
+            assert json.loads(out)[0]["prompt"] == prompt
+        else:
+            assert "\\x1b[31m" in out, command
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import tomllib
 import pytest
 from common import ROOT
 
-from vidu_nb.libraries import LIBRARIES
+from vidu_nb.errors import ViduError
+from vidu_nb.libraries import LIBRARIES, check_library
 
 OLD = '__version__ = "{}"\n'
 #: What may stand in a library's place, the module's source, and what the sentence says of it.
@@ -50,6 +51,19 @@ def with_module(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_with_a_library_is_in_the_sentence(tmp_path, monkeypatch, wrong):
+    """What is there and what is needed, whether it is missing, old or broken."""
+    module, source, sentence = WRONG[wrong]
+    (tmp_path / f"{module}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    check_library.cache_clear()
+    with pytest.raises(ViduError) as caught:
+        check_library(module)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["OpenCV 4", "leftovers of OpenCV", "no PyAV"])
 def test_a_library_that_is_missing_old_or_broken_is_told_before_rendering(with_module, tmp_path, encoded, wrong):
     """A preview ends with one line: what is there, what is needed, and pip's command; nothing is kept or billed."""
     module, source, sentence = WRONG[wrong]
@@ -87,6 +101,13 @@ def test_a_paid_clip_needs_neither(with_module, paid):
     ended = with_module("cv2", OLD.format("4.8.1"), "-c", code)
     assert ended.returncode == 0, ended.stderr
     assert len(paid.posts()) == 1
+
+
+@pytest.mark.parametrize(("module", "source"), [WRONG["OpenCV 4"][:2], WRONG["no PyAV"][:2]], ids=["OpenCV", "PyAV"])
+def test_a_command_that_draws_nothing_needs_neither(with_module, module, source):
+    """Lists of clips and calls are printed, whatever is installed for previews, and load none of it."""
+    ended = with_module(module, source, "-m", "vidu_nb", "archive", "list", "--json")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[]\n", "")
 
 
 def test_the_versions_are_those_that_pip_is_asked_for():

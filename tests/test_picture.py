@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import re
@@ -32,27 +33,41 @@ def encoded(image=NOISE, kind="PNG", **options):
 
 
 def moving(frames=30, side=400):
-    images = [NOISE.resize((side, side)).rotate(3 * number) for number in range(frames)]
+    """A GIF of a few megabytes; its colours are chosen by a quick way, for the usual one takes seconds."""
+    images = [
+        NOISE.resize((side, side)).rotate(3 * number).quantize(method=Image.Quantize.FASTOCTREE)
+        for number in range(frames)
+    ]
     return encoded(images[0], "GIF", save_all=True, append_images=images[1:], duration=80, loop=0)
 
 
-FILES = {
-    "large.png": encoded(),
-    "photo.jpg": encoded(kind="JPEG", quality=95),
-    "small.png": encoded(Image.new("RGB", (256, 192), "navy")),
-    "still.webp": encoded(kind="WEBP"),
-    "moving.gif": moving(),
-}
+NAMES = ("large.png", "photo.jpg", "small.png", "still.webp", "moving.gif")
+
+
+@functools.cache
+def file(name):
+    """The bytes of a picture, made where they are asked for: every worker imports this file."""
+    match name:
+        case "large.png":
+            return encoded()
+        case "photo.jpg":
+            return encoded(kind="JPEG", quality=95)
+        case "small.png":
+            return encoded(Image.new("RGB", (256, 192), "navy"))
+        case "still.webp":
+            return encoded(kind="WEBP")
+        case "moving.gif":
+            return moving()
 
 
 @pytest.fixture
 def make(tmp_path):
     """Makes a picture of some bytes with the papers of a paid one."""
 
-    def picture(data=FILES["small.png"], name="made.png", prompt="A lighthouse at dusk", *, engine="segmind", **more):
+    def picture(data=None, name="made.png", prompt="A lighthouse at dusk", *, engine="segmind", **more):
         path = tmp_path / "kept" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(data)
+        path.write_bytes(file("small.png") if data is None else data)
         request = DRAW.request(prompt=prompt, seed=7, **more)
         receipt = Receipt(engine=engine, model=DRAW.slug, cost_usd=0.008, request_id="r-1", sha256="ab" * 32)
         return vidu.Picture(path, request, receipt)
@@ -60,9 +75,9 @@ def make(tmp_path):
     return picture
 
 
-@pytest.fixture(params=FILES)
+@pytest.fixture(params=NAMES)
 def picture(make, request):
-    return make(FILES[request.param], request.param)
+    return make(file(request.param), request.param)
 
 
 # Shown.
@@ -83,7 +98,7 @@ def test_a_picture_shows_itself(picture):
 
 def test_a_gif_moves(make):
     """A large GIF moves in a small copy; a small one is shown as it is."""
-    html = make(FILES["moving.gif"], "moving.gif")._repr_mimebundle_()["text/html"]
+    html = make(file("moving.gif"), "moving.gif")._repr_mimebundle_()["text/html"]
     kind, source = re.search(r'src="data:(image/\w+);base64,([^"]+)"', html).groups()
     assert kind == "image/webp"
     assert Image.open(io.BytesIO(base64.b64decode(source))).n_frames > 1
@@ -99,14 +114,14 @@ def test_a_small_file_is_shown_as_it_is(make):
 
 def test_the_whole_file_is_embedded_where_asked_for(make):
     """`embed` puts every byte into the notebook."""
-    picture = make(FILES["large.png"])
+    picture = make(file("large.png"))
     assert base64.b64encode(picture.bytes).decode() in picture.embed().html()
 
 
 def test_a_link_leads_to_the_file(make, monkeypatch):
     """Where a link plays, it leads from the small copy to the file."""
     monkeypatch.setenv("VIDU_NB_PLAYER", "link")
-    html = make(FILES["large.png"])._repr_mimebundle_()["text/html"]
+    html = make(file("large.png"))._repr_mimebundle_()["text/html"]
     assert '<a href="kept/made.png"' in html
     assert "small copy" not in html
 
@@ -147,12 +162,12 @@ def test_a_bomb_is_named_and_not_decoded(make, bomb):
 def test_a_truncated_file_is_an_error(make):
     """Its file was cut after it was kept."""
     with pytest.raises(ViduError, match=r"made\.png can't be read as a picture"):
-        make(FILES["large.png"][:-2000]).open()
+        make(file("large.png")[:-2000]).open()
 
 
 def test_several_show_as_a_row(make):
     """Four pictures side by side, below 150 kB together; as text a line each."""
-    row = vidu.Pictures(make(FILES["large.png"], f"{number}.png") for number in range(4))
+    row = vidu.Pictures(make(file("large.png"), f"{number}.png") for number in range(4))
     bundle = row._repr_mimebundle_()
     assert bundle["text/html"].count("<img") == 4
     assert sum(map(len, bundle.values())) < MOST_SHOWN
@@ -194,17 +209,17 @@ def test_a_copy_gets_the_ending_of_its_format(make):
     """A name without an ending; another ending converts, and an animation is not made to stand still."""
     assert make().save("copy").name == "copy.png"
     assert Image.open(make().save("copy.jpg")).format == "JPEG"
-    assert Image.open(make(FILES["photo.jpg"], "photo.jpg").save("copy.webp")).format == "WEBP"
+    assert Image.open(make(file("photo.jpg"), "photo.jpg").save("copy.webp")).format == "WEBP"
     with pytest.raises(InvalidRequest, match="it moves"):
-        make(FILES["moving.gif"], "moving.gif").save("copy.png")
+        make(file("moving.gif"), "moving.gif").save("copy.png")
     assert vidu.load("copy.jpg").request == make().request
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("length", [12, 13, 300, -1])
 def test_a_damaged_picture_is_not_copied(make, tmp_path, name, length):
     """What is left of the file is no picture to give away: the error says so, and nothing is written."""
-    picture = make(FILES[name][:length], name)
+    picture = make(file(name)[:length], name)
     for target in (tmp_path / name, tmp_path / "other.png"):
         with pytest.raises(ViduError, match="can't be read as a picture"):
             picture.save(target)
@@ -239,7 +254,7 @@ def test_the_content_decides_what_a_file_is(make, small_video, tmp_path):
 
 def test_a_file_from_elsewhere_loads(tmp_path):
     """It has no papers; one that is no picture is an error."""
-    (tmp_path / "holiday.jpg").write_bytes(FILES["photo.jpg"])
+    (tmp_path / "holiday.jpg").write_bytes(file("photo.jpg"))
     holiday = vidu.load(tmp_path / "holiday.jpg")
     assert (holiday.request, holiday.receipt, holiday.caption) == (None, None, "holiday.jpg")
     (tmp_path / "page.png").write_text("<html>")
@@ -260,7 +275,7 @@ def test_a_file_from_elsewhere_loads(tmp_path):
 def test_a_strangers_recipe_is_no_crash(tmp_path, recipe):
     """Whatever stands in the file: the picture loads, shows, and tells its chain."""
     path = tmp_path / "strange.png"
-    path.write_bytes(image_file.write_text(FILES["small.png"], RECIPE_TAG, recipe))
+    path.write_bytes(image_file.write_text(file("small.png"), RECIPE_TAG, recipe))
     picture = vidu.load(path)
     assert picture.request is None
     assert picture._repr_mimebundle_()["text/html"]
@@ -270,15 +285,15 @@ def test_a_strangers_recipe_is_no_crash(tmp_path, recipe):
 def test_a_recipe_of_a_later_version_is_an_error(tmp_path):
     """Rather than half of a request."""
     path = tmp_path / "later.png"
-    path.write_bytes(image_file.write_text(FILES["small.png"], RECIPE_TAG, '{"format": 99}'))
+    path.write_bytes(image_file.write_text(file("small.png"), RECIPE_TAG, '{"format": 99}'))
     with pytest.raises(ViduError, match="Upgrade vidu-nb"):
         vidu.load(path)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_that_is_too_large_is_cut_to_what_fits(make, name):
     """A prompt of a megabyte: the receipt stays, and no half of a request is read back."""
-    picture = make(FILES[name], name, prompt="word " * 200_000)
+    picture = make(file(name), name, prompt="word " * 200_000)
     back = vidu.load(picture.save("out/"))
     assert back.receipt == picture.receipt
     assert back.request is None
@@ -286,11 +301,11 @@ def test_a_recipe_that_is_too_large_is_cut_to_what_fits(make, name):
 
 def test_no_reference_picture_is_in_the_file(make, photo):
     """Names and hashes, no pixels."""
-    picture = make(FILES["large.png"])
+    picture = make(file("large.png"))
     request = models["sdxl-img2img"].request(prompt="In oil", image=Reference(photo, name="wave.png"))
     drawn = vidu.Picture(picture.path, request, picture.receipt)
     data = drawn.save("out.png").read_bytes()
-    assert len(data) < len(FILES["large.png"]) + 5000
+    assert len(data) < len(file("large.png")) + 5000
     assert b"wave.png" in data
     assert vidu.load("out.png").request is None
 
@@ -362,7 +377,7 @@ def test_a_chain_shows_strangers_texts_as_texts(tmp_path):
     note = {"name": hostile, "size": None, "sha256": "0" * 64, "url": "https://a.example/b.png", "made_by": maker}
     recipe = {"format": 1, "request_model": hostile, "request": {"prompt": hostile, "image": note}}
     path = tmp_path / "hostile.png"
-    path.write_bytes(with_recipe(FILES["small.png"], recipe))
+    path.write_bytes(with_recipe(file("small.png"), recipe))
     chain = vidu.load(path).chain()
     assert len(chain) == 2
     assert "<img" not in chain._repr_mimebundle_()["text/html"]

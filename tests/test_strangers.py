@@ -15,6 +15,8 @@ import vidu_nb as vidu
 from vidu_nb import media
 from vidu_nb.recipe import PICTURES_BOX, RECIPE_TAG
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 def evil_clip(small_clip, target, *, picture, sha256):
     """An MP4 whose recipe calls a picture's hash whatever it wants."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 import unicodedata
@@ -19,6 +16,8 @@ from faults import clip
 
 import vidu_nb as vidu
 from vidu_nb import Budget  # where the documentation of 0.1 says that it is
+
+pytestmark = pytest.mark.usefixtures("small_frames")
 
 FIXTURES = Path(__file__).parent / "fixtures" / "v0.1"
 PICTURES = FIXTURES / "pictures"
@@ -180,14 +179,18 @@ def client(service):  # noqa: ARG001 - whatever a client asks reaches the servic
     return make
 
 
-def run(*arguments, **environment):
-    """What a command prints as JSON."""
-    command = [sys.executable, "-m", "vidu_nb", *map(str, arguments), "--json"]
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture
+def run(command, monkeypatch):
+    """What a command prints as JSON: ``run("calls", SEGMIND_BASE_URL=url)``."""
+
+    def printed(*arguments, **environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        ended = command(*arguments, "--json")
+        assert ended.status == 0, ended.err
+        return json.loads(ended.out)
+
+    return printed
 
 
 # Requests.
@@ -270,7 +273,7 @@ def test_previews_stay_previews(files):
     assert [reference.name for reference in video.request.references] == ["wave.png", "night.png"]
 
 
-def test_the_command_line_lists_verifies_and_exports_it(files, tmp_path):
+def test_the_command_line_lists_verifies_and_exports_it(files, tmp_path, run):
     """`vidu-nb archive` shows every clip with its cost, finds all of them whole, and copies them with their recipes."""
     folder = files / "archive"
     rows = run("archive", "list", "--folder", folder)
@@ -310,7 +313,7 @@ def test_a_closed_call_stands_in_nobodys_way(prompt, client, files, service):
 # Open calls.
 
 
-def test_resume_brings_every_clip_that_was_paid_for(client, files, service):
+def test_resume_brings_every_clip_that_was_paid_for(client, files, service, run):
     """Received, linked or queued when a process of 0.1 ended: each clip comes in, and nothing is sent."""
     complaints = []
     asks = client(files / "open-calls", notify=complaints.append)
@@ -372,7 +375,7 @@ def test_a_call_of_unknown_outcome_can_be_settled(prompt, client, files, service
     assert len(service.posts) == 1
 
 
-def test_the_command_line_fetches_and_settles_calls(files, service):
+def test_the_command_line_fetches_and_settles_calls(files, service, run):
     """`vidu-nb calls` lists, resumes and closes what 0.1 left open."""
     here = {"SEGMIND_BASE_URL": HOSTED, "VIDU_NB_ARCHIVE": str(files / "open-calls")}
     calls = run("calls", **here)
@@ -443,7 +446,7 @@ def test_a_saved_copy_gives_the_request_and_replays_what_was_paid_for(name, aske
     assert (again.receipt.replayed, again.receipt.cost_usd, service.posts) == (True, 0.0, [])
 
 
-def test_a_saved_copy_without_pictures_keeps_its_receipt(files):
+def test_a_saved_copy_without_pictures_keeps_its_receipt(files, run):
     """`references=False` left the pictures out: no request, but what was asked and what it cost."""
     video = vidu.load(files / "saved" / "tide-without-pictures.mp4")
     assert video.request is None

@@ -28,6 +28,8 @@ from vidu_nb.errors import InvalidRequest
 from vidu_nb.media import probe, read_frames
 from vidu_nb.references.reference import Reference
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 FACE = data.astronaut()[20:212, 120:332]  # close: found in a hundredth of a second
 OTHER = np.ascontiguousarray(np.roll(FACE[:, ::-1], 1, axis=-1))
 FACES = (Reference(FACE, name="anna"), Reference(OTHER, name="berta"))
@@ -125,6 +127,7 @@ def digests():
     return [hashlib.sha256(made(slug)[0].data).hexdigest() for slug in SMALL if slug != DEFAULT]
 
 
+@pytest.mark.usefixtures("true_frames")
 def test_the_same_request_gives_the_same_bytes_in_another_process():
     """A preview of each model is a function of its request."""
     code = "import test_model_previews; print(*test_model_previews.digests())"
@@ -187,6 +190,7 @@ def test_a_clip_has_its_models_length_and_frame(resolution, size):
     assert (board.width, board.height, board.frames) == (*size, 7 * 24)
 
 
+@pytest.mark.usefixtures("true_frames")
 def test_a_clip_without_pictures_shows_painted_scenes(tmp_path):
     """A prompt alone is previewed: silent, small print beside the badge, and what stands in is said in the notes."""
     request = models["wan2.7-r2v"].request(prompt="A red desert. Then a blue sea.", duration=2, negative_prompt="rain")

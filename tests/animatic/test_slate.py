@@ -10,6 +10,8 @@ import pytest
 import vidu_nb as vidu
 from vidu_nb.receipt import Receipt
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 GONE = ["https://pictures.invalid/cat.png", "http://nowhere.invalid/dog.jpg"]
 CHEAP = ("--aspect-ratio", "1:1", "--no-bgm")
 

@@ -15,6 +15,8 @@ from vidu_nb.catalogue.request import PREVIEW_VERSION
 from vidu_nb.client.client import Client
 from vidu_nb.locks import hold
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 @pytest.fixture
 def lines():

@@ -11,6 +11,8 @@ from services import Service
 
 import vidu_nb as vidu
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CAT = "https://example.com/cat.png"
 WAN, PAINTER, SWAPPER = "wan2.7-r2v", "sdxl1.0-txt2img", "faceswap-v2"
 OWN = """\

@@ -24,6 +24,8 @@ from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.commands.cli import main
 from vidu_nb.request import DRAFT
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CHEAP = ("--aspect-ratio", "1:1", "--no-bgm")
 LONG = 120  # s; a limit that only ends a hang
 

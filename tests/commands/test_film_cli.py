@@ -14,6 +14,8 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb.commands.cli import main
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 STORY = """\
 ---
 title: A morning
@@ -54,6 +56,7 @@ def test_a_story_becomes_a_preview(command, story, tmp_path):
     assert (len(film), film[0].title, film.cast) == (3, "Kitchen", vidu.Cast.load("people"))
 
 
+@pytest.mark.usefixtures("true_frames")
 @pytest.mark.usefixtures("story")
 def test_a_film_s_file_is_shown(command):
     """`show` tells of a film what its file holds, as text and as facts."""

@@ -11,6 +11,8 @@ import vidu_nb as vidu
 from vidu_nb import Reference, Video
 from vidu_nb.errors import InvalidRequest
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CHEAP = "--aspect-ratio 1:1 --no-bgm"
 PROMPT = "A wave. Zoom in."
 

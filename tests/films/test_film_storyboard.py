@@ -23,6 +23,8 @@ from vidu_nb.films.storyboard import FilmPage, storyboard_html, storyboard_jpeg
 from vidu_nb.samples import sample_references
 from vidu_nb.storage.archive import Archive
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>\x1b[31m\u202e'
 
 

@@ -14,6 +14,8 @@ from vidu_nb.films.film import Film
 from vidu_nb.films.scene import Scene
 from vidu_nb.storage.budget import Budget
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CAT = "https://example.com/cat.png"
 
 

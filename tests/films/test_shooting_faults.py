@@ -24,6 +24,8 @@ from vidu_nb import errors
 from vidu_nb.films.film import Film
 from vidu_nb.films.scene import Scene
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CAT = "https://example.com/cat.png"
 
 

@@ -17,6 +17,8 @@ from vidu_nb.films.film import Film
 from vidu_nb.films.scene import Scene
 from vidu_nb.storage.archive import Archive
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 @pytest.fixture
 def film(photo):
@@ -115,6 +117,7 @@ def test_an_interrupt_ends_a_preview_at_once(photo):
     assert 0 < rendered() < 60
 
 
+@pytest.mark.usefixtures("true_frames")
 def test_a_client_of_the_preview_engine_may_be_passed(film):
     """Its quality and archive are what counts."""
     client = Client.preview(quality="draft", archive="elsewhere")

@@ -11,12 +11,6 @@ from skimage import data
 from vidu_nb.measures.matching import Likeness, extract, likeness, mirrored, shrunk
 from vidu_nb.measures.tracking import SIDE
 
-PHOTOGRAPHS = {
-    "astronaut": data.astronaut(), "camera": data.camera(), "cat": data.cat(), "coffee": data.coffee(),
-    "coins": data.coins(), "hubble": data.hubble_deep_field(), "motorcycle": data.stereo_motorcycle()[0],
-    "rocket": data.rocket(),
-}  # fmt: skip
-
 
 def crop(picture, share, x, y):
     """A part of a picture, `share` of its sides long, placed by x and y from 0 to 1."""
@@ -61,9 +55,14 @@ DISTORTIONS = {
 @pytest.fixture(scope="module")
 def pictures():
     """Eight photographs, in colour or with grey in all three channels."""
+    photographs = {
+        "astronaut": data.astronaut(), "camera": data.camera(), "cat": data.cat(), "coffee": data.coffee(),
+        "coins": data.coins(), "hubble": data.hubble_deep_field(), "motorcycle": data.stereo_motorcycle()[0],
+        "rocket": data.rocket(),
+    }  # fmt: skip
     return {
         name: picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
-        for name, picture in PHOTOGRAPHS.items()
+        for name, picture in photographs.items()
     }
 
 

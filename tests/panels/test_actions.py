@@ -17,6 +17,8 @@ from vidu_nb.panels.actions import Progress, cancelled
 from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.budget import Budget
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 DRAW = "sdxl1.0-txt2img"
 PAID = "Generate (about $0.50"
 NO_COST = "Generate (kept: shows at no cost)"

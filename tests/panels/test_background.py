@@ -9,6 +9,8 @@ from panels import WAIT
 
 from vidu_nb.panels.background import BackgroundCall
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 def test_a_clock_that_stumbles_ends_no_call():
     """The call ends when its work has ended, not when reporting on it failed, and the clock goes on."""

@@ -15,6 +15,8 @@ from vidu_nb import errors
 from vidu_nb.client.client import Client
 from vidu_nb.panels.film_panel import FilmPanel
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 HOSTILE = '</textarea><img src=x onerror="alert(1)"> $x$ [a](javascript:alert(1))'
 
 
@@ -404,6 +406,7 @@ def test_scenes_that_somebody_in_the_class_has_made_say_so_and_cost_nothing(pane
 # Previews.
 
 
+@pytest.mark.usefixtures("true_frames")
 @pytest.mark.parametrize("quality", ["draft", "full"])
 def test_a_preview_of_all_is_one_click(film, quality):
     """It is free, shows the whole film, and says what it shows."""

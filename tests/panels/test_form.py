@@ -18,6 +18,8 @@ from vidu_nb.panels.panel import Panel
 from vidu_nb.request import MODEL, VideoRequest
 from vidu_nb.samples import STARTERS
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 def test_every_parameter_has_a_control_that_says_its_name():
     """Labels, defaults and choices come from the request model."""

@@ -15,6 +15,8 @@ from vidu_nb.panels.history import Cards
 from vidu_nb.request import VideoRequest
 from vidu_nb.video import Video
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 def compare(panel, *chosen):
     """Tick cards; gives the answer."""

@@ -14,6 +14,8 @@ import vidu_nb as vidu
 from vidu_nb import media
 from vidu_nb.storage.archive import Archive
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 @pytest.fixture
 def panel(asked):

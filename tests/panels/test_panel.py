@@ -43,6 +43,8 @@ from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.budget import Budget
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 HOSTILE = '"><img src=x onerror="hacked()"><script>hacked()</script>'
 
 

@@ -12,6 +12,8 @@ from vidu_nb import VideoRequest, errors
 from vidu_nb.panels.panel import Panel
 from vidu_nb.widgets.members import member_items
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 @pytest.fixture
 def cast(photo):

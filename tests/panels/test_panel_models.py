@@ -21,6 +21,8 @@ from vidu_nb.panels import panel as module
 from vidu_nb.receipt import Receipt
 from vidu_nb.storage.archive import Archive
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CLIP, WAN, DRAW, CHANGE, SWAP = next(iter(vidu.models)), "wan2.7-r2v", "sdxl1.0-txt2img", "sdxl-img2img", "faceswap-v2"
 VIDEO = "https://example.com/walk.mp4"
 

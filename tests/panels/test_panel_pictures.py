@@ -17,6 +17,8 @@ from vidu_nb.receipt import Receipt
 from vidu_nb.references.reference import Reference
 from vidu_nb.video import Video
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 HOSTILE = "<script>hacked()</script>"
 
 

@@ -14,6 +14,8 @@ import vidu_nb as vidu
 from vidu_nb import media
 from vidu_nb.request import VideoRequest
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 PADDED = clip("good") + (4_000_000).to_bytes(4, "big") + b"free" + bytes(4_000_000 - 8)
 
 

@@ -16,6 +16,8 @@ from vidu_nb.panels.snippets import as_curl, as_python, as_requests
 from vidu_nb.references.last_frame import LAST_FRAME
 from vidu_nb.request import VideoRequest
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 @pytest.fixture
 def panel(asked):

@@ -15,6 +15,8 @@ from vidu_nb.request import VideoRequest
 from vidu_nb.storage.archive import Archive
 from vidu_nb.storage.budget import Budget
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 
 @pytest.fixture(autouse=True)
 def _logged_out():

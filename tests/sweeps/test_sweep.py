@@ -17,6 +17,8 @@ from vidu_nb.commands.cli import main
 from vidu_nb.sweeps.grid import MAX_SHOWN, Grid
 from vidu_nb.sweeps.runner import Runner
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CAT = "https://example.com/cat.png"
 EVIL = "<script>alert(1)</script> & a cat"
 

@@ -8,6 +8,8 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb.errors import ConfirmationNeeded, InvalidRequest
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 SEA = "https://example.com/sea.png"
 
 

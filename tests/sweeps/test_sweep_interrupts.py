@@ -22,6 +22,8 @@ from PIL import Image
 import vidu_nb as vidu
 from vidu_nb import errors
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CAT = "https://example.com/cat.png"
 
 

@@ -14,6 +14,8 @@ import vidu_nb as vidu
 from vidu_nb.errors import ConfirmationNeeded, InvalidRequest
 from vidu_nb.sweeps.grid import Grid
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 KEY = "SG_not-a-real-key"
 CAT, DOG = "https://example.com/cat.png", "https://example.com/dog.png"
 WAN, PAINTER, SWAPPER = "wan2.7-r2v", "sdxl1.0-txt2img", "faceswap-v2"

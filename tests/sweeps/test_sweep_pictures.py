@@ -13,6 +13,8 @@ import vidu_nb as vidu
 from vidu_nb.errors import InvalidRequest
 from vidu_nb.sweeps.grid import MAX_SHOWN
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 KEY = "SG_not-a-real-key"
 PAINTER = "sdxl1.0-txt2img"
 EVIL = "<script>alert(1)</script> & a lighthouse"

@@ -17,6 +17,8 @@ from vidu_nb import errors
 from vidu_nb.client.client import Client
 from vidu_nb.request import VideoRequest
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 CAT = "https://example.com/cat.png"
 
 

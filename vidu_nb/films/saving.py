@@ -12,7 +12,6 @@ from ..files import remove_parts, write_atomically
 from ..folders import copy_target
 from .clips import whole_clips
 from .edit import check_adapter, timeline_endings, write_timeline
-from .sheet import write_sheet
 
 if TYPE_CHECKING:
     from .film import Film
@@ -34,6 +33,8 @@ def save_film(film: Film, path: str | os.PathLike[str], *, references: bool, sid
         return film.video.save(path, references=references, side=side)
     remove_parts(target.parent)
     if kind == ".png":
+        from .sheet import write_sheet  # OpenCV and PyAV: neither is loaded, nor needed, by who only lists clips
+
         video = film.video
         write_atomically(target, lambda part: write_sheet(film, video, part))
     else:

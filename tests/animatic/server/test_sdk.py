@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 
+import previews
 import pytest
 import requests
 from common import ROOT
@@ -27,8 +28,8 @@ GOOD = {"prompt": "A wave", "aspect_ratio": "16:9", "bgm": False, "seed": 7}
 
 @pytest.fixture(scope="module")
 def url():
-    """The address of a `vidu-nb serve`, which ends with status 0."""
-    command = [sys.executable, "-m", "vidu_nb", "serve", "--key", "K"]
+    """The address of a `vidu-nb serve` with clips in few pixels, which ends with status 0."""
+    command = [sys.executable, previews.__file__, "serve", "--key", "K"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().split()[1]

@@ -16,6 +16,8 @@ from vidu_nb.references.cast import Cast
 from vidu_nb.references.reference import Reference
 from vidu_nb.request import VideoRequest
 
+pytestmark = pytest.mark.usefixtures("small_frames")
+
 COLOURS = ("navy", "tan", "olive", "maroon", "teal")
 MODELS = ("vidu-q1-reference-to-video", "wan2.7-r2v")
 

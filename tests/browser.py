@@ -22,7 +22,8 @@ import nbformat
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-expect.set_options(timeout=30_000)  # ms; a busy machine takes its time
+PATIENCE = 60_000  # ms; a busy machine takes its time
+expect.set_options(timeout=PATIENCE)
 
 FLAGS = [
     "--headless=new",
@@ -215,15 +216,16 @@ OPEN_INSTEAD = """async path => {
 def open_lab(browser: Browser, url: str) -> Page:
     """Open a page with JupyterLab and no notebook, for `open_instead`; close its context, of which it is the first."""
     page = browser.new_context(viewport={"width": 1200, "height": 1400}).new_page()
+    page.context.set_default_timeout(PATIENCE)
     page.goto(f"{url}lab?reset")
-    page.wait_for_function(LAB_IS_READY, timeout=60_000)
+    page.wait_for_function(LAB_IS_READY)
     return page
 
 
 def open_instead(page: Page, path: str) -> None:
     """Open a notebook in place of what a JupyterLab has open, on a new kernel; five times cheaper than a new page."""
     page.evaluate(OPEN_INSTEAD, path)
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
 
 
 def command(page: Page, name: str) -> None:

@@ -35,13 +35,14 @@ PANEL = 'import vidu_nb as vidu\npanel = vidu.panel(aspect_ratio="1:1")\npanel'
 OTHERS = ("1 + 1", "2 + 2")
 CLIP = 120_000  # ms that a preview may take on a busy machine
 
-#: From here on notes, frame by frame, where the focus was outside the panel.
+#: From here on notes, frame by frame, where the focus was outside the panel, as long as there is one.
 WATCH = """() => {
+    const panel = document.querySelector('.vidu-panel');
     window.lost = [];
     const look = () => {
         const one = document.activeElement;
         if (!one?.closest('.vidu-panel')) window.lost.push(one?.tagName ?? 'nothing');
-        requestAnimationFrame(look);
+        if (panel.isConnected) requestAnimationFrame(look);
     };
     look();
 }"""
@@ -227,7 +228,7 @@ def test_no_key_reaches_the_notebook(page: Page, place: Path, pictures: list):
         page.keyboard.press(key)
     assert page.evaluate(NOTEBOOK) == before
     video = panel.locator("video")
-    video.evaluate("one => { one.loop = true; one.focus(); }")
+    video.evaluate("async one => { one.loop = true; await one.play(); one.focus(); }")
     page.keyboard.press("Space")
     expect(video).to_have_js_property("paused", True)
     video.evaluate("one => (one.currentTime = 0)")

@@ -22,7 +22,7 @@ import nbformat
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-PATIENCE = 60_000  # ms; a busy machine takes its time
+PATIENCE = 120_000  # ms; a busy machine takes its time
 expect.set_options(timeout=PATIENCE)
 
 FLAGS = [
@@ -54,7 +54,7 @@ PLAYS = """async video => {
     await video.play();
     const from = video.currentTime;
     await new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 30000);
+        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 120000);
         video.addEventListener('timeupdate', () => {
             if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
         });
@@ -92,7 +92,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, seconds: float = 60) -> Iterator[str]:
+def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, seconds: float = 180) -> Iterator[str]:
     """JupyterLab on a folder, with settings of its own; gives its URL, ended by its own process id."""
     settings = folder / ".lab" / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -134,7 +134,7 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
 
 
 @contextmanager
-def marimo(folder: Path, mode: str, notebook: str, *, seconds: float = 60) -> Iterator[str]:
+def marimo(folder: Path, mode: str, notebook: str, *, seconds: float = 180) -> Iterator[str]:
     """A notebook in marimo, as an app (``run``) or in its editor (``edit``); gives its URL, ended by its process id."""
     settings = folder / ".config" / "marimo" / "marimo.toml"
     settings.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ KERNEL_IS_IDLE = """() => {
 def open_notebook(page: Page, url: str, path: str) -> None:
     """Open a notebook in JupyterLab and wait until its kernel is idle."""
     page.goto(f"{url}lab/tree/{path}?reset")
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
 
 
 LAB_IS_READY = "() => window.jupyterapp?.serviceManager.isReady && jupyterapp.restored.then(() => true)"
@@ -214,9 +214,9 @@ OPEN_INSTEAD = """async path => {
 
 
 def open_lab(browser: Browser, url: str) -> Page:
-    """Open a page with JupyterLab and no notebook, for `open_instead`; close its context, of which it is the first."""
-    page = browser.new_context(viewport={"width": 1200, "height": 1400}).new_page()
-    page.context.set_default_timeout(PATIENCE)
+    """Open a page with JupyterLab and no notebook, for `open_instead`."""
+    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+    page.set_default_timeout(PATIENCE)
     page.goto(f"{url}lab?reset")
     page.wait_for_function(LAB_IS_READY)
     return page

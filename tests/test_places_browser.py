@@ -28,7 +28,7 @@ WHOLE, COPY = 1080, 480  # px, the widths of the clip and of its small copy
 
 LOADED = """video => new Promise((done, failed) => {
     if (video.readyState) return done();
-    setTimeout(() => failed(new Error(`not loaded: ${video.src.slice(0, 200)}`)), 30000);
+    setTimeout(() => failed(new Error(`not loaded: ${video.src.slice(0, 200)}`)), 120000);
     video.addEventListener('loadedmetadata', () => done(), {once: true});
 })"""
 
@@ -70,7 +70,7 @@ def page(browser: Browser, lab: str) -> Iterator[Page]:
     page = open_lab(browser, lab)
     page.set_viewport_size({"width": 1000, "height": 900})
     yield page
-    page.context.close()
+    page.close()
 
 
 def plays(video: Locator) -> dict[str, float]:
@@ -86,8 +86,8 @@ def run(page: Page, path: Path, *cells: str) -> Locator:
     open_instead(page, path.relative_to(path.parents[1]).as_posix())
     command(page, "notebook:run-all-cells")
     videos = page.locator(".jp-OutputArea video")
-    videos.first.wait_for(state="attached", timeout=60_000)
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    videos.first.wait_for(state="attached")
+    page.wait_for_function(KERNEL_IS_IDLE)
     return videos
 
 
@@ -164,7 +164,7 @@ def test_html_wins_over_the_picture_trusted_or_not(page: Page, root: Path):
     nbformat.write(notebook, root / "work" / "strange.ipynb")
     open_instead(page, "work/strange.ipynb")
     video = page.locator(".jp-OutputArea video")
-    video.wait_for(state="attached", timeout=60_000)
+    video.wait_for(state="attached")
     assert plays(video)["width"] == WHOLE
     assert page.locator(".jp-OutputArea img").count() == 0
 

@@ -74,7 +74,7 @@ def window(browser: Browser, lab: str):
     """A page with JupyterLab, in which each test opens a notebook of its own."""
     page = open_lab(browser, lab)
     yield page
-    page.context.close()
+    page.close()
 
 
 @pytest.fixture

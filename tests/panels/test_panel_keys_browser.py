@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser import (
     KERNEL_IS_IDLE,
+    PATIENCE,
     command,
     drag_from_the_file_browser,
     hand_over,
@@ -33,7 +34,6 @@ panel = vidu.panel(references=cast, aspect_ratio="1:1", bgm=True)
 panel"""
 PANEL = 'import vidu_nb as vidu\npanel = vidu.panel(aspect_ratio="1:1")\npanel'
 OTHERS = ("1 + 1", "2 + 2")
-CLIP = 120_000  # ms that a preview may take on a busy machine
 
 #: From here on notes, frame by frame, where the focus was outside the panel, as long as there is one.
 WATCH = """() => {
@@ -128,7 +128,7 @@ def window(browser: Browser, lab: str):
     """A page with JupyterLab, in which each test opens a notebook of its own."""
     page = open_lab(browser, lab)
     yield page
-    page.context.close()
+    page.close()
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def with_a_clip(page: Page, panel: Locator, pictures: list, prompt: str = "A wal
     expect(panel.locator(".vidu-tray-good")).to_have_count(len(pictures))
     prompt_of(panel).fill(prompt)
     button(panel, "Preview").click()
-    expect(panel.locator(".vidu-card")).to_have_count(1, timeout=CLIP)
+    expect(panel.locator(".vidu-card")).to_have_count(1)
     page.wait_for_function("() => document.querySelector('.vidu-panel video')?.currentTime > 0")
 
 
@@ -220,7 +220,7 @@ def test_no_key_reaches_the_notebook(page: Page, place: Path, pictures: list):
     panel = open_panel(page, place, "shortcuts.ipynb", CAST, *OTHERS)
     with_a_clip(page, panel, pictures)
     panel.locator(".vidu-kept summary").click()
-    expect(panel.locator(".vidu-card")).to_have_count(2, timeout=CLIP)
+    expect(panel.locator(".vidu-card")).to_have_count(2)
     panel.locator(".vidu-tips summary").click()
     before = page.evaluate(NOTEBOOK)
     panel.locator(".vidu-columns").click(position={"x": 2, "y": 2})
@@ -395,7 +395,7 @@ def open_cards(page: Page, panel: Locator) -> None:
     prompt_of(panel).fill("Two walls. Zoom in.")
     button(panel, "Preview").press("Enter")
     cards = panel.locator(".vidu-card")
-    expect(cards).to_have_count(2, timeout=CLIP)
+    expect(cards).to_have_count(2)
     show = cards.nth(1).get_by_role("button", name="Show")
     show.press("Enter")
     expect(panel.locator(".vidu-note")).to_contain_text("Brought back")
@@ -403,15 +403,15 @@ def open_cards(page: Page, panel: Locator) -> None:
     prompt_of(panel).fill("Three walls. Zoom in.")
     cards.nth(1).get_by_role("checkbox").focus()
     page.keyboard.press("Control+Enter")
-    expect(cards).to_have_count(3, timeout=CLIP)
+    expect(cards).to_have_count(3)
     expect(cards.nth(2).get_by_role("checkbox")).to_be_focused()  # the strip was drawn anew
     panel.locator("video").focus()
     prompt_of(panel).evaluate("one => { one.value = 'Four.'; one.dispatchEvent(new Event('input', {bubbles: true})); }")
     page.keyboard.press("Control+Enter")
-    expect(cards).to_have_count(4, timeout=CLIP)
+    expect(cards).to_have_count(4)
     expect(panel.locator("video")).to_be_focused()  # another clip
     panel.locator(".vidu-kept summary").press("Enter")
-    expect(cards).to_have_count(8, timeout=CLIP)
+    expect(cards).to_have_count(8)
     button(panel, "Continue from the last frame").focus()
     in_kernel(page, "panel.preview()")
 
@@ -451,7 +451,7 @@ def test_what_is_typed_while_another_model_comes_stays(page: Page, place: Path):
     expect(prompt_of(panel)).to_have_value("A boat, red!.")
     page.wait_for_function(KERNEL_IS_IDLE)
     button(panel, "Preview").press("Enter")
-    expect(panel.locator(".vidu-card")).to_have_count(1, timeout=CLIP)
+    expect(panel.locator(".vidu-card")).to_have_count(1)
     assert in_kernel(page, "print(panel.request.prompt)") == "A boat, red!."
 
 
@@ -505,7 +505,7 @@ def test_screen_readers_hear_each_stage_once(page: Page, place: Path, pictures: 
     for words in ("in", "out"):  # the second time an old result is there, which is not heard again
         prompt_of(panel).fill(f"A wall. Zoom {words}.")
         button(panel, "Preview").press("Enter")
-        expect(panel.locator(".vidu-card")).to_have_count(1 if words == "in" else 2, timeout=CLIP)
+        expect(panel.locator(".vidu-card")).to_have_count(1 if words == "in" else 2)
         expect(panel.locator(".vidu-note")).to_contain_text("Here it is")
         expect(button(panel, "Preview")).to_be_enabled()
         stages = heard(page)
@@ -572,25 +572,27 @@ def test_pictures_are_dropped_and_pasted_anywhere_on_the_panel(page: Page, place
         expect(panel.locator(".vidu-tray").nth(1).locator(".vidu-tray-good")).to_have_count(1)
 
 
-def test_two_tabs_on_one_kernel_and_a_page_that_is_loaded_again(page: Page, lab: str, place: Path, pictures: list):
+def test_two_tabs_on_one_kernel_and_a_page_that_is_loaded_again(
+    page: Page, browser: Browser, lab: str, place: Path, pictures: list
+):
     """What one writes the other shows, but not over what is being written there; a click carries its own values."""
     panel = open_panel(page, place, "tabs.ipynb", PANEL, *OTHERS)
     with_a_clip(page, panel, pictures)
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-    other_page = page.context.new_page()
-    other_page.set_viewport_size({"width": 1280, "height": 800})
+    other_page = browser.new_page(viewport={"width": 1280, "height": 800})
+    other_page.set_default_timeout(PATIENCE)
     try:
         open_notebook(other_page, lab, "tabs.ipynb")
         other = other_page.locator(".vidu-panel")
         expect(prompt_of(other)).to_have_value("A wall. Zoom in.")
-        expect(other.locator(".vidu-card")).to_have_count(1, timeout=CLIP)
+        expect(other.locator(".vidu-card")).to_have_count(1)
         plays(other_page)
         prompt_of(panel).fill("A wall seen by two.")
         expect(prompt_of(other)).to_have_value("A wall seen by two.")
         write_at_once_in_both(page, panel, other, place)
         button(other, "Preview").click()
         for one in (panel, other):
-            expect(one.locator(".vidu-card")).to_have_count(2, timeout=CLIP)
+            expect(one.locator(".vidu-card")).to_have_count(2)
             expect(one.locator(".vidu-note")).to_contain_text("Here it is")
         assert (
             in_kernel(page, "print(panel.video.request.prompt, panel.video.request.seed)")
@@ -602,11 +604,11 @@ def test_two_tabs_on_one_kernel_and_a_page_that_is_loaded_again(page: Page, lab:
         other_page.close()
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     page.reload()
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    page.wait_for_function(KERNEL_IS_IDLE)
     expect(prompt_of(panel)).to_have_value("Written in the second.")
     expect(panel.locator(".vidu-seed input")).to_have_value("77")
     expect(panel.locator(".vidu-tray-good")).to_have_count(3)
-    expect(panel.locator(".vidu-card")).to_have_count(2, timeout=CLIP)
+    expect(panel.locator(".vidu-card")).to_have_count(2)
     plays(page)
     restart_the_kernel(page, panel)
 

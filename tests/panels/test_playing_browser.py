@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import KERNEL_IS_IDLE, command, jupyter_lab, open_instead, open_lab, open_notebook, write_notebook
+from browser import (
+    KERNEL_IS_IDLE,
+    PATIENCE,
+    command,
+    jupyter_lab,
+    open_instead,
+    open_lab,
+    open_notebook,
+    write_notebook,
+)
 from panels import keep
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -26,7 +35,7 @@ def panel(archive, **more):
 #: Waits until a video moves by itself; gives what it is.
 MOVES = """video => new Promise((done, failed) => {
     const stuck = () => failed(new Error(`stuck: ${video.readyState} ${video.currentSrc}`.slice(0, 99)));
-    const late = setTimeout(stuck, 30000);
+    const late = setTimeout(stuck, 120000);
     const look = () => {
         if (video.paused || video.currentTime < 0.3) return;
         clearTimeout(late);
@@ -88,7 +97,7 @@ def window(browser: Browser, lab: str) -> Iterator[Page]:
     """A page with JupyterLab, in which each test opens a notebook of its own."""
     page = open_lab(browser, lab)
     yield page
-    page.context.close()
+    page.close()
 
 
 @pytest.fixture
@@ -179,7 +188,7 @@ def test_without_links_the_whole_clip_plays_and_a_small_copy_is_saved(page: Page
     expect(page.locator("head style", has_text="vidu-saved-")).to_have_count(0)
 
 
-def test_a_panel_shown_twice_plays_twice_and_in_another_tab(page: Page, lab: str, root: Path):
+def test_a_panel_shown_twice_plays_twice_and_in_another_tab(page: Page, browser: Browser, lab: str, root: Path):
     """Each plays, muted where a page may not sound yet; without a kernel's answer the cell's output shows instead."""
     path = root / "work" / "twice.ipynb"
     panels = run(page, path, "one = panel('clips')\none", "one")
@@ -190,11 +199,11 @@ def test_a_panel_shown_twice_plays_twice_and_in_another_tab(page: Page, lab: str
     expect(page.locator(".vidu-card")).to_have_count(2)
     page.wait_for_function(KERNEL_IS_IDLE)
     save(page)
-    other = page.context.new_page()
-    other.set_viewport_size({"width": 1200, "height": 1400})
+    other = browser.new_page(viewport={"width": 1200, "height": 1400})
+    other.set_default_timeout(PATIENCE)
     other.add_init_script(STRICT)
     open_notebook(other, lab, "work/twice.ipynb")
-    expect(other.locator(".vidu-panel")).to_have_count(2, timeout=60_000)
+    expect(other.locator(".vidu-panel")).to_have_count(2)
     for number in range(2):
         told = other.locator(".vidu-panel").nth(number).locator("video").evaluate(MOVES)
         assert (told["width"], told["muted"]) == (1920, True)

@@ -9,7 +9,7 @@ import statistics
 import nbformat
 import numpy as np
 import pytest
-from browser import jupyter_lab, open_instead, open_notebook, violations
+from browser import PATIENCE, jupyter_lab, open_instead, open_notebook, violations
 from playwright.sync_api import expect
 
 HOSTILE = '"><img src=x onerror=window.hacked=1><script>window.hacked=2</script>'
@@ -99,12 +99,13 @@ def lab(folder):
 @pytest.fixture(scope="module")
 def notebook(lab, browser):
     """The notebook's page, all cells run."""
-    page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
+    page.set_default_timeout(PATIENCE)
     open_notebook(page, lab, "show.ipynb")
     menu(page, "Run", "Run All Cells")
     page.locator(".vidu-sync fieldset:enabled").wait_for(timeout=60_000)
     yield page
-    page.context.close()
+    page.close()
 
 
 @pytest.fixture
@@ -339,14 +340,15 @@ def test_each_bar_drives_the_grid_beside_it(notebook):
     expect(bars).to_have_count(1)
 
 
-def test_a_saved_notebook_plays_without_its_kernel(notebook, lab, folder):
+def test_a_saved_notebook_plays_without_its_kernel(notebook, lab, browser, folder):
     """Opened again, each clip plays with controls of its own; where widget state was saved, the bar works as well."""
     notebook.evaluate("() => jupyterapp.commands.execute('docmanager:save')")  # done once it is written
     saved = nbformat.read(folder / "show.ipynb", as_version=4)
     nbformat.write(saved, folder / "with state.ipynb")  # under another name, as no kernel is left for that
     del saved.metadata["widgets"]
     nbformat.write(saved, folder / "without state.ipynb")
-    page = notebook.context.new_page()
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
+    page.set_default_timeout(PATIENCE)
     open_notebook(page, lab, "with%20state.ipynb")
     press(page.locator(".vidu-sync"), "Play")
     page.wait_for_function(MOVES)

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from browser import (
+    PATIENCE,
     command,
     drag_from_the_file_browser,
     hand_over,
@@ -33,11 +34,12 @@ def notebook(browser, tmp_path_factory):
     write_notebook(folder / "tray.ipynb", *CELLS)
     with jupyter_lab(folder) as url:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(PATIENCE)
         page.folder, page.errors = folder, []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         open_notebook(page, url, "tray.ipynb")
         command(page, "notebook:run-all-cells")
-        expect(page.locator(".vidu-tray")).to_have_count(2, timeout=30_000)
+        expect(page.locator(".vidu-tray")).to_have_count(2)
         yield page
         page.close()
 
@@ -266,7 +268,7 @@ def test_a_large_picture_is_shrunk_on_its_way(tray, notebook):
     Image.fromarray(noise).save(buffer, "PNG", compress_level=1)
     assert len(buffer.getvalue()) > 9_000_000
     hand_over(tray, "drop", [("noise.png", buffer.getvalue())])
-    expect(tray.locator(".vidu-tray-note")).to_contain_text("in the browser", timeout=20_000)
+    expect(tray.locator(".vidu-tray-note")).to_contain_text("in the browser")
     told = in_kernel(
         notebook, "p = tray.references[0]; print(p.label, p.size[0] / p.size[1], p.open().getpixel((20, 20)))"
     )
@@ -357,7 +359,7 @@ def test_a_notebook_opened_again_shows_the_pictures_and_says_that_python_is_gone
     notebook.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     notebook.reload()
     again = notebook.locator(".vidu-tray").first
-    expect(names(again)).to_have_text(["a.png", "b.png"], timeout=30_000)
+    expect(names(again)).to_have_text(["a.png", "b.png"])
     hand_over(again, "drop", pictures(encoded, "late.png"))
     expect(again.locator(".vidu-tray-pending")).to_contain_text("no answer from Python for 0.5 s")
     again.get_by_role("button", name="Dismiss late.png").click()

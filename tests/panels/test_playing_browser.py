@@ -116,7 +116,7 @@ def run(page: Page, path: Path, *cells: str) -> Locator:
 
 def preview(panel: Locator) -> Locator:
     """Ask for the preview, which is kept; gives the panel's video."""
-    panel.get_by_role("button", name="Preview (kept").click(timeout=60_000)
+    panel.get_by_role("button", name="Preview (kept").click()
     return panel.locator("video.vidu-medium")
 
 
@@ -269,7 +269,7 @@ def test_pictures_are_shown_whole_and_side_by_side(page: Page, root: Path):
 one = vidu.panel('A lighthouse', model='sdxl1.0-txt2img', samples=2, seed=7, client=client)
 one"""
     panel = run(page, root / "work" / "pictures.ipynb", code, "panel('clips')")
-    panel.first.get_by_role("button", name="Preview (free)").click(timeout=60_000)
+    panel.first.get_by_role("button", name="Preview (free)").click()
     shown = panel.first.locator("img.vidu-medium")
     expect(shown).to_have_count(2)
     whole = """img => img.decode().then(() => img.naturalWidth)"""

@@ -103,7 +103,7 @@ def notebook(lab, browser):
     page.set_default_timeout(PATIENCE)
     open_notebook(page, lab, "show.ipynb")
     menu(page, "Run", "Run All Cells")
-    page.locator(".vidu-sync fieldset:enabled").wait_for(timeout=60_000)
+    page.locator(".vidu-sync fieldset:enabled").wait_for()
     yield page
     page.close()
 
@@ -172,8 +172,7 @@ def test_a_clip_that_falls_behind_comes_back(notebook, bar):
                 const [one, two] = document.querySelectorAll('.vidu-grid video');
                 const apart = Math.abs(two.currentTime - one.currentTime);
                 return !one.paused && !one.seeking && !two.seeking && apart < 0.01;
-            }""",
-            timeout=20_000,
+            }"""
         )
         expect(bar.get_by_role("button", name="Pause")).to_be_visible()
         press(bar, "Pause")

@@ -355,7 +355,7 @@ def test_a_notebook_opened_again_shows_the_pictures_and_says_that_python_is_gone
     """Without the kernel that made it a saved tray still shows its cards; a new picture is told to wait in vain."""
     fill(tray, encoded, "a.png", "b.png")
     in_kernel(notebook, "tray.limits = tray.limits | {'answer_seconds': 0.5}")
-    command(notebook, "docmanager:save")
+    notebook.evaluate("() => jupyterapp.commands.execute('docmanager:save')")  # done once it is written
     notebook.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     notebook.reload()
     again = notebook.locator(".vidu-tray").first

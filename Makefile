@@ -33,14 +33,16 @@ HEAVY := tests/client/test_torture.py tests/client/test_torture_record.py tests/
   tests/client/test_mutations.py tests/commands/test_demo.py tests/gateway/test_hub_real.py \
   tests/gateway/test_gateway_torture.py tests/test_marimo_browser.py
 
-# A browser, JupyterLab and its kernels want a core: as many of them as there are cores here.
-BROWSERS := $(filter-out $(HEAVY),$(wildcard tests/*_browser.py tests/*/*_browser.py))
+# A browser, JupyterLab and its kernels want a core, and wait for each other: a few more of them than there are cores here.
+# The files that take longest begin first, so that no worker is left with one of them at the end.
+LONGEST := $(foreach name,keys heights,tests/panels/test_panel_$(name)_browser.py) tests/panels/test_panel_browser.py
+BROWSERS := $(filter-out $(HEAVY),$(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*_browser.py tests/*/*_browser.py)))
 
 unit: $(READY) browser postgres
 	$(BIN)/pytest -q -p no:nbval $(SPREAD) $(HEAVY:%=--ignore=%) $(BROWSERS:%=--ignore=%) tests/ --pyargs vidu_nb
 
 browsers: $(READY) browser
-	$(BIN)/pytest -q -p no:nbval $(subst -n 4,-n 2,$(SPREAD)) $(BROWSERS)
+	$(BIN)/pytest -q -p no:nbval $(subst -n 4,-n 3,$(SPREAD)) $(BROWSERS)
 
 heavy: $(READY) browser proxy postgres
 	$(NBVAL) -q $(SPREAD) notebooks $(HEAVY)

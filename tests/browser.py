@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -10,16 +11,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from mimetypes import guess_type
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-expect.set_options(timeout=30_000)  # ms; a busy machine takes its time
+PATIENCE = 120_000  # ms; a busy machine takes its time
+expect.set_options(timeout=PATIENCE)
 
 FLAGS = [
     "--headless=new",
@@ -32,6 +36,17 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 
+UNUSED = ("audio", "csvviewer", "help", "htmlviewer", "hub", "imageviewer", "inspector", "javascript", "json", "lsp",
+          "markdownviewer", "mermaid", "pdf", "pluginmanager", "settingeditor", "terminal", "vega5", "video",
+          "workspaces")  # fmt: skip
+
+#: JupyterLab looks for no build of its own at each page load, which starts two Node processes, and loads no part that
+#: neither shows nor does anything in a notebook.
+PAGE_CONFIG = {
+    "buildAvailable": False,
+    "buildCheck": False,
+    "disabledExtensions": {f"@jupyterlab/{name}-extension": True for name in UNUSED},
+}
 
 #: Plays a video until its time has moved, and gives what it is: width and height in pixels, duration in s, readyState.
 PLAYS = """async video => {
@@ -39,13 +54,25 @@ PLAYS = """async video => {
     await video.play();
     const from = video.currentTime;
     await new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 30000);
+        const late = setTimeout(() => failed(new Error(`stuck at ${video.currentTime} s`)), 120000);
         video.addEventListener('timeupdate', () => {
             if (video.currentTime > from + 0.3) { clearTimeout(late); done(); }
         });
     });
     video.pause();
     return {width: video.videoWidth, height: video.videoHeight, duration: video.duration, ready: video.readyState};
+}"""
+
+#: Sends an element a drop or a paste with these files and texts, announced as in life; whether the browser then acts.
+HAND_OVER = """(element, {kind, files, texts}) => {
+    const carried = new DataTransfer();
+    for (const {name, type, data} of files)
+        carried.items.add(new File([Uint8Array.from(atob(data), each => each.charCodeAt(0))], name, {type}));
+    for (const [type, text] of Object.entries(texts)) carried.setData(type, text);
+    const more = {bubbles: true, cancelable: true};
+    if (kind === 'paste') return element.dispatchEvent(new ClipboardEvent(kind, {...more, clipboardData: carried}));
+    return ['dragenter', 'dragover', 'drop']
+        .map(name => element.dispatchEvent(new DragEvent(name, {...more, dataTransfer: carried}))).at(-1);
 }"""
 
 
@@ -65,7 +92,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, seconds: float = 60) -> Iterator[str]:
+def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, seconds: float = 180) -> Iterator[str]:
     """JupyterLab on a folder, with settings of its own; gives its URL, ended by its own process id."""
     settings = folder / ".lab" / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -74,6 +101,9 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
     manager = folder / ".lab" / "settings" / "@jupyter-widgets" / "jupyterlab-manager"
     manager.mkdir(parents=True)
     (manager / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
+    config = folder / ".lab" / "config" / "labconfig"
+    config.mkdir(parents=True)
+    (config / "page_config.json").write_text(json.dumps(PAGE_CONFIG))
     home = {
         "JUPYTERLAB_SETTINGS_DIR": str(folder / ".lab" / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".lab" / "workspaces"),
@@ -104,7 +134,7 @@ def jupyter_lab(folder: Path, *, base_url: str = "/", dark: bool = False, second
 
 
 @contextmanager
-def marimo(folder: Path, mode: str, notebook: str, *, seconds: float = 60) -> Iterator[str]:
+def marimo(folder: Path, mode: str, notebook: str, *, seconds: float = 180) -> Iterator[str]:
     """A notebook in marimo, as an app (``run``) or in its editor (``edit``); gives its URL, ended by its process id."""
     settings = folder / ".config" / "marimo" / "marimo.toml"
     settings.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +197,35 @@ KERNEL_IS_IDLE = """() => {
 def open_notebook(page: Page, url: str, path: str) -> None:
     """Open a notebook in JupyterLab and wait until its kernel is idle."""
     page.goto(f"{url}lab/tree/{path}?reset")
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
+
+
+LAB_IS_READY = "() => window.jupyterapp?.serviceManager.isReady && jupyterapp.restored.then(() => true)"
+
+#: Opens a file in place of all that are open: their kernels end, and what they have not saved is gone.
+OPEN_INSTEAD = """async path => {
+    for (const one of [...jupyterapp.shell.widgets('main')]) {
+        await one.sessionContext?.shutdown();
+        one.dispose();
+    }
+    const opened = await jupyterapp.commands.execute('docmanager:open', {path});
+    await opened.context.ready;
+}"""
+
+
+def open_lab(browser: Browser, url: str) -> Page:
+    """Open a page with JupyterLab and no notebook, for `open_instead`."""
+    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{url}lab?reset")
+    page.wait_for_function(LAB_IS_READY)
+    return page
+
+
+def open_instead(page: Page, path: str) -> None:
+    """Open a notebook in place of what a JupyterLab has open, on a new kernel; five times cheaper than a new page."""
+    page.evaluate(OPEN_INSTEAD, path)
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
 
 
 def command(page: Page, name: str) -> None:
@@ -191,6 +249,38 @@ def in_kernel(page: Page, code: str) -> str:
         code,
     )
     return told
+
+
+def hand_over(target: Locator, kind: str, files: Iterable[tuple[str, bytes]] = (), **texts: str) -> bool:
+    """Drop or paste files, given as (name, bytes), and texts by their type; whether the browser then acts by itself."""
+    carried = [
+        {"name": name, "type": guess_type(name)[0] or "", "data": base64.b64encode(data).decode()}
+        for name, data in files
+    ]
+    texts = {{"uri": "text/uri-list", "plain": "text/plain"}[key]: text for key, text in texts.items()}
+    left: bool = target.evaluate(HAND_OVER, {"kind": kind, "files": carried, "texts": texts})
+    return left
+
+
+def drag_from_the_file_browser(page: Page, name: str, target: Locator) -> None:
+    """Drag a file by the mouse, as a person does, onto something that takes pictures."""
+    item = page.locator(".jp-DirListing-item", has_text=name).locator(".jp-DirListing-itemText")
+    item.scroll_into_view_if_needed()
+    target.scroll_into_view_if_needed()
+    start, end = item.bounding_box(), target.bounding_box()
+    page.mouse.move(start["x"] + 10, start["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(start["x"] + 40, start["y"] + 15, steps=5)
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + min(end["height"] / 2, 80), steps=10)
+    expect(page.locator(".vidu-tray-over")).to_have_count(1)
+    page.mouse.up()
+    expect(page.locator(".vidu-tray-over")).to_have_count(0)
+
+
+def violations(page: Page, place: str) -> list[tuple[str, list[str]]]:
+    """What axe, a checker of accessibility, finds in a part of a page: rules, and where they are broken."""
+    found = Axe().run(page, context=place).response["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:

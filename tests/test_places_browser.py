@@ -8,7 +8,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import KERNEL_IS_IDLE, PLAYS, command, jupyter_lab, open_notebook, write_notebook
+from browser import (
+    KERNEL_IS_IDLE,
+    LAB_IS_READY,
+    PLAYS,
+    command,
+    jupyter_lab,
+    open_instead,
+    open_lab,
+    write_notebook,
+)
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import vidu_nb as vidu
@@ -19,7 +28,7 @@ WHOLE, COPY = 1080, 480  # px, the widths of the clip and of its small copy
 
 LOADED = """video => new Promise((done, failed) => {
     if (video.readyState) return done();
-    setTimeout(() => failed(new Error(`not loaded: ${video.src.slice(0, 200)}`)), 30000);
+    setTimeout(() => failed(new Error(`not loaded: ${video.src.slice(0, 200)}`)), 120000);
     video.addEventListener('loadedmetadata', () => done(), {once: true});
 })"""
 
@@ -55,9 +64,11 @@ def lab(root: Path) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture
-def page(browser: Browser) -> Page:
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
+@pytest.fixture(scope="module")
+def page(browser: Browser, lab: str) -> Iterator[Page]:
+    """A page with JupyterLab, in which each test opens a notebook of its own."""
+    page = open_lab(browser, lab)
+    page.set_viewport_size({"width": 1000, "height": 900})
     yield page
     page.close()
 
@@ -69,14 +80,14 @@ def plays(video: Locator) -> dict[str, float]:
     return told
 
 
-def run(page: Page, lab: str, path: Path, *cells: str) -> Locator:
+def run(page: Page, path: Path, *cells: str) -> Locator:
     """Run a notebook with these cells; gives the videos in its outputs."""
     write_notebook(path, *cells)
-    open_notebook(page, lab, path.relative_to(path.parents[1]).as_posix())
+    open_instead(page, path.relative_to(path.parents[1]).as_posix())
     command(page, "notebook:run-all-cells")
     videos = page.locator(".jp-OutputArea video")
-    videos.first.wait_for(state="attached", timeout=60_000)
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    videos.first.wait_for(state="attached")
+    page.wait_for_function(KERNEL_IS_IDLE)
     return videos
 
 
@@ -84,7 +95,7 @@ def load(path: Path | str) -> str:
     return f"vidu.load({str(path)!r})"
 
 
-def test_a_clip_plays_wherever_it_lies(page: Page, lab: str, root: Path, clip: Path):
+def test_a_clip_plays_wherever_it_lies(page: Page, root: Path, clip: Path):
     """Hidden, behind a symbolic link, above the notebook, outside of the root, and after a change of folder."""
     work = root / "work"
     shown = [
@@ -100,7 +111,7 @@ def test_a_clip_plays_wherever_it_lies(page: Page, lab: str, root: Path, clip: P
     ]
     moved = [f"%cd -q clips\n{load('a clip.mp4')}", f"import os; os.chdir('/')\n{load(work / 'clips/a clip.mp4')}"]
     cells = ["import vidu_nb as vidu", *(load(path) for path, _ in shown), *moved]
-    videos = run(page, lab, work / "a.ipynb", *cells)
+    videos = run(page, work / "a.ipynb", *cells)
     expect(videos).to_have_count(len(shown) + len(moved))
     for number, width in enumerate([*(width for _, width in shown), WHOLE, WHOLE]):
         told = plays(videos.nth(number))
@@ -110,10 +121,10 @@ def test_a_clip_plays_wherever_it_lies(page: Page, lab: str, root: Path, clip: P
         assert ("A small silent copy" in text) == (width == COPY), cells[number + 1]
 
 
-def test_a_notebook_opened_through_a_symbolic_link_plays(page: Page, lab: str, root: Path):
+def test_a_notebook_opened_through_a_symbolic_link_plays(page: Page, root: Path):
     """The folder has two names, and the clip is linked from either."""
     cells = [load("clips/a clip.mp4"), load(root / "work" / "clips" / "a clip.mp4")]
-    videos = run(page, lab, root / "shortcut" / "b.ipynb", "import vidu_nb as vidu", *cells)
+    videos = run(page, root / "shortcut" / "b.ipynb", "import vidu_nb as vidu", *cells)
     for number in range(2):
         assert plays(videos.nth(number))["width"] == WHOLE
 
@@ -127,10 +138,10 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize(("place", "width"), [("clips", WHOLE), (".clips", COPY)])
-def test_a_clip_plays_inside_other_outputs(page: Page, lab: str, root: Path, place: str, width: int):
+def test_a_clip_plays_inside_other_outputs(page: Page, root: Path, place: str, width: int):
     """In ipywidgets' outputs as in a cell's own, by its link or as the small copy, and after `interact` drew anew."""
     first = f"import ipywidgets, vidu_nb as vidu\nvideo = {load(f'{place}/a clip.mp4')}"
-    videos = run(page, lab, root / "work" / "c.ipynb", first, *OUTPUTS.values())
+    videos = run(page, root / "work" / "c.ipynb", first, *OUTPUTS.values())
     expect(videos).to_have_count(len(OUTPUTS))
     for number, kind in enumerate(OUTPUTS):
         assert plays(videos.nth(number))["width"] == width, kind
@@ -141,7 +152,7 @@ def test_a_clip_plays_inside_other_outputs(page: Page, lab: str, root: Path, pla
     assert plays(videos.first)["width"] == width
 
 
-def test_html_wins_over_the_picture_trusted_or_not(page: Page, lab: str, root: Path):
+def test_html_wins_over_the_picture_trusted_or_not(page: Page, root: Path):
     """JupyterLab shows the player and no second picture, in a notebook from elsewhere as well."""
     data = dict(vidu.load(root / "work" / "clips" / "a clip.mp4")._repr_mimebundle_())
     data["text/html"] = data["text/html"].replace(
@@ -151,25 +162,31 @@ def test_html_wins_over_the_picture_trusted_or_not(page: Page, lab: str, root: P
     output = nbformat.v4.new_output("execute_result", data, execution_count=1)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video", outputs=[output])])
     nbformat.write(notebook, root / "work" / "strange.ipynb")
-    page.goto(f"{lab}lab/tree/work/strange.ipynb?reset")
+    open_instead(page, "work/strange.ipynb")
     video = page.locator(".jp-OutputArea video")
-    video.wait_for(state="attached", timeout=60_000)
+    video.wait_for(state="attached")
     assert plays(video)["width"] == WHOLE
     assert page.locator(".jp-OutputArea img").count() == 0
 
 
-@pytest.mark.parametrize(("place", "width"), [("clips", WHOLE), (".clips", COPY)])
-def test_a_clip_that_was_scrolled_away_plays_when_it_is_back(page: Page, lab: str, root: Path, place: str, width: int):
-    """Where JupyterLab draws only the cells in sight (`windowingMode: full`), a clip comes back and plays."""
-    page.goto(f"{lab}lab?reset")
-    page.wait_for_function("() => window.jupyterapp?.serviceManager.isReady")
+@pytest.fixture(scope="module")
+def _windowed(page: Page) -> None:
+    """From here on JupyterLab draws only the cells in sight."""
     page.evaluate(
         """() => jupyterapp.serviceManager.settings.save(
             '@jupyterlab/notebook-extension:tracker', '{"windowingMode": "full"}')"""
     )
+    page.reload()
+    page.wait_for_function(LAB_IS_READY)
+
+
+@pytest.mark.usefixtures("_windowed")
+@pytest.mark.parametrize(("place", "width"), [("clips", WHOLE), (".clips", COPY)])
+def test_a_clip_that_was_scrolled_away_plays_when_it_is_back(page: Page, root: Path, place: str, width: int):
+    """Where JupyterLab draws only the cells in sight (`windowingMode: full`), a clip comes back and plays."""
     lines = [f"print('line\\n' * 20)  # {number}" for number in range(30)]
     first = f"import vidu_nb as vidu\n{load(f'{place}/a clip.mp4')}"
-    videos = run(page, lab, root / "work" / "d.ipynb", first, *lines)
+    videos = run(page, root / "work" / "d.ipynb", first, *lines)
     assert plays(videos)["width"] == width
     page.evaluate("jupyterapp.shell.currentWidget.content.scrollToItem(30)")
     expect(videos).to_be_hidden()

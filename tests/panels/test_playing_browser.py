@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import KERNEL_IS_IDLE, command, jupyter_lab, open_notebook, write_notebook
+from browser import (
+    KERNEL_IS_IDLE,
+    PATIENCE,
+    command,
+    jupyter_lab,
+    open_instead,
+    open_lab,
+    open_notebook,
+    write_notebook,
+)
 from panels import keep
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -26,7 +35,7 @@ def panel(archive, **more):
 #: Waits until a video moves by itself; gives what it is.
 MOVES = """video => new Promise((done, failed) => {
     const stuck = () => failed(new Error(`stuck: ${video.readyState} ${video.currentSrc}`.slice(0, 99)));
-    const late = setTimeout(stuck, 30000);
+    const late = setTimeout(stuck, 120000);
     const look = () => {
         if (video.paused || video.currentTime < 0.3) return;
         clearTimeout(late);
@@ -83,24 +92,31 @@ def lab(root: Path) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+@pytest.fixture(scope="module")
+def window(browser: Browser, lab: str) -> Iterator[Page]:
+    """A page with JupyterLab, in which each test opens a notebook of its own."""
+    page = open_lab(browser, lab)
     yield page
     page.close()
 
 
-def run(page: Page, lab: str, path: Path, *cells: str) -> Locator:
+@pytest.fixture
+def page(window: Page) -> Page:
+    window.set_viewport_size({"width": 1200, "height": 1400})
+    return window
+
+
+def run(page: Page, path: Path, *cells: str) -> Locator:
     """Run a notebook with these cells; gives its panels."""
     write_notebook(path, FIRST, *cells)
-    open_notebook(page, lab, f"work/{path.name}")
+    open_instead(page, f"work/{path.name}")
     command(page, "notebook:run-all-cells")
     return page.locator(".vidu-panel")
 
 
 def preview(panel: Locator) -> Locator:
     """Ask for the preview, which is kept; gives the panel's video."""
-    panel.get_by_role("button", name="Preview (kept").click(timeout=60_000)
+    panel.get_by_role("button", name="Preview (kept").click()
     return panel.locator("video.vidu-medium")
 
 
@@ -121,12 +137,12 @@ PLACES = {
 }
 
 
-def test_a_clip_plays_in_the_panel_wherever_it_lies(page: Page, lab: str, root: Path, made: Path):
+def test_a_clip_plays_in_the_panel_wherever_it_lies(page: Page, root: Path, made: Path):
     """By its link where one leads to it, by the kernel's bytes elsewhere: whole, with its sound, from any moment on."""
     work = root / "work"
     cells = [code.format(made=str(made), work=str(work)) for code, _ in PLACES.values()]
     page.set_viewport_size({"width": 1200, "height": 6000})  # JupyterLab draws only the cells in sight
-    panels = run(page, lab, work / "places.ipynb", *cells)
+    panels = run(page, work / "places.ipynb", *cells)
     expect(panels).to_have_count(len(PLACES))
     for number, (name, (_, source)) in enumerate(PLACES.items()):
         video = preview(panels.nth(number))
@@ -151,10 +167,10 @@ def save(page: Page) -> None:
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 
 
-def test_without_links_the_whole_clip_plays_and_a_small_copy_is_saved(page: Page, lab: str, root: Path):
+def test_without_links_the_whole_clip_plays_and_a_small_copy_is_saved(page: Page, root: Path):
     """Under VIDU_NB_PLAYER=embed the file grows by 150 kB at most, posters and history included."""
     path = root / "work" / "embed.ipynb"
-    panel = run(page, lab, path, "os.environ['VIDU_NB_PLAYER'] = 'embed'\npanel('clips')", "'a cell'")
+    panel = run(page, path, "os.environ['VIDU_NB_PLAYER'] = 'embed'\npanel('clips')", "'a cell'")
     expect(panel).to_have_count(1)
     page.wait_for_function(KERNEL_IS_IDLE)
     save(page)
@@ -175,7 +191,7 @@ def test_without_links_the_whole_clip_plays_and_a_small_copy_is_saved(page: Page
 def test_a_panel_shown_twice_plays_twice_and_in_another_tab(page: Page, browser: Browser, lab: str, root: Path):
     """Each plays, muted where a page may not sound yet; without a kernel's answer the cell's output shows instead."""
     path = root / "work" / "twice.ipynb"
-    panels = run(page, lab, path, "one = panel('clips')\none", "one")
+    panels = run(page, path, "one = panel('clips')\none", "one")
     expect(panels).to_have_count(2)
     preview(panels.first)
     for number in range(2):
@@ -184,9 +200,10 @@ def test_a_panel_shown_twice_plays_twice_and_in_another_tab(page: Page, browser:
     page.wait_for_function(KERNEL_IS_IDLE)
     save(page)
     other = browser.new_page(viewport={"width": 1200, "height": 1400})
+    other.set_default_timeout(PATIENCE)
     other.add_init_script(STRICT)
     open_notebook(other, lab, "work/twice.ipynb")
-    expect(other.locator(".vidu-panel")).to_have_count(2, timeout=60_000)
+    expect(other.locator(".vidu-panel")).to_have_count(2)
     for number in range(2):
         told = other.locator(".vidu-panel").nth(number).locator("video").evaluate(MOVES)
         assert (told["width"], told["muted"]) == (1920, True)
@@ -218,11 +235,11 @@ def large(root: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_large_clip_blocks_nothing_and_its_memory_is_freed(page: Page, lab: str, root: Path, large: Path):
+def test_a_large_clip_blocks_nothing_and_its_memory_is_freed(page: Page, root: Path, large: Path):
     """While it comes the panel answers; the next clip frees it; a kernel or a file that goes meanwhile is told."""
     path = root / "work" / "large.ipynb"
     box = "one = panel('large')\nipywidgets.VBox([one])"
-    panel = run(page, lab, path, f"{box}", "print('pid', os.getpid())")
+    panel = run(page, path, f"{box}", "print('pid', os.getpid())")
     video = preview(panel)
     expect(video).to_have_count(1)
     assert video.evaluate("video => video.src") == "", "it is on its way"
@@ -246,13 +263,13 @@ def test_a_large_clip_blocks_nothing_and_its_memory_is_freed(page: Page, lab: st
     expect(panel.locator(".vidu-shown")).to_contain_text("kernel")
 
 
-def test_pictures_are_shown_whole_and_side_by_side(page: Page, lab: str, root: Path):
+def test_pictures_are_shown_whole_and_side_by_side(page: Page, root: Path):
     """Each picture of a call that made several, one of 4K, and two that are compared; two clips play in step."""
     code = """client = vidu.Client.preview(archive='pictures')
 one = vidu.panel('A lighthouse', model='sdxl1.0-txt2img', samples=2, seed=7, client=client)
 one"""
-    panel = run(page, lab, root / "work" / "pictures.ipynb", code, "panel('clips')")
-    panel.first.get_by_role("button", name="Preview (free)").click(timeout=60_000)
+    panel = run(page, root / "work" / "pictures.ipynb", code, "panel('clips')")
+    panel.first.get_by_role("button", name="Preview (free)").click()
     shown = panel.first.locator("img.vidu-medium")
     expect(shown).to_have_count(2)
     whole = """img => img.decode().then(() => img.naturalWidth)"""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser import command, jupyter_lab, open_notebook, write_notebook
+from browser import (
+    PATIENCE,
+    command,
+    drag_from_the_file_browser,
+    hand_over,
+    in_kernel,
+    jupyter_lab,
+    open_notebook,
+    violations,
+    write_notebook,
+)
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -18,19 +26,6 @@ CELLS = [
     "print([(r.label, r.size) for r in tray.references], tray.problems)",
 ]
 
-#: Sends an element a drop or a paste with these files and texts; a drop is announced by a dragover, as in life.
-HAND_OVER = """(element, {kind, files, texts}) => {
-    const transfer = new DataTransfer();
-    for (const {name, data} of files)
-        transfer.items.add(new File([Uint8Array.from(atob(data), each => each.charCodeAt(0))], name));
-    for (const [type, text] of Object.entries(texts)) transfer.setData(type, text);
-    if (kind === 'paste')
-        return element.dispatchEvent(new ClipboardEvent('paste', {bubbles: true, cancelable: true, clipboardData: transfer}));
-    for (const type of ['dragenter', 'dragover', 'drop'])
-        var left = element.dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: transfer}));
-    return left;
-}"""  # noqa: E501
-
 
 @pytest.fixture(scope="module")
 def notebook(browser, tmp_path_factory):
@@ -39,11 +34,12 @@ def notebook(browser, tmp_path_factory):
     write_notebook(folder / "tray.ipynb", *CELLS)
     with jupyter_lab(folder) as url:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(PATIENCE)
         page.folder, page.errors = folder, []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         open_notebook(page, url, "tray.ipynb")
         command(page, "notebook:run-all-cells")
-        expect(page.locator(".vidu-tray")).to_have_count(2, timeout=30_000)
+        expect(page.locator(".vidu-tray")).to_have_count(2)
         yield page
         page.close()
 
@@ -51,36 +47,12 @@ def notebook(browser, tmp_path_factory):
 @pytest.fixture
 def tray(notebook):
     """The tray, empty and at rest; afterwards nothing has gone wrong in the page."""
-    run(notebook, "tray.references = (); tray.limits = tray.limits | {'answer_seconds': 20}")
+    in_kernel(notebook, "tray.references = (); tray.limits = tray.limits | {'answer_seconds': 20}")
     tray = notebook.locator(".vidu-tray").first
     expect(tray.locator(".vidu-tray-card")).to_have_count(0)
     yield tray
     assert notebook.errors == []
     assert notebook.evaluate("window.hacked") is None
-
-
-def run(page, code):
-    """Run code in the notebook's kernel, and give what it prints."""
-    return page.evaluate(
-        """async code => {
-            let text = '';
-            const future = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
-            future.onIOPub = ({header, content}) => {
-                if (header.msg_type === 'stream') text += content.text;
-                if (header.msg_type === 'error') text += content.traceback.join('\\n');
-            };
-            await future.done;
-            return text.trim();
-        }""",
-        code,
-    )
-
-
-def hand_over(target, kind, files=(), **texts):
-    """Drop or paste files, given as (name, bytes), and texts by their type; True where the browser acts by itself."""
-    told = [{"name": name, "data": base64.b64encode(data).decode()} for name, data in files]
-    texts = {{"uri": "text/uri-list", "plain": "text/plain"}[key]: text for key, text in texts.items()}
-    return target.evaluate(HAND_OVER, {"kind": kind, "files": told, "texts": texts})
 
 
 def pictures(encoded, *names):
@@ -94,7 +66,7 @@ def fill(tray, encoded, *names):
 
 
 def in_python(page):
-    return run(page, "print(*(r.label for r in tray.references))")
+    return in_kernel(page, "print(*(r.label for r in tray.references))")
 
 
 def names(tray):
@@ -116,20 +88,6 @@ def test_dropped_files_become_numbered_cards_and_references(tray, notebook, enco
     assert tray.bounding_box()["height"] == height
     assert notebook.url == address
     assert not notebook.locator(".jp-DirListing-itemText", has_text="cat.png").count()
-
-
-def drag_from_the_file_browser(page, name, target):
-    """Drag a file by the mouse, as a person does."""
-    item = page.locator(".jp-DirListing-item", has_text=name).locator(".jp-DirListing-itemText")
-    item.scroll_into_view_if_needed()
-    start, end = item.bounding_box(), target.bounding_box()
-    page.mouse.move(start["x"] + 10, start["y"] + 5)
-    page.mouse.down()
-    page.mouse.move(start["x"] + 40, start["y"] + 15, steps=5)
-    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=10)
-    expect(page.locator(".vidu-tray-over")).to_have_count(1)
-    page.mouse.up()
-    expect(page.locator(".vidu-tray-over")).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", ["cat.png", "a b#c%d é.png", "16:9.png"])
@@ -310,8 +268,10 @@ def test_a_large_picture_is_shrunk_on_its_way(tray, notebook):
     Image.fromarray(noise).save(buffer, "PNG", compress_level=1)
     assert len(buffer.getvalue()) > 9_000_000
     hand_over(tray, "drop", [("noise.png", buffer.getvalue())])
-    expect(tray.locator(".vidu-tray-note")).to_contain_text("in the browser", timeout=20_000)
-    told = run(notebook, "p = tray.references[0]; print(p.label, p.size[0] / p.size[1], p.open().getpixel((20, 20)))")
+    expect(tray.locator(".vidu-tray-note")).to_contain_text("in the browser")
+    told = in_kernel(
+        notebook, "p = tray.references[0]; print(p.label, p.size[0] / p.size[1], p.open().getpixel((20, 20)))"
+    )
     name, ratio, *pixel = told.split(" ", 2)
     assert name == "noise.png"
     assert float(ratio) == pytest.approx(4 / 3, abs=0.01)
@@ -323,7 +283,7 @@ def test_a_large_file_that_cannot_be_shrunk_says_what_to_do(tray, notebook):
     hand_over(tray, "drop", [("holiday.heic", b"ftypheic" * 400_000)])
     card = tray.get_by_role("listitem", name="holiday.heic, not used")
     expect(card).to_contain_text("3.2 MB that this browser can't decode and shrink: save it as JPEG")
-    assert "holiday.heic: 3.2 MB" in run(notebook, "print(tray.problems)")
+    assert "holiday.heic: 3.2 MB" in in_kernel(notebook, "print(tray.problems)")
 
 
 def test_an_eighth_picture_is_refused_and_the_seven_stay(tray, notebook, encoded):
@@ -352,7 +312,7 @@ def test_a_hostile_name_stays_text(tray, notebook, encoded):
 
 def test_a_silent_kernel_is_told_and_the_picture_arrives_later(tray, notebook, encoded):
     """While a cell keeps Python busy a card says that it waits; the picture is there once the cell is done."""
-    run(notebook, "import os, time; tray.limits = tray.limits | {'answer_seconds': 0.5}")
+    in_kernel(notebook, "import os, time; tray.limits = tray.limits | {'answer_seconds': 0.5}")
     busy = "j => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code: j}) && null"
     notebook.evaluate(busy, "for _ in range(3000):\n    if os.path.exists('go on'): break\n    time.sleep(0.02)")
     hand_over(tray, "drop", pictures(encoded, "late.png"))
@@ -379,27 +339,27 @@ def test_a_second_view_follows_and_speaks_for_itself(tray, notebook, encoded):
 def test_nothing_stands_in_the_way_of_screen_readers(tray, notebook, encoded, width):
     """Axe finds nothing in an empty tray nor in one with pictures, a URL and a problem, wide or narrow."""
     notebook.set_viewport_size({"width": width, "height": 900})
-    run(notebook, "tray.references = ['https://example.com/cat.png']")
+    in_kernel(notebook, "tray.references = ['https://example.com/cat.png']")
     hand_over(tray, "drop", [("bad.png", b"bad"), *pictures(encoded, "a.png", "b.png")])
     expect(tray.locator(".vidu-tray-card[data-id]")).to_have_count(4)
-    full = Axe().run(notebook, context=".vidu-tray").response["violations"]
+    full = violations(notebook, ".vidu-tray")
     assert tray.evaluate("tray => tray.scrollWidth <= tray.clientWidth")
-    run(notebook, "tray.references = ()")
+    in_kernel(notebook, "tray.references = ()")
     expect(tray.locator(".vidu-tray-empty")).to_be_visible()
-    empty = Axe().run(notebook, context=".vidu-tray").response["violations"]
+    empty = violations(notebook, ".vidu-tray")
     notebook.set_viewport_size({"width": 1200, "height": 900})
-    assert [each["id"] for each in full + empty] == []
+    assert full + empty == []
 
 
 def test_a_notebook_opened_again_shows_the_pictures_and_says_that_python_is_gone(tray, notebook, encoded):
     """Without the kernel that made it a saved tray still shows its cards; a new picture is told to wait in vain."""
     fill(tray, encoded, "a.png", "b.png")
-    run(notebook, "tray.limits = tray.limits | {'answer_seconds': 0.5}")
-    command(notebook, "docmanager:save")
+    in_kernel(notebook, "tray.limits = tray.limits | {'answer_seconds': 0.5}")
+    notebook.evaluate("() => jupyterapp.commands.execute('docmanager:save')")  # done once it is written
     notebook.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     notebook.reload()
     again = notebook.locator(".vidu-tray").first
-    expect(names(again)).to_have_text(["a.png", "b.png"], timeout=30_000)
+    expect(names(again)).to_have_text(["a.png", "b.png"])
     hand_over(again, "drop", pictures(encoded, "late.png"))
     expect(again.locator(".vidu-tray-pending")).to_contain_text("no answer from Python for 0.5 s")
     again.get_by_role("button", name="Dismiss late.png").click()

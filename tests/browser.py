@@ -36,7 +36,7 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 
-UNUSED = ("audio", "csvviewer", "help", "htmlviewer", "hub", "imageviewer", "inspector", "javascript", "json", "lsp",
+UNUSED = ("audio", "csvviewer", "htmlviewer", "hub", "imageviewer", "javascript", "json",
           "markdownviewer", "mermaid", "pdf", "pluginmanager", "settingeditor", "terminal", "vega5", "video",
           "workspaces")  # fmt: skip
 
@@ -277,10 +277,43 @@ def drag_from_the_file_browser(page: Page, name: str, target: Locator) -> None:
     expect(page.locator(".vidu-tray-over")).to_have_count(0)
 
 
+#: Texts in a part of a page whose contrast to what is behind them is below what WCAG asks for (4.5, large ones 3). axe
+#: leaves JupyterLab's panels out, since it can't tell what lies behind a scrolled part.
+FAINT = """place => {
+    const pen = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+    const shade = colour => {
+        pen.clearRect(0, 0, 1, 1);
+        pen.fillStyle = colour;
+        pen.fillRect(0, 0, 1, 1);
+        return [...pen.getImageData(0, 0, 1, 1).data].map(one => one / 255);
+    };
+    const over = ([red, green, blue, alpha], ground) =>
+        [red, green, blue].map((one, at) => one * alpha + ground[at] * (1 - alpha));
+    const ground = one =>
+        one ? over(shade(getComputedStyle(one).backgroundColor), ground(one.parentElement)) : [1, 1, 1];
+    const luminance = rgb => rgb.map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+    const faint = [];
+    for (const one of document.querySelectorAll(`${place} *`)) {
+        const hasText = [...one.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
+        const isActive = !one.closest('[aria-disabled=true], [disabled]') && one.checkVisibility({checkOpacity: true});
+        if (!hasText || !isActive || one.getBoundingClientRect().width <= 1) continue;
+        const style = getComputedStyle(one), behind = ground(one), size = parseFloat(style.fontSize);
+        const [dark, light] = [over(shade(style.color), behind), behind].map(luminance).sort((a, b) => a - b);
+        const ratio = (light + 0.05) / (dark + 0.05);
+        const least = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
+        if (ratio < least) faint.push(`${ratio.toFixed(2)} ${one.className} ${one.textContent.slice(0, 40)}`);
+    }
+    return faint;
+}"""
+
+
 def violations(page: Page, place: str) -> list[tuple[str, list[str]]]:
-    """What axe, a checker of accessibility, finds in a part of a page: rules, and where they are broken."""
+    """What breaks rules of accessibility in a part of a page, after axe and by contrast: rules, and where."""
     found = Axe().run(page, context=place).response["violations"]
-    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+    broken = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+    faint = page.evaluate(FAINT, place)
+    return broken + ([("contrast", faint)] if faint else [])
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:

@@ -241,9 +241,9 @@ class Controls {
     return pushButton("Try sample pictures", add, { className: "vidu-small", title: "Three photographs to try" });
   }
 
-  // Resolves when all pictures that were dropped, pasted or browsed are on their way to Python, which takes messages in order.
-  sent() {
-    return Promise.all(this.trays.map((tray) => tray.sending));
+  // Resolves when Python has what was done in the trays, or gives no answer.
+  arrived() {
+    return Promise.all(this.trays.map((tray) => tray.arrived()));
   }
 
   // After the pictures come the words, with nothing to click.

@@ -86,7 +86,7 @@ class Panel {
 
   async press(name) {
     const { price } = this[name].dataset; // what a person reads is what a click says
-    if (name !== "cancel") await this.controls.sent(); // pictures that were dropped just now count
+    if (name !== "cancel") await this.controls.arrived(); // pictures that were dropped just now count
     if (name === "cancel") disable(this.cancel, true);
     return this.ask({ do: "press", button: name, price: price ? Number(price) : null });
   }

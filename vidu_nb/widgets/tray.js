@@ -83,6 +83,7 @@ class Tray {
     this.pending = new Set(); // cards of files that are being read or travel
     this.turn = 0;
     this.sending = Promise.resolve(); // files are shrunk and sent one after the other
+    this.answered = Promise.resolve(); // when Python has all that was sent, or is silent
     this.life = new AbortController();
     this.build(el);
     this.listen();
@@ -152,11 +153,22 @@ class Tray {
     const seconds = this.limits.answer_seconds;
     const silence = `no answer from Python for ${seconds} s: it is busy with a cell, or the kernel is gone`;
     const wait = setTimeout(() => (this.status.textContent = "waiting for Python ..."), Math.min(2000, seconds * 500));
-    const reply = await askPython(this.model, content, { buffers, seconds, onSilence: () => onSilence(silence) });
+    let settled;
+    this.answered = Promise.all([this.answered, new Promise((done) => (settled = done))]);
+    const giveUp = () => { settled(); onSilence(silence); };
+    const reply = await askPython(this.model, content, { buffers, seconds, onSilence: giveUp });
+    settled();
     clearTimeout(wait);
     if (reply.refused) this.complain(reply.message);
     else this.status.textContent = reply.message;
     return reply;
+  }
+
+  // Resolves when Python has what was dropped, pasted, browsed, moved or removed: a kernel may handle two messages at
+  // once, and the second overtake the first.
+  async arrived() {
+    await this.sending;
+    await this.answered;
   }
 
   change(content) {

@@ -9,6 +9,7 @@ expert: a frame function of one's own, one OpenCV warp a frame from a picture th
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -18,7 +19,8 @@ from moviepy import CompositeVideoClip, ImageClip, VideoClip
 from PIL import Image
 
 SECONDS, FPS, WIDTH, HEIGHT, ZOOM = 5, 24, 1920, 1080, 1.2
-X264 = ["-crf", "22", "-x264-params", sys.argv[1], "-g", "48"]
+OURS = json.loads(sys.argv[1])  # the settings of the encoder, the same on both sides
+X264 = ["-crf", OURS["crf"], "-x264-params", OURS["x264-params"], "-g", "48"]
 
 
 def usual(path):
@@ -53,6 +55,6 @@ for line in sys.stdin:
     begin = time.perf_counter()
     clip = {"usual": usual, "expert": expert}[form](picture_path)
     clip.write_videofile(
-        target, fps=FPS, codec="libx264", preset="veryfast", threads=2, audio=False, logger=None, ffmpeg_params=X264
+        target, fps=FPS, codec="libx264", preset=OURS["preset"], threads=2, audio=False, logger=None, ffmpeg_params=X264
     )
     print(time.perf_counter() - begin, flush=True)

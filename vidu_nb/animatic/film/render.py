@@ -31,7 +31,7 @@ from .stage import Picture, Planes, Stage, make_lenses
 from .subject import find_subject, frame_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from PIL.Image import Image
@@ -223,9 +223,9 @@ def _heard(music: NDArray[np.int16] | None, voice: NDArray[np.int16] | None) -> 
     return np.ascontiguousarray(mixed.astype(np.int16))
 
 
-def open_video(container: Any, width: int, height: int) -> Any:
+def open_video(container: Any, width: int, height: int, settings: Mapping[str, str] = _X264) -> Any:
     """Add an H.264 stream to a container that is being written, its colours tagged as BT.709 in limited range."""
-    stream = container.add_stream("libx264", rate=FPS, options=_X264)
+    stream = container.add_stream("libx264", rate=FPS, options=dict(settings))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
     context.thread_count = 2  # pinned: the number of threads changes the bytes

@@ -73,7 +73,7 @@ class Verdict:
     >>> print(verdict.alt)
     SSIM of coffee... over time, from 0... Verdict: different.
     >>> print(verdict.why)
-    120 of 120 frames are too far apart, frame 0 most: SSIM 0... (threshold 0.88), ...; the sound differs: ...
+    120 of 120 frames are too far apart, frame ... most: SSIM 0... (threshold 0.88), ...; the sound differs: ...
     """
 
     word: PicturesVerdict

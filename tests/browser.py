@@ -210,7 +210,16 @@ OPEN_INSTEAD = """async path => {
     }
     const opened = await jupyterapp.commands.execute('docmanager:open', {path});
     await opened.context.ready;
+    for (const one of [...jupyterapp.shell.widgets('main')]) if (one !== opened) one.dispose(); // the launcher came
+    return opened.id;
 }"""
+
+#: Whether a notebook's kernel is idle; a dialog about the kernel of the one before would keep it from the front.
+IS_IN_FRONT = f"""id => {{
+    document.querySelector('.jp-Dialog .jp-mod-accept')?.click();
+    if (jupyterapp.shell.currentWidget?.id !== id) jupyterapp.shell.activateById(id);
+    return jupyterapp.shell.currentWidget?.id === id && ({KERNEL_IS_IDLE})();
+}}"""
 
 
 def open_lab(browser: Browser, url: str) -> Page:
@@ -224,8 +233,8 @@ def open_lab(browser: Browser, url: str) -> Page:
 
 def open_instead(page: Page, path: str) -> None:
     """Open a notebook in place of what a JupyterLab has open, on a new kernel; five times cheaper than a new page."""
-    page.evaluate(OPEN_INSTEAD, path)
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=PATIENCE)
+    opened = page.evaluate(OPEN_INSTEAD, path)
+    page.wait_for_function(IS_IN_FRONT, arg=opened, timeout=PATIENCE)
 
 
 def command(page: Page, name: str) -> None:

@@ -125,6 +125,7 @@ def test_a_notebook_that_is_not_trusted_shows_a_storyboard(lab: Page, kept: vidu
     board = kept.generate(asked).storyboard
     output = nbformat.v4.new_output("execute_result", {"text/html": board._repr_html_()}, execution_count=1)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video.storyboard", outputs=[output])])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}  # or JupyterLab asks for one
     nbformat.write(notebook, place / "plan.ipynb")
     open_instead(lab, "plan.ipynb")
     frames = lab.locator(".jp-OutputArea img")

@@ -161,6 +161,7 @@ def test_html_wins_over_the_picture_trusted_or_not(page: Page, root: Path):
     assert set(data) == {"text/plain", "text/html", "image/jpeg"}
     output = nbformat.v4.new_output("execute_result", data, execution_count=1)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video", outputs=[output])])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}  # or JupyterLab asks for one
     nbformat.write(notebook, root / "work" / "strange.ipynb")
     open_instead(page, "work/strange.ipynb")
     video = page.locator(".jp-OutputArea video")
@@ -170,13 +171,13 @@ def test_html_wins_over_the_picture_trusted_or_not(page: Page, root: Path):
 
 
 @pytest.fixture(scope="module")
-def _windowed(page: Page) -> None:
+def _windowed(page: Page, lab: str) -> None:
     """From here on JupyterLab draws only the cells in sight."""
     page.evaluate(
         """() => jupyterapp.serviceManager.settings.save(
             '@jupyterlab/notebook-extension:tracker', '{"windowingMode": "full"}')"""
     )
-    page.reload()
+    page.goto(f"{lab}lab?reset")
     page.wait_for_function(LAB_IS_READY)
 
 

@@ -57,7 +57,7 @@ def grave(page: Page, place: str) -> list:
 
 def open_panel(page: Page, lab: str, place: Path, argument: str) -> None:
     """A notebook whose first cell has shown a panel."""
-    name = f"{''.join(filter(str.isalnum, argument))[:12]}.ipynb"
+    name = f"{''.join(filter(str.isalnum, argument))}.ipynb"
     write_notebook(place / name, SETUP.format(argument), READ)
     open_notebook(page, lab, name)
     run_cell(page, 0)

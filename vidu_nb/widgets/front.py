@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -83,13 +83,19 @@ class FrontEnd(anywidget.AnyWidget):
 
 def module(files: Sequence[str]) -> str:
     """Return the files' JavaScript as one module."""
-    return "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in files)
+    return _lean(_FOLDER / f"{name}.js" for name in files)
 
 
 def style(files: Sequence[str]) -> str:
     """Return the files' CSS, of those that have some."""
     paths = [_FOLDER / f"{name}.css" for name in files]
-    return "\n".join(path.read_text("utf-8") for path in paths if path.exists())
+    return _lean(path for path in paths if path.exists())
+
+
+def _lean(paths: Iterable[Path]) -> str:
+    """Return the files' lines without comments and indentation: every notebook with a panel in it keeps a copy."""
+    lines = (line.strip() for path in paths for line in path.read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
 
 
 def _dates(files: Sequence[str]) -> dict[Path, int]:

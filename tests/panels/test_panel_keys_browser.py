@@ -304,9 +304,7 @@ IS_FIRST = """([one, other]) => Boolean(document.querySelector(`.${one}`)
 
 
 @pytest.mark.parametrize("held", [".vidu-prompt textarea", ".vidu-shown video", ".vidu-card-button"])
-def test_a_window_that_gets_narrow_moves_no_focus_and_stops_no_clip(
-    page: Page, lab: str, place: Path, pictures: list, held: str
-):
+def test_a_window_that_gets_narrow_moves_no_focus_and_stops_no_clip(page: Page, place: Path, pictures: list, held: str):
     """What has the focus keeps it, with its caret, and the clip plays on, while one part is put before the other."""
     panel = open_panel(page, place, "narrow.ipynb", PANEL, *OTHERS)
     with_a_clip(page, panel, pictures)
@@ -329,7 +327,7 @@ def test_a_window_that_gets_narrow_moves_no_focus_and_stops_no_clip(
     assert page.evaluate("() => [window.ended, window.lost]") == [[], []]
 
 
-def test_ticks_outlive_the_list_that_they_stand_in(page: Page, lab: str, place: Path, pictures: list):
+def test_ticks_outlive_the_list_that_they_stand_in(page: Page, place: Path, pictures: list):
     """Kept clips that are chosen for a comparison stay so while the list is closed, and when a clip comes into it."""
     panel = open_panel(page, place, "ticks.ipynb", PANEL, *OTHERS)
     with_a_clip(page, panel, pictures)

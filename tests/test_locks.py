@@ -49,6 +49,26 @@ def test_looking_at_a_lock_makes_no_file_and_needs_none(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+OUT_OF_FILES = """
+import os, resource, sys
+from pathlib import Path
+from vidu_nb.locks import is_held
+last = os.open(os.devnull, os.O_RDONLY)
+os.close(last)
+resource.setrlimit(resource.RLIMIT_NOFILE, (last, last))
+print(is_held(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_process_without_files_takes_no_running_call_for_an_ended_one(tmp_path):
+    """Where no more files can be opened nobody knows: a call counts as running, and isn't paid for again."""
+    path = tmp_path / "one.lock"
+    with locks.hold(path, timeout=1):
+        done = subprocess.run([sys.executable, "-c", OUT_OF_FILES, str(path)], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
 #: Holds one lock again and again; a file that only one at a time can make tells when two hold it at once.
 HOLDER = """
 import os, sys

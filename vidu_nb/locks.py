@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -19,6 +20,7 @@ if sys.platform != "win32":
 
 _POLL = 0.05  # s between two looks at a lock that another holds
 _LOOK_TIMEOUT = 30.0  # s; a look takes less than a millisecond
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 #: One for each path that somebody holds or waits for: threads of one process exclude each other even where the file
 #: system's locks fail.
@@ -109,8 +111,8 @@ else:
         """
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        except OSError:
-            return True  # it went meanwhile, or isn't ours
+        except OSError as error:  # it went meanwhile, or is none: but where no file can be opened, nothing is known
+            return error.errno not in _EXHAUSTED
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             fcntl.flock(handle, fcntl.LOCK_UN)  # at once: a process forked meanwhile would go on holding it

@@ -65,7 +65,9 @@ def test_a_process_without_files_takes_no_running_call_for_an_ended_one(tmp_path
     """Where no more files can be opened nobody knows: a call counts as running, and isn't paid for again."""
     path = tmp_path / "one.lock"
     with locks.hold(path, timeout=1):
-        done = subprocess.run([sys.executable, "-c", OUT_OF_FILES, str(path)], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", OUT_OF_FILES, str(path)], check=True, capture_output=True, text=True
+        )
     assert done.stdout == "True\n", done.stderr
 
 

@@ -74,6 +74,7 @@ MUTATIONS = {
 NEEDED = {
     "catalogues.py",
     "common.py",
+    "previews.py",
     "faults.py",
     "gateways.py",
     "losing.py",

@@ -498,7 +498,7 @@ def open_cards(page: Page, panel: Locator) -> None:
     expect(cards).to_have_count(4)
     expect(panel.locator("video")).to_be_focused()  # another clip
     panel.locator(".vidu-kept summary").press("Enter")
-    expect(cards).to_have_count(8)
+    expect(panel.locator(".vidu-kept .vidu-card").nth(3)).to_be_visible()
     button(panel, "Continue from the last frame").focus()
     in_kernel(page, "panel.preview()")
 

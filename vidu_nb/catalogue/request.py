@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 PREVIEW = "preview"  # the local engine's name in keys, receipts and the archive
-PREVIEW_VERSION = 3  # of the local engine's clips: raised when they look different, so that none of an older engine replays
+PREVIEW_VERSION = 3  # of the local engine's clips: raised when they look different, so that no older one replays
 Medium = Reference | Attachment
 DRAFT_ENDING = "-draft"  # of the preview engine's quicker, smaller siblings; no other service has them
 _MEMBER = re.compile(r"@([^\s.]+?)(?: \d+)?")  # as a cast names its pictures; a file's name has a dot

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import threading
+import time
 
 import ipywidgets
 import pytest
@@ -35,6 +36,8 @@ from panels import (
 
 import vidu_nb as vidu
 from vidu_nb import errors
+from vidu_nb.animatic import engine
+from vidu_nb.animatic.cancellation import check
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.client.client import Client
 from vidu_nb.locks import hold
@@ -293,8 +296,17 @@ def test_a_cancelled_call_that_is_still_held_up_stays_cancelled(asked, paid, tmp
 
 
 @pytest.mark.parametrize("is_under_way", [False, True], ids=["at once", "while it is made"])
-def test_a_cancelled_preview_speaks_of_no_bill(asked, is_under_way):
+def test_a_cancelled_preview_speaks_of_no_bill(asked, is_under_way, monkeypatch):
     """Nobody is frightened about money, also where the render had begun."""
+
+    def render_until_cancelled(*_arguments, progress, cancelled, **_options):
+        end = time.monotonic() + WAIT
+        progress(1, 120)
+        while time.monotonic() < end:
+            check(cancelled)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(engine, "render", render_until_cancelled)
     panel = vidu.panel(**asked)
     click(panel, "Preview")
     if is_under_way:

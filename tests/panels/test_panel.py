@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import threading
-import time
 
 import ipywidgets
 import pytest
@@ -37,7 +36,7 @@ from panels import (
 import vidu_nb as vidu
 from vidu_nb import errors
 from vidu_nb.animatic import engine
-from vidu_nb.animatic.cancellation import check
+from vidu_nb.animatic.cancellation import Cancelled
 from vidu_nb.animatic.server.server import PreviewServer
 from vidu_nb.client.client import Client
 from vidu_nb.locks import hold
@@ -298,20 +297,21 @@ def test_a_cancelled_call_that_is_still_held_up_stays_cancelled(asked, paid, tmp
 @pytest.mark.parametrize("is_under_way", [False, True], ids=["at once", "while it is made"])
 def test_a_cancelled_preview_speaks_of_no_bill(asked, is_under_way, monkeypatch):
     """Nobody is frightened about money, also where the render had begun."""
+    over = threading.Event()
 
-    def render_until_cancelled(*_arguments, progress, cancelled, **_options):
-        end = time.monotonic() + WAIT
+    def render_while_it_lasts(*_arguments, progress, **_options):
         progress(1, 120)
-        while time.monotonic() < end:
-            check(cancelled)
-            time.sleep(0.01)
+        over.wait(WAIT)
+        raise Cancelled
 
-    monkeypatch.setattr(engine, "render", render_until_cancelled)
+    if is_under_way:
+        monkeypatch.setattr(engine, "render", render_while_it_lasts)
     panel = vidu.panel(**asked)
     click(panel, "Preview")
     if is_under_way:
         wait_until(panel, "_progress_item", lambda item: item.get("label") == "Progress")  # as reported
     press(panel, "Cancel")
+    over.set()
     assert panel.state == "failed"
     assert "Nothing is billed." in panel.message
     assert "robably billed" not in panel.message

@@ -11,7 +11,9 @@ from ..errors import InvalidRequest
 #: How a file gets into a page: by a link or a small copy; as a whole; or later, when the page asks the kernel for it.
 Way = Literal["link", "embed", "fetch"]
 
-_PIECE = 1_500_000  # bytes: a notebook's websocket refuses messages over 10 MiB by dropping the connection
+#: Bytes, so that most clips come whole with their result. A notebook's websocket refuses messages over 10 MiB by
+#: dropping the connection.
+_PIECE = 4_000_000
 
 
 class SentFile:
